@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls that ctrl may make on the dataplane. All are for the control thread; none of them blocks on a worker.
+ * DPDK stays behind this header. Implemented in dataplane/worker/worker_launch.c. */
+#ifndef HEDDLE_DP_H
+#define HEDDLE_DP_H
+
+#include <heddle/msg.h>
+#include <heddle/node.h>
+#include <heddle/ring.h>
+#include <heddle/snapshot.h>
+#include <heddle/stats.h>
+
+struct hd_dp;
+
+struct hd_dp_port_info {
+	char name[32], device[256], driver[32];
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint8_t link_up, side;
+	uint32_t speed_mbps;
+	char offloads[128];	/* "rx-checksum tx-checksum multi-seg", what is used */
+};
+
+/* Initialises EAL and opens the ports; starts no worker. 0, or a negative errno with one clear line in error
+ * (-ENODEV: a device is not there). */
+[[nodiscard]] int hd_dp_open(const struct hd_node *node, struct hd_dp **out, char *error, size_t error_bytes);
+/* Starts the workers on the first snapshot. */
+[[nodiscard]] int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, size_t error_bytes);
+/* Stops and joins the workers, closes ports, frees everything. */
+void hd_dp_close(struct hd_dp *dp);
+
+/* Before a snapshot that uses these slot counts is published. -ENOMEM changes nothing. */
+[[nodiscard]] int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_slots);
+/* Workers use it from their next turn. */
+void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot);
+/* The oldest generation that a worker may still be reading: older snapshots may be freed. */
+uint64_t hd_dp_oldest_generation(const struct hd_dp *dp);
+
+/* Overrides of an endpoint's health, by slot: hd_endpoint_health. Workers see it without a lock in their next pick. */
+void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health);
+
+uint32_t hd_dp_n_workers(const struct hd_dp *dp);
+uint32_t hd_dp_worker_lcore(const struct hd_dp *dp, uint32_t worker);
+const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worker);
+/* NULL when the slot was never reserved. */
+const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
+const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
+uint64_t hd_dp_tsc_hz(const struct hd_dp *dp);
+
+uint32_t hd_dp_n_ports(const struct hd_dp *dp);
+void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out);
+
+/* The ring of struct hd_access_record of a worker; ctrl is its consumer. */
+struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker);
+/* An eventfd that workers make readable when something waits for ctrl (access records, dump done), at most once a
+ * millisecond. ctrl also looks on its own timer. */
+int hd_dp_event_fd(const struct hd_dp *dp);
+
+/* -EAGAIN when the mailbox is full: try again. */
+[[nodiscard]] int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg);
+
+/* Drain as SIGTERM does; connections left is the sum of hd_worker_stats.connections. */
+[[nodiscard]] int hd_dp_drain(struct hd_dp *dp);
+
+#endif

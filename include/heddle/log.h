@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slow-path log. Never called from a worker's turn; a worker counts, ctrl talks. */
+#ifndef HEDDLE_LOG_H
+#define HEDDLE_LOG_H
+
+enum hd_log_level { HD_LOG_ERROR, HD_LOG_WARNING, HD_LOG_NOTICE, HD_LOG_INFO, HD_LOG_DEBUG };
+
+/* area: "policy", "port", "ctl", …; a level set for one area wins over the general one.
+ * One line: time, level, area, text. Thread-safe. Implemented in ctrl/daemon/daemon_log.c; tests bring their own. */
+void hd_log(enum hd_log_level level, const char *area, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What crosses between a worker and ctrl, both directions, on hd_ring of fixed-size elements. Everything is by value. */
+#ifndef HEDDLE_MSG_H
+#define HEDDLE_MSG_H
+
+#include <heddle/addr.h>
+#include <heddle/base.h>
+
+/* Envoy's response flags as bits; the text of each is the X-list's second column. */
+#define HD_RESPONSE_FLAGS(X)                                                                                           \
+	X(UH, "UH", "no healthy upstream")                                                                             \
+	X(UF, "UF", "upstream connection failure")                                                                     \
+	X(UO, "UO", "upstream overflow (circuit breaking)")                                                            \
+	X(NR, "NR", "no route found")                                                                                  \
+	X(NC, "NC", "upstream cluster not found")                                                                      \
+	X(UT, "UT", "upstream request timeout")                                                                        \
+	X(UC, "UC", "upstream connection termination")                                                                 \
+	X(UR, "UR", "upstream remote reset")                                                                           \
+	X(URX, "URX", "upstream retry limit exceeded")                                                                 \
+	X(UPE, "UPE", "upstream protocol error")                                                                       \
+	X(DC, "DC", "downstream connection termination")                                                               \
+	X(DPE, "DPE", "downstream protocol error")                                                                     \
+	X(DT, "DT", "duration timeout")                                                                                \
+	X(SI, "SI", "stream idle timeout")                                                                             \
+	X(LR, "LR", "local reset")                                                                                     \
+	X(RL, "RL", "rate limited")                                                                                    \
+	X(FI, "FI", "fault injected")                                                                                  \
+	X(DI, "DI", "delay injected")                                                                                  \
+	X(UAEX, "UAEX", "denied by authorization")
+
+enum hd_response_flag_bit {
+#define HD_FLAG_ENUM(symbol, text, meaning) HD_FLAG_BIT_##symbol,
+	HD_RESPONSE_FLAGS(HD_FLAG_ENUM)
+#undef HD_FLAG_ENUM
+};
+enum hd_response_flag {
+#define HD_FLAG_ENUM(symbol, text, meaning) HD_FLAG_##symbol = 1 << HD_FLAG_BIT_##symbol,
+	HD_RESPONSE_FLAGS(HD_FLAG_ENUM)
+#undef HD_FLAG_ENUM
+};
+
+/* One finished request (or connection without one): worker -> ctrl. Text fields are cut to fit, with their real length kept. */
+#define HD_ACCESS_METHOD 16
+#define HD_ACCESS_PATH 256
+#define HD_ACCESS_AUTHORITY 128
+#define HD_ACCESS_AGENT 64
+#define HD_ACCESS_DETAILS 96
+
+struct hd_access_record {
+	hd_ns start_wall;	/* UTC, since 1970 */
+	hd_ns duration, upstream_time; /* upstream_time: HD_NS_NEVER when no backend answered */
+	struct hd_addr down_remote, down_local, up_remote, up_local;
+	uint64_t bytes_received, bytes_sent; /* bodies, as Envoy counts them */
+	uint32_t flags;		/* hd_response_flag */
+	uint16_t status;	/* 0: none was sent */
+	uint16_t retries;
+	uint8_t protocol;	/* 11 for HTTP/1.1, 10 for HTTP/1.0, 0 for none */
+	uint8_t method_n, path_cut, worker;
+	uint16_t path_n, authority_n, agent_n, details_n, cluster_n, forwarded_for_n;
+	uint32_t route_source_line;
+	char request_id[40];	/* terminated */
+	char method[HD_ACCESS_METHOD];
+	char path[HD_ACCESS_PATH]; /* as received */
+	char authority[HD_ACCESS_AUTHORITY];
+	char agent[HD_ACCESS_AGENT];
+	char forwarded_for[64];
+	char details[HD_ACCESS_DETAILS];
+	char cluster[128];	/* "outbound|80|v1|host" */
+	char route_name[48];	/* terminated */
+	char route_source[64];	/* file of the policy behind the route, terminated */
+};
+
+/* ctrl -> worker. */
+enum hd_ctrl_msg_type {
+	HD_CTRL_DRAIN,		/* stop accepting; close idle connections; finish the rest */
+	HD_CTRL_STOP,		/* leave the loop now */
+	HD_CTRL_DUMP,		/* fill `dump` over the next turns */
+};
+
+enum hd_dump_kind { HD_DUMP_CONNECTIONS, HD_DUMP_NEIGHBORS };
+
+struct hd_dump_connection {
+	uint64_t id;
+	struct hd_addr local, remote;
+	uint64_t bytes_in, bytes_out;
+	hd_ns age;
+	char state[16];		/* "ESTABLISHED", … */
+	uint8_t up;		/* 0: down, 1: up */
+	uint8_t tls;
+};
+
+struct hd_dump_neighbor {
+	struct hd_ip ip;
+	uint8_t mac[6];
+	uint8_t port;
+	char state[12];		/* "reachable", "stale", "incomplete", "failed", … */
+	hd_ns age;
+};
+
+/* Owned by ctrl until the message is pushed, by the worker until `done`, then by ctrl again. */
+struct hd_dump {
+	enum hd_dump_kind kind;
+	uint32_t capacity, count; /* rows; the worker stops when full and counts what it left out */
+	uint64_t left_out;
+	_Atomic int done;	/* writer: worker (release); reader: ctrl (acquire) */
+	union {
+		struct hd_dump_connection connections[0];
+		struct hd_dump_neighbor neighbors[0];
+	};
+};
+
+struct hd_ctrl_msg {
+	enum hd_ctrl_msg_type type;
+	struct hd_dump *dump;
+};
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy snapshot: one immutable arena that ctrl/policy builds and workers read.
+ *
+ * Writer: the control thread, before publishing. Readers: workers, which load the pointer once a turn and keep no
+ * pointer into it across turns; an exchange copies its decisions (and the stable slots below). The only memory behind a
+ * snapshot that a worker writes is its own `struct hd_snapshot_worker`.
+ *
+ * References between objects are indices into the arrays of the same snapshot. `slot` numbers are different: they stay
+ * the same for the same object (by name, by cluster and address) from generation to generation, so that pools, counters
+ * and limits outlive a reload.
+ */
+#ifndef HEDDLE_SNAPSHOT_H
+#define HEDDLE_SNAPSHOT_H
+
+#include <heddle/addr.h>
+#include <heddle/base.h>
+
+#define HD_NONE UINT32_MAX
+
+/* Where a thing was written, for explain, show and the access log. */
+struct hd_source {
+	struct hd_str file;
+	uint32_t line, col;	/* 1-based; 0: no file behind it (a default) */
+	struct hd_str object;	/* "VirtualService default/api-service" */
+};
+
+enum hd_string_match_kind { HD_MATCH_ANY, HD_MATCH_EXACT, HD_MATCH_PREFIX, HD_MATCH_REGEX, HD_MATCH_PRESENT, HD_MATCH_ABSENT };
+
+struct hd_string_match {
+	uint8_t kind;
+	uint8_t ignore_case; /* uri only; `text` is then lower case */
+	uint8_t invert;
+	struct hd_str text;
+	uint32_t regex; /* index of the expression in regex_db for HD_MATCH_REGEX (full match), else HD_NONE */
+};
+
+struct hd_header_match {
+	struct hd_str name; /* lower case */
+	struct hd_string_match value;
+};
+
+/* One `match` block: all of it must hold. */
+struct hd_route_match {
+	struct hd_string_match uri;	/* against the normalised path without the query */
+	struct hd_string_match method;
+	uint32_t headers_first, headers_count; /* in header_matches; each value of a repeated header is tried alone */
+	struct hd_source source;
+};
+
+/* A weighted destination of a route. */
+struct hd_destination {
+	uint32_t cluster;	/* HD_NONE: does not exist; 503 NC with an empty body when chosen */
+	uint32_t weight;	/* 0: never chosen unless it is the only one */
+	struct hd_str host, subset;
+	struct hd_source source;
+};
+
+enum hd_retry_on {
+	HD_RETRY_CONNECT_FAILURE = 1 << 0,
+	HD_RETRY_REFUSED_STREAM = 1 << 1,
+	HD_RETRY_RESET = 1 << 2,		/* also reset-before-request's superset */
+	HD_RETRY_RESET_BEFORE_REQUEST = 1 << 3,
+	HD_RETRY_5XX = 1 << 4,
+	HD_RETRY_GATEWAY_ERROR = 1 << 5,
+	HD_RETRY_RETRIABLE_4XX = 1 << 6,
+	HD_RETRY_STATUS_CODES = 1 << 7,
+	HD_RETRY_GRPC_UNAVAILABLE = 1 << 8,
+	HD_RETRY_GRPC_CANCELLED = 1 << 9,
+};
+
+struct hd_retry_policy {
+	uint32_t on;		/* hd_retry_on bits */
+	uint16_t attempts;	/* retries after the first try */
+	hd_ns per_try_timeout;	/* 0: none */
+	hd_ns backoff_base;	/* 25 ms as Envoy; grows to 10 x base, full jitter */
+	uint32_t statuses_first, statuses_count; /* in retry_statuses */
+};
+
+/* Routes of a vhost are tried in order; the first whose match holds wins. */
+struct hd_route {
+	struct hd_str name;	/* http[].name, may be empty */
+	struct hd_route_match match;
+	uint32_t destinations_first, destinations_count;
+	uint32_t total_weight;
+	uint32_t choice;	/* index of this route's first word in hd_snapshot_worker.wrr; one word a destination */
+	hd_ns timeout;		/* 0: none */
+	struct hd_retry_policy retry;
+	struct hd_str decorator; /* x-envoy-decorator-operation, may be empty */
+	struct hd_source source;
+};
+
+struct hd_vhost {
+	struct hd_str name;
+	uint32_t routes_first, routes_count;
+};
+
+/* A host pattern of a router: exact ("api.example"), suffix ("*.example", text ".example"), prefix ("api.*", text
+ * "api."), or the catch-all. Exact wins, then the longest suffix, then the longest prefix, then "*" (Envoy's order). */
+enum hd_domain_kind { HD_DOMAIN_EXACT, HD_DOMAIN_SUFFIX, HD_DOMAIN_PREFIX, HD_DOMAIN_ANY };
+
+struct hd_domain {
+	struct hd_str text;	/* lower case */
+	uint32_t vhost;
+	uint8_t kind;
+};
+
+struct hd_router {
+	/* Exact and suffix names in one open-addressed table over `hash` of their text, sized to a power of two;
+	 * table[i] is an index into domains or HD_NONE. Linear probing. */
+	uint32_t table_first, table_mask; /* in domain_table */
+	uint32_t suffix_longest;	  /* bytes; 0: no suffix domains */
+	uint32_t prefix_first, prefix_count; /* in domains, longest first */
+	uint32_t any_vhost;		  /* HD_NONE: unknown hosts get unknown_host's answer */
+	uint16_t unknown_host_status;	  /* 404 or 502 */
+};
+
+enum hd_protocol { HD_PROTO_HTTP, HD_PROTO_HTTP2, HD_PROTO_TCP };
+
+/* Whose conventions an answer follows: contract.md, "Whose conventions". */
+enum hd_role { HD_ROLE_WAYPOINT, HD_ROLE_SIDECAR, HD_ROLE_GATEWAY };
+
+/* What Heddle accepts connections for: an address and port, looked up by hash of both. */
+struct hd_listener {
+	struct hd_addr addr;
+	uint8_t protocol;	/* hd_protocol */
+	uint8_t gateway;	/* a Gateway server: role is HD_ROLE_GATEWAY whatever port it came from */
+	uint32_t router;	/* for HTTP; HD_NONE for TCP */
+	uint32_t cluster;	/* for TCP: where the stream goes; else HD_NONE */
+	struct hd_str service;	/* "api.default.svc.cluster.local", or the Gateway's name */
+	struct hd_str port_name;
+	struct hd_source source;
+};
+
+/* An address Heddle owns beside the ports' own: answered by ARP and ND when it lies in a port's subnet. */
+struct hd_vip {
+	struct hd_ip ip;
+};
+
+enum hd_lb { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM };
+
+struct hd_tcp_keepalive {
+	uint32_t probes;	/* 0: off */
+	hd_ns time, interval;
+};
+
+/* A Service port, or a subset of one. Name as in Istio: "outbound|80|v1|api.default.svc.cluster.local". */
+struct hd_cluster {
+	struct hd_str name;
+	uint32_t slot;		/* stable over generations; < hd_snapshot.cluster_slots */
+	struct hd_str host, subset;
+	uint16_t port;
+	uint8_t lb;		/* hd_lb */
+	uint8_t proxy_host_rewrite;
+	uint32_t endpoints_first, endpoints_count; /* in endpoints: the usable ones only; others only in show */
+	uint32_t rr;		/* index of this cluster's cursor in hd_snapshot_worker.rr */
+	uint32_t max_connections; /* UINT32_MAX: no limit; over all workers */
+	uint32_t max_pending_requests, max_requests, max_retries;
+	uint32_t max_requests_per_connection; /* 0: no limit */
+	hd_ns connect_timeout, idle_timeout, max_connection_duration; /* 0: none, except connect_timeout (10 s) */
+	struct hd_tcp_keepalive keepalive;
+	struct hd_source source; /* the DestinationRule that shaped it, else the Service */
+};
+
+enum hd_endpoint_health { HD_EP_HEALTHY, HD_EP_UNREADY, HD_EP_DRAINING, HD_EP_EJECTED };
+
+/* A backend of one cluster. The same address in two clusters is two endpoints with one `slot` each. */
+struct hd_endpoint {
+	struct hd_addr addr;
+	uint32_t slot;		/* stable over generations; < hd_snapshot.endpoint_slots; index of the health word */
+	uint32_t weight;	/* 1 by default */
+	uint8_t health;		/* hd_endpoint_health as the objects say it; the health word has the last say */
+	struct hd_str locality, workload;
+};
+
+struct hd_service {
+	struct hd_str name, namespace_, host;
+	struct hd_str addresses; /* "10.1.0.10 fd00:1::10", for show */
+	struct hd_str ports;	 /* "http 80, tcp 9000", for show */
+	uint32_t endpoints;	 /* how many, ready or not */
+	struct hd_source source;
+};
+
+/* What a worker writes while it uses a snapshot: allocated and zeroed by ctrl, one for each worker. */
+struct hd_snapshot_worker {
+	int32_t *wrr;		/* smooth weighted round robin, by hd_route.choice */
+	uint32_t *rr;		/* by hd_cluster.rr */
+	uint64_t *destination_requests; /* by index of hd_destination; read by ctrl, carried to the next snapshot */
+	void *regex_scratch;	/* hs_scratch_t of this worker */
+};
+
+struct hd_snapshot {
+	uint64_t generation;
+	uint32_t cluster_slots, endpoint_slots; /* one past the highest in use */
+	uint32_t n_workers;
+
+	const struct hd_listener *listeners;
+	uint32_t n_listeners;
+	const uint32_t *listener_table; /* open-addressed over hd_addr_hash; HD_NONE: empty */
+	uint32_t listener_mask;
+	const struct hd_vip *vips;
+	uint32_t n_vips;
+
+	const struct hd_router *routers;
+	uint32_t n_routers;
+	const uint32_t *domain_table;
+	const struct hd_domain *domains;
+	uint32_t n_domains;
+	const struct hd_vhost *vhosts;
+	uint32_t n_vhosts;
+	const struct hd_route *routes;
+	uint32_t n_routes;
+	const struct hd_header_match *header_matches;
+	uint32_t n_header_matches;
+	const struct hd_destination *destinations;
+	uint32_t n_destinations;
+	const uint16_t *retry_statuses;
+
+	const struct hd_cluster *clusters;
+	uint32_t n_clusters;
+	const struct hd_endpoint *endpoints;
+	uint32_t n_endpoints;
+	const struct hd_service *services;
+	uint32_t n_services;
+
+	const void *regex_db;	/* hs_database_t, block mode; ids are hd_string_match.regex; NULL: none */
+	struct hd_snapshot_worker *workers; /* n_workers of them */
+
+	/* For ctrl alone. */
+	void *arena;
+};
+
+/* FNV-1a over a lower-case name: small, and only over names that the operator wrote. */
+static inline uint32_t hd_name_hash(const char *p, uint32_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (uint32_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)p[i]) * 16777619u;
+	return h ^ (h >> 15);
+}
+
+static inline uint32_t hd_addr_hash(const struct hd_ip *ip, uint16_t port)
+{
+	uint64_t h = (ip->q[0] ^ (ip->q[1] * UINT64_C(0x9e3779b97f4a7c15))) + port;
+
+	h = (h ^ (h >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+/* The listener of an address and port, or NULL. */
+static inline const struct hd_listener *hd_snapshot_listener(const struct hd_snapshot *s, const struct hd_ip *ip, uint16_t port)
+{
+	if (s->n_listeners == 0)
+		return NULL;
+	for (uint32_t i = hd_addr_hash(ip, port) & s->listener_mask;; i = (i + 1) & s->listener_mask) {
+		uint32_t l = s->listener_table[i];
+		if (l == HD_NONE)
+			return NULL;
+		if (s->listeners[l].addr.port == port && hd_ip_eq(&s->listeners[l].addr.ip, ip))
+			return &s->listeners[l];
+	}
+}
+
+#endif
