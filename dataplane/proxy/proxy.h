@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proxy of one worker: legs (connections of ours), exchanges (one request and its answer), routing, balancing, upstream
+ * pools and relay. The only room that sees net, tcp and http together. Time is an argument. */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include <heddle/msg.h>
+#include <heddle/ring.h>
+#include <heddle/snapshot.h>
+#include <heddle/stats.h>
+
+#include "net.h"
+#include "tcp.h"
+
+struct proxy;
+
+/* Stable per-slot state that outlives snapshots; chunks are provided by hd_dp_reserve before a snapshot that needs them. */
+#define PROXY_CHUNK_SLOTS 1024
+#define PROXY_MAX_CHUNKS 1024
+struct proxy_cluster_state;	/* proxy_pool.h: starts with struct hd_cluster_stats */
+struct proxy_endpoint_state;	/* proxy_pool.h: starts with struct hd_endpoint_stats */
+
+struct proxy_slots {
+	struct proxy_cluster_state *clusters[PROXY_MAX_CHUNKS];	  /* each PROXY_CHUNK_SLOTS long, zeroed */
+	struct proxy_endpoint_state *endpoints[PROXY_MAX_CHUNKS];
+};
+size_t proxy_cluster_state_bytes(void);
+size_t proxy_endpoint_state_bytes(void);
+
+struct proxy_config {
+	struct tcp *tcp;
+	struct net *net;
+	struct hd_worker_stats *stats;
+	struct proxy_slots *slots;
+	const uint8_t *health;		/* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
+	struct hd_ring *access;		/* of struct hd_access_record; NULL: no access log */
+	struct rte_mempool *bufs, *indirect;
+	uint32_t max_connections;
+	uint32_t worker;		/* index in hd_snapshot.workers */
+	int64_t wall_offset;		/* UTC ns minus hd_ns; refreshed through proxy_set_wall */
+	uint64_t seed[2];		/* request ids, random balancing */
+	int socket;
+};
+
+[[nodiscard]] struct proxy *proxy_create(const struct proxy_config *c, hd_ns now);
+void proxy_destroy(struct proxy *p);
+
+/* Once a turn, before anything else. The old snapshot is not read after this returns. */
+void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s);
+void proxy_set_wall(struct proxy *p, int64_t wall_offset);
+/* tcp_ops.listener. */
+int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);
+/* Drains tcp's ready list and what waits for this turn. True: something was done. */
+int proxy_run(struct proxy *p, hd_ns now);
+int proxy_timers_run(struct proxy *p, hd_ns now);
+hd_ns proxy_next_deadline(const struct proxy *p);
+/* No new connections; keep-alive ends after the current exchange ("connection: close"); idle ones close now. */
+void proxy_drain(struct proxy *p, hd_ns now);
+
+#endif
