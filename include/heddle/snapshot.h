@@ -151,7 +151,8 @@ struct hd_cluster {
 	uint16_t port;
 	uint8_t lb;		/* hd_lb */
 	uint8_t proxy_host_rewrite;
-	uint32_t endpoints_first, endpoints_count; /* in endpoints: the usable ones only; others only in show */
+	uint32_t endpoints_first, endpoints_count; /* in endpoints: the usable ones */
+	uint32_t endpoints_unready; /* right behind them, never picked: for show alone */
 	uint32_t rr;		/* index of this cluster's cursor in hd_snapshot_worker.rr */
 	uint32_t max_connections; /* UINT32_MAX: no limit; over all workers */
 	uint32_t max_pending_requests, max_requests, max_retries;
@@ -226,6 +227,7 @@ struct hd_snapshot {
 	struct hd_snapshot_worker *workers; /* n_workers of them */
 
 	/* For ctrl alone. */
+	uint64_t *destination_carried; /* by index of hd_destination: requests of earlier generations */
 	void *arena;
 };
 
