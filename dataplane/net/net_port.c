@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net_port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+
+struct port_queue {
+	uint16_t port_id, queue;
+};
+
+struct net_port {
+	struct hd_node_port node;
+	uint16_t port_id;
+	uint16_t n_rx, n_tx, mtu;
+	uint64_t rx_offloads, tx_offloads;	/* RTE_ETH_*_OFFLOAD_* in use */
+	int plugged;				/* probed by us, so unplugged by us */
+	int started;
+	struct rte_device *device;
+	char driver[32];
+	struct rte_ether_addr mac;
+	struct port_queue queues[HD_MAX_WORKERS];
+};
+
+static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* "port front (net_af_packet0,iface=c0): why". Returns code. */
+static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format, ...)
+{
+	int n = snprintf(error, bytes, "port %s (%s): ", p->node.name, p->node.device);
+	va_list args;
+
+	if (n < 0 || (size_t)n >= bytes)
+		return code;
+	va_start(args, format);
+	vsnprintf(error + n, bytes - (size_t)n, format, args);
+	va_end(args);
+	return code;
+}
+
+/* "net_af_packet0" of "net_af_packet0,iface=c0"; a PCI address gets its domain: "3b:00.0" -> "0000:3b:00.0". */
+static void device_name(const char *devargs, char *name, size_t bytes)
+{
+	size_t n = strcspn(devargs, ",");
+	int short_pci = n == 7 && devargs[2] == ':' && devargs[5] == '.';
+
+	snprintf(name, bytes, "%s%.*s", short_pci ? "0000:" : "", (int)n, devargs);
+}
+
+static int find_or_plug(struct net_port *p, char *error, size_t bytes)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	int rc;
+
+	device_name(p->node.device, name, sizeof(name));
+	if (rte_eth_dev_get_port_by_name(name, &p->port_id) == 0)
+		return 0;
+	rc = rte_dev_probe(p->node.device);
+	if (rc < 0)
+		return fail(p, -ENODEV, error, bytes, "no such device: %s", strerror(-rc));
+	if (rte_eth_dev_get_port_by_name(name, &p->port_id) != 0)
+		return fail(p, -ENODEV, error, bytes, "no Ethernet driver takes this device");
+	p->plugged = 1;
+	return 0;
+}
+
+/* A vdev over a kernel interface (af_packet, af_xdp, tap) says 1,500 whatever the interface is set to: ask the kernel. */
+static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
+{
+	struct ifreq ifr = { 0 };
+	int s, rc;
+
+	if (if_index == 0 || if_indextoname(if_index, ifr.ifr_name) == NULL)
+		return otherwise;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return otherwise;
+	rc = ioctl(s, SIOCGIFMTU, &ifr);
+	close(s);
+	return rc == 0 && ifr.ifr_mtu < otherwise ? (uint16_t)ifr.ifr_mtu : otherwise;
+}
+
+static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, char *error, size_t bytes)
+{
+	uint16_t mtu = RTE_ETHER_MTU;
+	int rc;
+
+	if (p->node.mtu != 0) {
+		rc = rte_eth_dev_set_mtu(p->port_id, p->node.mtu);
+		if (rc != 0)
+			return fail(p, -EINVAL, error, bytes, "the device refuses an MTU of %u: %s", p->node.mtu, strerror(-rc));
+		p->mtu = p->node.mtu;
+		return 0;
+	}
+	rc = rte_eth_dev_get_mtu(p->port_id, &mtu);
+	if (rc != 0)
+		return fail(p, -EINVAL, error, bytes, "cannot read the MTU: %s", strerror(-rc));
+	p->mtu = kernel_mtu(info->if_index, mtu);
+	return 0;
+}
+
+static int configure(struct net_port *p, const struct rte_eth_dev_info *info, char *error, size_t bytes)
+{
+	struct rte_eth_conf conf = { 0 };
+	int rc;
+
+	p->rx_offloads = info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+	p->tx_offloads = info->tx_offload_capa &
+			 (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	if (p->node.mtu > RTE_ETHER_MTU)
+		p->rx_offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf.rxmode.offloads = p->rx_offloads;
+	conf.rxmode.mtu = p->node.mtu != 0 ? p->node.mtu : RTE_ETHER_MTU;
+	conf.txmode.offloads = p->tx_offloads;
+	if (p->n_rx > 1) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+	}
+	rc = rte_eth_dev_configure(p->port_id, p->n_rx, p->n_tx, &conf);
+	if (rc != 0)
+		return fail(p, -EINVAL, error, bytes, "the device refuses its configuration: %s", strerror(-rc));
+	return 0;
+}
+
+static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, char *error, size_t bytes)
+{
+	uint16_t rx_desc = RX_DESCRIPTORS, tx_desc = TX_DESCRIPTORS;
+	int socket = rte_eth_dev_socket_id(p->port_id), rc;
+
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_desc, &tx_desc);
+	if (rc != 0)
+		return fail(p, -EINVAL, error, bytes, "cannot size the rings: %s", strerror(-rc));
+	for (uint16_t i = 0; i < p->n_rx; i++) {
+		rc = rte_eth_rx_queue_setup(p->port_id, i, rx_desc, (unsigned int)socket, NULL, pools[i]);
+		if (rc != 0)
+			return fail(p, -EINVAL, error, bytes, "receive queue %u: %s", i, strerror(-rc));
+	}
+	for (uint16_t i = 0; i < p->n_tx; i++) {
+		rc = rte_eth_tx_queue_setup(p->port_id, i, tx_desc, (unsigned int)socket, NULL);
+		if (rc != 0)
+			return fail(p, -EINVAL, error, bytes, "transmit queue %u: %s", i, strerror(-rc));
+	}
+	return 0;
+}
+
+/* Solicited-node groups (RFC 4291 2.7.1) of addresses that may change with every snapshot: all multicast, or everything when
+ * the device cannot. A device that can neither (a memory vdev) filters nothing to begin with. */
+static void open_filters(const struct net_port *p)
+{
+	if (rte_eth_allmulticast_enable(p->port_id) != 0)
+		(void)rte_eth_promiscuous_enable(p->port_id);
+}
+
+static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32_t n_queues, char *error, size_t bytes)
+{
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(p->port_id, &info);
+
+	if (rc != 0)
+		return fail(p, -ENODEV, error, bytes, "cannot ask the device: %s", strerror(-rc));
+	p->device = info.device;
+	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
+	p->n_rx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_rx_queues);
+	p->n_tx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_tx_queues);
+	rc = configure(p, &info, error, bytes);
+	if (rc == 0)
+		rc = settle_mtu(p, &info, error, bytes);
+	if (rc == 0)
+		rc = set_up_queues(p, pools, error, bytes);
+	if (rc != 0)
+		return rc;
+	rc = rte_eth_macaddr_get(p->port_id, &p->mac);
+	if (rc != 0)
+		return fail(p, -ENODEV, error, bytes, "cannot read the MAC address: %s", strerror(-rc));
+	rc = rte_eth_dev_start(p->port_id);
+	if (rc != 0)
+		return fail(p, -EINVAL, error, bytes, "cannot start: %s", strerror(-rc));
+	p->started = 1;
+	open_filters(p);
+	return 0;
+}
+
+int net_port_open(const struct hd_node_port *node, uint32_t n_queues, struct rte_mempool *const *pools, struct net_port **out, char *error,
+		  size_t error_bytes)
+{
+	struct net_port *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (p == NULL) {
+		snprintf(error, error_bytes, "port %s: out of memory", node->name);
+		return -ENOMEM;
+	}
+	p->node = *node;
+	p->port_id = RTE_MAX_ETHPORTS;
+	rc = find_or_plug(p, error, error_bytes);
+	if (rc != 0)
+		goto free_port;
+	rc = bring_up(p, pools, n_queues, error, error_bytes);
+	if (rc != 0)
+		goto close_device;
+	for (uint16_t i = 0; i < HD_MAX_WORKERS; i++)
+		p->queues[i] = (struct port_queue){ .port_id = p->port_id, .queue = i };
+	*out = p;
+	return 0;
+
+close_device:
+	net_port_close(p);
+	return rc;
+free_port:
+	free(p);
+	return rc;
+}
+
+void net_port_close(struct net_port *p)
+{
+	if (p == NULL)
+		return;
+	if (p->started)
+		(void)rte_eth_dev_stop(p->port_id);
+	(void)rte_eth_dev_close(p->port_id);
+	if (p->plugged && p->device != NULL)
+		(void)rte_dev_remove(p->device);
+	free(p);
+}
+
+static uint16_t ethdev_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct port_queue *q = dev;
+
+	return rte_eth_rx_burst(q->port_id, q->queue, pkts, n);
+}
+
+static uint16_t no_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	return 0;
+}
+
+static uint16_t ethdev_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct port_queue *q = dev;
+
+	return rte_eth_tx_burst(q->port_id, q->queue, pkts, n);
+}
+
+/* With checksum offload some drivers want their own fix-ups before the burst. */
+static uint16_t ethdev_prepare_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct port_queue *q = dev;
+	uint16_t ready = rte_eth_tx_prepare(q->port_id, q->queue, pkts, n);
+
+	if (hd_unlikely(ready == 0)) {
+		/* The device will never take this one: let it go, so that the rest of the queue may move. */
+		rte_pktmbuf_free(pkts[0]);
+		return 1;
+	}
+	return rte_eth_tx_burst(q->port_id, q->queue, pkts, ready);
+}
+
+void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
+{
+	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
+	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
+	out->rx = queue < p->n_rx ? ethdev_rx : no_rx;
+	out->tx = p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM ? ethdev_prepare_tx : ethdev_tx;
+	if (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM)
+		out->rx_offloads |= NET_RX_IP_CKSUM;
+	if (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
+		out->rx_offloads |= NET_RX_L4_CKSUM;
+	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+		out->tx_offloads |= NET_TX_IP_CKSUM;
+	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+		out->tx_offloads |= NET_TX_L4_CKSUM;
+	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+		out->tx_offloads |= NET_TX_MULTI_SEG;
+	/* Drivers free through rte_pktmbuf_prefree_seg as long as MBUF_FAST_FREE is not asked for, and it is not. */
+	out->tx_offloads |= NET_TX_REFCOUNTED;
+}
+
+uint32_t net_port_rx_queues(const struct net_port *p)
+{
+	return p->n_rx;
+}
+
+uint32_t net_port_tx_queues(const struct net_port *p)
+{
+	return p->n_tx;
+}
+
+uint16_t net_port_id(const struct net_port *p)
+{
+	return p->port_id;
+}
+
+static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
+{
+	const struct {
+		int used;
+		const char *name;
+	} names[] = {
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum" },
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum" },
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0, "tx-ip-checksum" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0, "tx-tcp-checksum" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, "multi-seg" },
+	};
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < HD_ARRAY_SIZE(names); i++) {
+		if (names[i].used && at < bytes)
+			at += (size_t)snprintf(out + at, bytes - at, "%s%s", at == 0 ? "" : " ", names[i].name);
+	}
+}
+
+void net_port_info(const struct net_port *p, struct hd_dp_port_info *out)
+{
+	struct rte_eth_link link = { 0 };
+
+	*out = (struct hd_dp_port_info){ .mtu = p->mtu, .side = (uint8_t)p->node.side };
+	snprintf(out->name, sizeof(out->name), "%s", p->node.name);
+	snprintf(out->device, sizeof(out->device), "%s", p->node.device);
+	snprintf(out->driver, sizeof(out->driver), "%s", p->driver);
+	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
+	if (rte_eth_link_get_nowait(p->port_id, &link) == 0) {
+		out->link_up = link.link_status == RTE_ETH_LINK_UP;
+		out->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	}
+	describe_offloads(p, out->offloads, sizeof(out->offloads));
+}
