@@ -78,6 +78,8 @@ struct policy_text {
 	char *name;
 	char *bytes;
 	size_t n;
+	uint32_t layer; /* an object here replaces the one of the same kind, namespace and name in a lower layer: what
+			 * `config apply` lays over the files (layer 0) */
 };
 
 struct policy_texts {
