@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pool of equal objects with a fixed capacity. Objects have an index and a handle: index plus generation, so that a
+ * handle kept after the object was put back resolves to nothing instead of to a stranger. One owner, no lock.
+ * A slot that was never used is never touched: unused capacity costs address space, not memory. */
+#ifndef CORE_POOL_H
+#define CORE_POOL_H
+
+#include <heddle/base.h>
+
+#define CORE_POOL_NO_HANDLE UINT64_C(0) /* never a live object */
+
+struct core_pool_slot {
+	uint32_t generation; /* odd: in use */
+	uint32_t next_free;  /* index + 1; 0: none */
+};
+
+struct core_pool {
+	uint8_t *objects;
+	struct core_pool_slot *slots;
+	uint64_t inverse;  /* of the stride's odd part modulo 2^64: exact division by multiplication */
+	uint32_t shift;	   /* of the stride's power of two */
+	uint32_t stride;
+	uint32_t capacity;
+	uint32_t free;	   /* index + 1 of the last one put back: it is the warmest */
+	uint32_t touched;  /* slots from here on were never used: the high-water mark */
+	uint32_t used;
+};
+
+/* Objects are aligned to a cache line when object_bytes is a multiple of one, else to 8. 0 or -ENOMEM. */
+[[nodiscard]] int core_pool_init(struct core_pool *p, const char *name, uint32_t capacity, uint32_t object_bytes, int socket);
+void core_pool_fini(struct core_pool *p);
+
+static inline void *core_pool_at(const struct core_pool *p, uint32_t index)
+{
+	return p->objects + (size_t)index * p->stride;
+}
+
+static inline uint32_t core_pool_index(const struct core_pool *p, const void *object)
+{
+	uint64_t offset = (uint64_t)((const uint8_t *)object - p->objects);
+
+	return (uint32_t)((offset >> p->shift) * p->inverse);
+}
+
+/* NULL when the pool is empty. The content is whatever its last user left (zero at first use): the caller sets it. */
+static inline void *core_pool_get(struct core_pool *p)
+{
+	uint32_t index;
+
+	if (p->free != 0) {
+		index = p->free - 1;
+		p->free = p->slots[index].next_free;
+	} else if (p->touched < p->capacity) {
+		index = p->touched++;
+	} else {
+		return NULL;
+	}
+	p->slots[index].generation++;
+	p->used++;
+	return core_pool_at(p, index);
+}
+
+static inline void core_pool_put(struct core_pool *p, void *object)
+{
+	uint32_t index = core_pool_index(p, object);
+
+	p->slots[index].generation++;
+	p->slots[index].next_free = p->free;
+	p->free = index + 1;
+	p->used--;
+}
+
+static inline int core_pool_is_used(const struct core_pool *p, uint32_t index)
+{
+	return index < p->touched && (p->slots[index].generation & 1);
+}
+
+static inline uint64_t core_pool_handle(const struct core_pool *p, const void *object)
+{
+	uint32_t index = core_pool_index(p, object);
+
+	return (uint64_t)p->slots[index].generation << 32 | index;
+}
+
+/* NULL when the object was put back since. */
+static inline void *core_pool_resolve(const struct core_pool *p, uint64_t handle)
+{
+	uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+
+	if (index >= p->touched || !(generation & 1) || p->slots[index].generation != generation)
+		return NULL;
+	return core_pool_at(p, index);
+}
+
+/* Walks the objects in use: *cursor starts at 0; NULL at the end. Safe across gets and puts. */
+static inline void *core_pool_walk(const struct core_pool *p, uint32_t *cursor)
+{
+	while (*cursor < p->touched) {
+		uint32_t index = (*cursor)++;
+		if (p->slots[index].generation & 1)
+			return core_pool_at(p, index);
+	}
+	return NULL;
+}
+
+#endif
