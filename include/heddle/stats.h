@@ -24,8 +24,44 @@
 	X(TCP_CONNECTED, "tcp", "connected", "connections opened to backends")
 
 /* Protocol errors of HTTP/1.1 on either side. */
-#define HD_HTTP_ERRORS(X)                                                                                              \
-	X(HTTP_BAD_REQUEST_LINE, "http", "bad_request_line", "the request line is not RFC 9112 3")
+#define HD_HTTP_ERRORS(X)											\
+	X(HTTP_BAD_REQUEST_LINE, "http", "bad_request_line", "the request line is not RFC 9112 3")		\
+	X(HTTP_UNSUPPORTED_VERSION, "http", "unsupported_version", "HTTP of another major version")		\
+	X(HTTP_OLD_VERSION, "http", "old_version", "a request of HTTP/1.0")					\
+	X(HTTP_UNKNOWN_METHOD, "http", "unknown_method", "a method that no registry lists")			\
+	X(HTTP_CONNECT_REFUSED, "http", "connect_refused", "CONNECT: no route offers tunnels")			\
+	X(HTTP_BAD_TARGET, "http", "bad_target", "the request target is of no form that the method allows")	\
+	X(HTTP_FRAGMENT, "http", "fragment_in_target", "a request target with a fragment")			\
+	X(HTTP_NO_HOST, "http", "no_host", "no Host, or an empty one")						\
+	X(HTTP_MANY_HOSTS, "http", "many_hosts", "more than one Host")						\
+	X(HTTP_BAD_HOST, "http", "bad_host", "Host or authority is not host[:port]")				\
+	X(HTTP_HOST_MISMATCH, "http", "host_mismatch", "Host differs from the target's authority")		\
+	X(HTTP_BARE_CR, "http", "bare_cr", "CR without LF in a head")						\
+	X(HTTP_BARE_LF, "http", "bare_lf", "LF without CR in a head")						\
+	X(HTTP_OBS_FOLD, "http", "obs_fold", "a folded or indented field line")					\
+	X(HTTP_EMPTY_NAME, "http", "empty_field_name", "a field line that begins with a colon")			\
+	X(HTTP_BAD_NAME, "http", "bad_field_name", "a field name that is no token")				\
+	X(HTTP_SPACE_BEFORE_COLON, "http", "space_before_colon", "white space between field name and colon")	\
+	X(HTTP_BAD_VALUE, "http", "bad_field_value", "a control byte in a field value")				\
+	X(HTTP_TARGET_TOO_LONG, "http", "target_too_long", "a request line beyond the limit")			\
+	X(HTTP_HEAD_TOO_LONG, "http", "head_too_long", "a head beyond the limit")				\
+	X(HTTP_TOO_MANY_FIELDS, "http", "too_many_fields", "more fields than the limit")			\
+	X(HTTP_TOO_MANY_OPTIONS, "http", "too_many_connection_options", "more options in Connection than the limit")\
+	X(HTTP_BAD_LENGTH, "http", "bad_content_length", "Content-Length is not a number that fits")		\
+	X(HTTP_MANY_LENGTHS, "http", "many_content_lengths", "more than one Content-Length")			\
+	X(HTTP_LENGTH_AND_CHUNKED, "http", "content_length_and_chunked", "Content-Length beside Transfer-Encoding")\
+	X(HTTP_BAD_CODING, "http", "bad_transfer_encoding", "Transfer-Encoding is not exactly chunked")		\
+	X(HTTP_CODING_IN_1_0, "http", "transfer_encoding_in_1_0", "Transfer-Encoding in a message of HTTP/1.0")	\
+	X(HTTP_BAD_EXPECT, "http", "bad_expect", "an expectation other than 100-continue")			\
+	X(HTTP_BAD_STATUS_LINE, "http", "bad_status_line", "the status line is not RFC 9112 4")			\
+	X(HTTP_BODY_FORBIDDEN, "http", "body_forbidden", "1xx or 204 that announces a body")			\
+	X(HTTP_BAD_SWITCH, "http", "bad_switch", "101 without Upgrade and its Connection option")		\
+	X(HTTP_BAD_CHUNK_SIZE, "http", "bad_chunk_size", "a chunk size that is not up to 15 hex digits")	\
+	X(HTTP_BAD_CHUNK_EXTENSION, "http", "bad_chunk_extension", "a control byte in a chunk extension")	\
+	X(HTTP_LONG_CHUNK_EXTENSIONS, "http", "long_chunk_extensions", "chunk extensions beyond the limit")	\
+	X(HTTP_BAD_CHUNK_END, "http", "bad_chunk_end", "chunk data not followed by CRLF")			\
+	X(HTTP_BAD_TRAILER, "http", "bad_trailer", "a trailer line that is no field line")			\
+	X(HTTP_LONG_TRAILERS, "http", "long_trailers", "a trailer section beyond the limits")
 
 /* What the proxy did with requests. */
 #define HD_PROXY_EVENTS(X)                                                                                             \
