@@ -23,14 +23,22 @@ struct flow_key {
 	uint16_t local_port, remote_port;
 };
 
-/* Where packets of a flow leave: filled by net on first use, opaque to tcp. All zero: not known yet. */
+/* Where packets of a flow leave: filled by net on first use, opaque to tcp. All zero: not known yet; flow_path_reply: only
+ * the port is known, and the next hop is looked for behind it first. */
 struct flow_path {
 	uint32_t neighbor;	/* index and generation in net's table */
 	uint32_t generation;
 	uint16_t mtu;		/* bytes of IP packet; 0: not known yet */
 	uint8_t port;		/* index of the net port */
-	uint8_t valid;
+	uint8_t valid;		/* enum flow_path_valid */
 };
+enum flow_path_valid { FLOW_PATH_UNKNOWN, FLOW_PATH_KNOWN, FLOW_PATH_PORT };
+
+/* A reply leaves by the port that the request came in by. */
+static inline struct flow_path flow_path_reply(uint8_t port)
+{
+	return (struct flow_path){ .port = port, .valid = FLOW_PATH_PORT };
+}
 
 struct pkt_facts {
 	struct flow_key key;	/* local: destination of the received packet */
@@ -45,7 +53,8 @@ struct pkt_facts {
 	uint16_t payload;	/* bytes after the TCP header; padding is already trimmed */
 	uint8_t payload_sum_valid;
 	uint8_t reserved;
-	uint16_t payload_sum;	/* ones' complement sum of the payload, when known: lets transmit skip summing it again */
+	uint16_t payload_sum;	/* ones' complement sum of the payload as native 16-bit words from its first byte, when known:
+				 * lets transmit skip summing it again */
 };
 
 /* The private area of every mbuf of ours (pools are made with PKT_PRIV_SIZE). */

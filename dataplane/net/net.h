@@ -42,7 +42,7 @@ struct net_config {
 				     struct hd_worker_stats *stats, hd_ns now, int socket);
 void net_destroy(struct net *n);
 
-/* Owned addresses beside the ports' own: sorted by caller, must outlive the next call (they lie in the snapshot). */
+/* Owned addresses beside the ports' own: sorted by memcmp by the caller, must outlive the next call (they lie in the snapshot). */
 void net_set_vips(struct net *n, const struct hd_ip *ips, uint32_t count);
 
 /* One burst of one port: receives up to `max`, handles what is net's, returns TCP segments with facts in out. */
@@ -54,8 +54,11 @@ void net_timers_run(struct net *n, hd_ns now);
 hd_ns net_next_deadline(const struct net *n);
 
 /* Call-backs towards tcp; set once. */
+enum net_icmp { NET_ICMP_SOFT, NET_ICMP_HARD, NET_ICMP_TOO_BIG }; /* the same values as enum tcp_icmp */
 struct net_events {
-	void (*icmp)(void *ctx, const struct flow_key *key, uint32_t quoted_seq, int what, uint32_t mtu); /* enum tcp_icmp */
+	/* From within net_rx. mtu: as the message says, for NET_ICMP_TOO_BIG. */
+	void (*icmp)(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what, uint32_t mtu);
+	/* From within net_timers_run. */
 	void (*unreachable)(void *ctx, const struct flow_key *key); /* a neighbour could not be resolved; once for each queued packet */
 	void *ctx;
 };

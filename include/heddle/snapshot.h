@@ -198,7 +198,7 @@ struct hd_snapshot {
 	uint32_t n_listeners;
 	const uint32_t *listener_table; /* open-addressed over hd_addr_hash; HD_NONE: empty */
 	uint32_t listener_mask;
-	const struct hd_vip *vips;
+	const struct hd_vip *vips;	/* sorted by memcmp of the address, each once */
 	uint32_t n_vips;
 
 	const struct hd_router *routers;

@@ -7,11 +7,44 @@
 #include <heddle/base.h>
 
 /* Frames and datagrams that net throws away. */
-#define HD_NET_DROPS(X)                                                                                                \
-	X(NET_RUNT, "ethernet", "runt", "frame shorter than its headers")                                              \
-	X(NET_ETHERTYPE, "ethernet", "unknown_ethertype", "neither IPv4, IPv6 nor ARP")                                \
-	X(NET_NO_MBUF, "port", "no_mbuf", "the packet pool is empty")                                                  \
-	X(NET_TX_FULL, "port", "tx_full", "the device's transmit ring stayed full")
+#define HD_NET_DROPS(X)													\
+	X(NET_RUNT, "ethernet", "runt", "frame shorter than its headers")						\
+	X(NET_ETHERTYPE, "ethernet", "unknown_ethertype", "neither IPv4, IPv6 nor ARP")					\
+	X(NET_OTHER_MAC, "ethernet", "other_mac", "frame for another station")						\
+	X(NET_BAD_SMAC, "ethernet", "bad_source_mac", "source is a group address or our own")				\
+	X(NET_NO_MBUF, "port", "no_mbuf", "the packet pool is empty")							\
+	X(NET_TX_FULL, "port", "tx_full", "the device's transmit ring stayed full")					\
+	X(NET_TX_SIZE, "port", "tx_too_big", "frame for a device that takes no chains does not fit one buffer")		\
+	X(NET_IP_HEADER, "ip", "bad_header", "wrong version or header length")						\
+	X(NET_IP_TRUNCATED, "ip", "truncated", "the datagram is longer than its frame")					\
+	X(NET_IP_CHECKSUM, "ip", "bad_checksum", "IPv4 header checksum")						\
+	X(NET_IP_OPTION, "ip", "bad_option", "malformed IPv4 option, or an IPv6 option that asks to be discarded")	\
+	X(NET_IP_SOURCE_ROUTE, "ip", "source_route", "IPv4 source route or IPv6 routing header with segments left")	\
+	X(NET_IP_FRAGMENT, "ip", "fragment", "a fragment: Heddle does not reassemble")					\
+	X(NET_IP_SOURCE, "ip", "bad_source", "a source address that no host may have")					\
+	X(NET_IP_LAND, "ip", "own_source", "the source is one of our own addresses")					\
+	X(NET_IP_GROUP, "ip", "group_destination", "broadcast or multicast that is not ours to answer")			\
+	X(NET_IP_NOT_OURS, "ip", "not_ours", "destination is no address of ours")					\
+	X(NET_IP_PROTOCOL, "ip", "unknown_protocol", "neither TCP, UDP nor ICMP")					\
+	X(NET_IP_CHAIN, "ip", "bad_chain", "IPv6 extension headers out of order, too many or cut off")			\
+	X(NET_IP_NO_ROUTE, "ip", "no_route", "no route to the destination")						\
+	X(NET_TCP_CHECKSUM, "tcp", "bad_checksum", "TCP checksum")							\
+	X(NET_UDP_PORT, "udp", "no_port", "datagram for a UDP port: none is open")					\
+	X(NET_ICMP_MALFORMED, "icmp", "malformed", "cut off, or a code that the type does not have")			\
+	X(NET_ICMP_CHECKSUM, "icmp", "bad_checksum", "ICMP checksum")							\
+	X(NET_ICMP_IGNORED, "icmp", "ignored", "redirect, router advertisement, or a type that hosts do not handle")	\
+	X(NET_ICMP_QUOTE, "icmp", "foreign_quote", "an error that quotes no TCP segment of ours")			\
+	X(NET_ICMP_RATE, "icmp", "rate_limited", "echo or error not answered: over the rate")				\
+	X(NET_ARP_MALFORMED, "arp", "malformed", "not an Ethernet/IPv4 ARP packet, or senseless addresses")		\
+	X(NET_ARP_NOT_OURS, "arp", "not_ours", "ARP for somebody else")							\
+	X(NET_ARP_CONFLICT, "arp", "conflict", "another station claims an address of ours")				\
+	X(NET_ND_MALFORMED, "nd", "malformed", "neighbour discovery that fails RFC 4861 7.1")				\
+	X(NET_ND_NOT_OURS, "nd", "not_ours", "neighbour discovery for somebody else")					\
+	X(NET_ND_CONFLICT, "nd", "conflict", "another station claims an IPv6 address of ours")				\
+	X(NET_ND_DUPLICATE, "nd", "duplicate_address", "an IPv6 address of a port was taken at start and is not used")	\
+	X(NET_NEIGH_QUEUE, "neighbor", "queue_full", "more packets than wait while a neighbour resolves")		\
+	X(NET_NEIGH_FAILED, "neighbor", "unresolved", "packet for a neighbour that does not answer")			\
+	X(NET_NEIGH_EVICTED, "neighbor", "evicted", "packet whose neighbour made room for another")
 
 /* Segments that tcp throws away. */
 #define HD_TCP_DROPS(X)                                                                                                \
