@@ -99,7 +99,34 @@
 /* What the proxy did with requests. */
 #define HD_PROXY_EVENTS(X)                                                                                             \
 	X(PROXY_REQUESTS, "proxy", "requests", "requests whose head was complete")                                     \
-	X(PROXY_RESPONSES, "proxy", "responses", "answers sent, ours and the backends'")
+	X(PROXY_RESPONSES, "proxy", "responses", "answers sent, ours and the backends'")                               \
+	X(PROXY_LOCAL_REPLIES, "proxy", "local_replies", "answers that Heddle made itself")                            \
+	X(PROXY_REFUSED_REQUESTS, "proxy", "refused_requests", "requests that are not HTTP as we accept it")           \
+	X(PROXY_NO_ROUTE, "proxy", "no_route", "no virtual host or route matches")                                     \
+	X(PROXY_NO_CLUSTER, "proxy", "no_cluster", "the chosen destination does not exist")                            \
+	X(PROXY_NO_ENDPOINT, "proxy", "no_endpoint", "the chosen cluster has no healthy endpoint")                     \
+	X(PROXY_OVERFLOW, "proxy", "overflow", "refused by a limit of the connection pool")                            \
+	X(PROXY_RETRIES, "proxy", "retries", "tries after the first, by the route's policy")                           \
+	X(PROXY_RETRY_OVERFLOW, "proxy", "retry_overflow", "retries not made because of maxRetries")                   \
+	X(PROXY_RESENDS, "proxy", "safe_resends", "requests sent again because the backend had acknowledged no byte")  \
+	X(PROXY_REPLAY_DROPPED, "proxy", "replay_dropped", "request bodies too large to keep for another try")         \
+	X(PROXY_CONNECT_FAILURES, "proxy", "connect_failures", "connections to backends that did not come up")         \
+	X(PROXY_UP_RESETS, "proxy", "up_resets", "backends that closed before their answer was complete")              \
+	X(PROXY_UP_PROTOCOL, "proxy", "up_protocol_errors", "answers of backends that are not HTTP as we accept it")   \
+	X(PROXY_UP_SURPLUS, "proxy", "up_surplus", "backend connections closed because bytes followed the answer")     \
+	X(PROXY_UP_IDLE_DATA, "proxy", "up_idle_data", "backend connections closed because bytes came without a request") \
+	X(PROXY_UP_IDLE_CLOSED, "proxy", "up_idle_closed", "pooled connections that the backend closed")               \
+	X(PROXY_UP_RETIRED, "proxy", "up_retired", "pooled connections closed by age, idleness or because their endpoint went away") \
+	X(PROXY_CUT_ANSWERS, "proxy", "cut_answers", "answers cut off after their head went out")                      \
+	X(PROXY_TIMEOUTS, "proxy", "timeouts", "requests ended by the route's or a try's timeout")                     \
+	X(PROXY_HEAD_TIMEOUTS, "proxy", "head_timeouts", "callers that did not complete a request head in time")       \
+	X(PROXY_IDLE_TIMEOUTS, "proxy", "idle_timeouts", "idle connections of callers closed")                         \
+	X(PROXY_STREAM_TIMEOUTS, "proxy", "stream_timeouts", "exchanges ended because nothing moved")                  \
+	X(PROXY_DOWN_GONE, "proxy", "down_gone", "exchanges ended because the caller went away")                       \
+	X(PROXY_LINGER_TIMEOUTS, "proxy", "linger_timeouts", "closed connections whose caller did not close its side in time") \
+	X(PROXY_TUNNELS, "proxy", "tunnels", "opaque streams opened, by upgrade or for TCP ports")                     \
+	X(PROXY_DRAINED, "proxy", "drained", "connections closed by draining")                                         \
+	X(PROXY_NO_MEMORY, "proxy", "no_memory", "exchanges or connections given up because a pool was empty")
 
 /* What the worker itself ran out of or did. */
 #define HD_WORKER_EVENTS(X)                                                                                            \
