@@ -131,7 +131,8 @@ struct http_error {
 struct http1_scan {
 	uint32_t seen; /* bytes already scanned */
 	uint8_t state;
-	uint8_t reserved[3];
+	uint8_t response;
+	uint8_t reserved[2];
 	uint32_t line; /* offset where the current line began */
 	uint16_t fields;
 };

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One spelling of a path for routing, policy and backend (RFC 3986 6.2.2, 5.2.4), as Istio's BASE
+ * normalisation has it. */
+#include "http_internal.h"
+
+static int is_unreserved(uint8_t c)
+{
+	return http_is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 26 || c == '-' || c == '.' ||
+	       c == '_' || c == '~';
+}
+
+static int is_escape(const uint8_t *p, uint32_t left)
+{
+	return left >= 3 && p[0] == '%' && http_is(p[1], HTTP_C_HEX) && http_is(p[2], HTTP_C_HEX);
+}
+
+/* Decodes what needs no escape and turns backslashes; the result is never longer. 0: refused. */
+static uint32_t decode(const uint8_t *p, uint32_t n, uint8_t *out)
+{
+	uint32_t w = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t c = p[i];
+		if (is_escape(p + i, n - i)) {
+			uint8_t v = http_hex(p[i + 1]) << 4 | http_hex(p[i + 2]);
+			if (v == 0)
+				return 0;
+			if (is_unreserved(v)) {
+				c = v;
+				i += 2;
+			}
+		} else if (c == '\\') {
+			c = '/';
+		}
+		out[w++] = c;
+	}
+	return w;
+}
+
+/* How many dots make up the segment at p[0..n): 1 or 2, else 0. */
+static uint32_t dots(const uint8_t *p, uint32_t n)
+{
+	if (n == 1 && p[0] == '.')
+		return 1;
+	return n == 2 && p[0] == '.' && p[1] == '.' ? 2 : 0;
+}
+
+static uint32_t segment_end(const uint8_t *p, uint32_t at, uint32_t n)
+{
+	while (at < n && p[at] != '/')
+		at++;
+	return at;
+}
+
+/* RFC 3986 5.2.4 in place: p begins with a slash, and so does what is left. */
+static uint32_t remove_dot_segments(uint8_t *p, uint32_t n)
+{
+	uint32_t w = 0, at = 0;
+
+	while (at < n) {
+		uint32_t end = segment_end(p, at + 1, n), d = dots(p + at + 1, end - at - 1);
+		if (d == 2) {
+			while (w > 0 && p[--w] != '/')
+				;
+		}
+		if (d == 0) {
+			memmove(p + w, p + at, end - at);
+			w += end - at;
+		} else if (end == n) {
+			p[w++] = '/';
+		}
+		at = end;
+	}
+	return w;
+}
+
+uint32_t http_path_normalize(const uint8_t *path, uint32_t n, uint8_t *out)
+{
+	const uint8_t *query = memchr(path, '?', n);
+	uint32_t path_n = query != NULL ? (uint32_t)(query - path) : n, query_n = n - path_n;
+
+	if (n == 0 || path[0] != '/' || memchr(path, '#', n) != NULL)
+		return 0;
+	uint32_t w = decode(path, path_n, out);
+	if (w == 0)
+		return 0;
+	w = remove_dot_segments(out, w);
+	if (query_n > 0)
+		memmove(out + w, path + path_n, query_n);
+	return w + query_n;
+}
