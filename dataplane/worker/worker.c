@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+static int64_t on_listener(void *ctx, const struct pkt_facts *f)
+{
+	struct worker *w = ctx;
+
+	return proxy_listener(w->proxy, f);
+}
+
+static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos, int32_t payload_sum)
+{
+	struct worker *w = ctx;
+
+	net_xmit_tcp(w->net, m, key, path, tos, payload_sum);
+}
+
+static int on_route(void *ctx, const struct flow_key *key, struct flow_path *path)
+{
+	struct worker *w = ctx;
+
+	return net_route(w->net, key, path);
+}
+
+static void on_confirm(void *ctx, const struct flow_path *path)
+{
+	struct worker *w = ctx;
+
+	net_confirm(w->net, path);
+}
+
+static uint32_t on_hash(void *ctx, const struct flow_key *key)
+{
+	const struct worker *w = ctx;
+
+	return net_flow_hash(w->net, key);
+}
+
+static const struct tcp_ops tcp_to_net = {
+	.listener = on_listener,
+	.xmit = on_xmit,
+	.route = on_route,
+	.confirm = on_confirm,
+	.hash = on_hash,
+};
+
+static void on_icmp(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what, uint32_t mtu)
+{
+	struct worker *w = ctx;
+
+	tcp_icmp(w->tcp, key, quoted_seq, (enum tcp_icmp)what, mtu, w->now);
+}
+
+static void on_unreachable(void *ctx, const struct flow_key *key)
+{
+	struct worker *w = ctx;
+
+	tcp_unreachable(w->tcp, key, w->now);
+}
+
+static int create_net(struct worker *w, const struct worker_config *c, hd_ns now)
+{
+	struct net_config nc = { .node = c->node, .secret = { c->flow_secret[0], c->flow_secret[1] } };
+
+	w->net = net_create(&nc, c->devices, c->bufs, &w->stats, now, c->socket);
+	return w->net != NULL;
+}
+
+static int create_tcp(struct worker *w, const struct worker_config *c, hd_ns now)
+{
+	struct net_events events = { .icmp = on_icmp, .unreachable = on_unreachable, .ctx = w };
+	struct tcp_config tc;
+
+	tcp_config_defaults(&tc);
+	if (c->tcp != NULL)
+		tc = *c->tcp;
+	tc.max_connections = c->max_connections;
+	tc.secret[0] = c->secret[0];
+	tc.secret[1] = c->secret[1];
+	w->tcp = tcp_create(&tc, &tcp_to_net, w, &w->stats, c->bufs, c->indirect, now, c->socket);
+	if (w->tcp == NULL)
+		return 0;
+	net_set_events(w->net, &events);
+	return 1;
+}
+
+static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns now)
+{
+	struct proxy_config pc = {
+		.tcp = w->tcp,
+		.net = w->net,
+		.stats = &w->stats,
+		.slots = c->slots,
+		.health = c->health,
+		.access = c->access,
+		.bufs = c->bufs,
+		.indirect = c->indirect,
+		.max_connections = c->max_connections,
+		.worker = c->index,
+		.wall_offset = c->wall_offset,
+		.seed = { c->secret[1], c->secret[0] },
+		.socket = c->socket,
+	};
+
+	w->proxy = proxy_create(&pc, now);
+	return w->proxy != NULL;
+}
+
+struct worker *worker_create(const struct worker_config *c, hd_ns now)
+{
+	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), HD_CACHE_LINE, c->socket);
+
+	if (w == NULL)
+		return NULL;
+	w->published = c->snapshot;
+	w->mailbox = c->mailbox;
+	w->n_ports = c->node->n_ports;
+	w->now = now;
+	w->last_tsc = rte_rdtsc();
+	if (create_net(w, c, now) && create_tcp(w, c, now) && create_proxy(w, c, now))
+		return w;
+	worker_destroy(w);
+	return NULL;
+}
+
+void worker_destroy(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->proxy != NULL)
+		proxy_destroy(w->proxy);
+	if (w->tcp != NULL)
+		tcp_destroy(w->tcp);
+	if (w->net != NULL)
+		net_destroy(w->net);
+	rte_free(w);
+}
+
+static void dump_connection(const struct worker *w, struct tcp_conn *c, struct hd_dump_connection *row)
+{
+	const struct flow_key *key = tcp_conn_key(c);
+	hd_ns opened = tcp_conn_opened(c);
+
+	*row = (struct hd_dump_connection){
+		.id = tcp_conn_id(c),
+		.local = { key->local, key->local_port },
+		.remote = { key->remote, key->remote_port },
+		.bytes_in = tcp_received_offset(c),
+		.bytes_out = tcp_send_offset(c),
+		.age = w->now > opened ? w->now - opened : 0,
+		.up = (uint8_t)tcp_conn_is_active(c),
+	};
+	memccpy(row->state, tcp_conn_state_name(c), 0, sizeof(row->state) - 1);
+}
+
+/* Rows of this turn. True: there is more. */
+static int dump_connections(struct worker *w, struct hd_dump *d)
+{
+	for (int i = 0; i < WORKER_DUMP_ROWS; i++) {
+		struct tcp_conn *c = tcp_conn_walk(w->tcp, &w->dump_cursor);
+		if (c == NULL)
+			return 0;
+		if (d->count < d->capacity)
+			dump_connection(w, c, &d->connections[d->count++]);
+		else
+			d->left_out++;
+	}
+	return 1;
+}
+
+static int dump_neighbors(struct worker *w, struct hd_dump *d)
+{
+	uint32_t n = net_neighbors(w->net, d->neighbors, d->capacity, w->now);
+
+	d->count = RTE_MIN(n, d->capacity);
+	d->left_out = n - d->count;
+	return 0;
+}
+
+static void finish_dump(struct worker *w)
+{
+	atomic_store_explicit(&w->dump->done, 1, memory_order_release);
+	w->dump = NULL;
+}
+
+static void run_dump(struct worker *w)
+{
+	struct hd_dump *d = w->dump;
+
+	if (!(d->kind == HD_DUMP_CONNECTIONS ? dump_connections(w, d) : dump_neighbors(w, d)))
+		finish_dump(w);
+}
+
+static void handle_message(struct worker *w, const struct hd_ctrl_msg *msg, hd_ns now)
+{
+	switch (msg->type) {
+	case HD_CTRL_DRAIN:
+		proxy_drain(w->proxy, now);
+		break;
+	case HD_CTRL_STOP:
+		w->stopped = 1;
+		break;
+	case HD_CTRL_DUMP:
+		w->dump = msg->dump;
+		w->dump->count = 0;
+		w->dump->left_out = 0;
+		w->dump_cursor = 0;
+		break;
+	}
+}
+
+/* Messages wait while a dump is in progress: it takes a bounded number of turns. */
+static int read_mailbox(struct worker *w, hd_ns now)
+{
+	const struct hd_ctrl_msg *msg;
+	int any = 0;
+
+	if (w->mailbox == NULL)
+		return 0;
+	for (; any < WORKER_MESSAGES && w->dump == NULL && (msg = hd_ring_peek(w->mailbox)) != NULL; any++) {
+		handle_message(w, msg, now);
+		hd_ring_pop(w->mailbox);
+	}
+	if (w->dump == NULL)
+		return any;
+	run_dump(w);
+	return 1;
+}
+
+static int load_snapshot(struct worker *w)
+{
+	const struct hd_snapshot *s = atomic_load_explicit(w->published, memory_order_acquire);
+
+	if (s == w->snapshot)
+		return 0;
+	w->snapshot = s;
+	proxy_set_snapshot(w->proxy, s);
+	net_set_vips(w->net, s->n_vips > 0 ? &s->vips[0].ip : NULL, s->n_vips);
+	return 1;
+}
+
+static int receive(struct worker *w, hd_ns now)
+{
+	struct rte_mbuf *pkts[WORKER_BURST];
+	int any = 0;
+
+	for (uint32_t port = 0; port < w->n_ports; port++) {
+		uint16_t n = net_rx(w->net, port, pkts, WORKER_BURST, now, &any);
+		if (n > 0)
+			tcp_input_burst(w->tcp, pkts, n, now);
+	}
+	return any;
+}
+
+static int run_timers(struct worker *w, hd_ns now)
+{
+	int any = 0;
+
+	if (tcp_next_deadline(w->tcp) <= now) {
+		tcp_timers_run(w->tcp, now);
+		any = 1;
+	}
+	if (net_next_deadline(w->net) <= now) {
+		net_timers_run(w->net, now);
+		any = 1;
+	}
+	if (proxy_next_deadline(w->proxy) <= now)
+		any |= proxy_timers_run(w->proxy, now);
+	return any;
+}
+
+/* Everything is sent and nothing of an older snapshot is held: the quiescent state that ctrl waits for. */
+static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
+{
+	struct hd_worker_stats *s = &w->stats;
+	uint64_t tsc = rte_rdtsc();
+
+	if (busy)
+		s->busy_cycles += tsc - start_tsc;
+	s->total_cycles += tsc - w->last_tsc;
+	w->last_tsc = tsc;
+	s->turns++;
+	s->connections = tcp_n_connections(w->tcp);
+	if (w->snapshot != NULL)
+		__atomic_store_n(&s->generation, w->snapshot->generation, __ATOMIC_RELEASE);
+}
+
+int worker_turn(struct worker *w, hd_ns now)
+{
+	uint64_t start_tsc = rte_rdtsc();
+	int busy;
+
+	w->now = now;
+	busy = load_snapshot(w);
+	busy |= read_mailbox(w, now);
+	busy |= receive(w, now);
+	busy |= run_timers(w, now);
+	busy |= proxy_run(w->proxy, now);
+	busy |= tcp_flush(w->tcp, now);
+	busy |= net_tx_flush(w->net);
+	end_turn(w, busy, start_tsc);
+	return busy;
+}
+
+hd_ns worker_next_deadline(const struct worker *w)
+{
+	hd_ns tcp = tcp_next_deadline(w->tcp), net = net_next_deadline(w->net), proxy = proxy_next_deadline(w->proxy);
+	hd_ns first = RTE_MIN(tcp, net);
+
+	return RTE_MIN(first, proxy);
+}
+
+void worker_stop(struct worker *w, hd_ns now)
+{
+	struct tcp_conn *c;
+	uint32_t cursor = 0;
+
+	if (w->dump != NULL)
+		finish_dump(w);
+	while ((c = tcp_conn_walk(w->tcp, &cursor)) != NULL)
+		tcp_abort(c);
+	tcp_flush(w->tcp, now);
+	net_tx_flush(w->net);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker: its own devices' queues, net, tcp and proxy, and the turn that runs them. Nothing is shared with another
+ * worker; time and devices are arguments, so that a NIC, a test and the simulator drive the same code. */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <heddle/dp.h>
+
+#include "net.h"
+#include "proxy.h"
+#include "tcp.h"
+
+#define WORKER_BURST 32		/* packets of one port a turn */
+#define WORKER_MESSAGES 16	/* of ctrl a turn */
+#define WORKER_DUMP_ROWS 64	/* of a dump a turn */
+
+struct worker_config {
+	const struct hd_node *node;
+	const struct net_device *devices;	/* one for each node port */
+	struct rte_mempool *bufs, *indirect;	/* made with PKT_PRIV_SIZE; bufs also feeds the devices */
+	const struct hd_snapshot *_Atomic *snapshot; /* writer: ctrl; loaded once a turn; NULL until the first */
+	struct proxy_slots *slots;
+	const uint8_t *health;
+	struct hd_ring *mailbox;		/* of struct hd_ctrl_msg; NULL: none */
+	struct hd_ring *access;			/* of struct hd_access_record; NULL: none */
+	const struct tcp_config *tcp;		/* NULL: defaults; max_connections and secret come from here below */
+	uint32_t max_connections, index;
+	uint64_t flow_secret[2];		/* the same for all workers: the flow hash steers between them */
+	uint64_t secret[2];			/* this worker's own */
+	int64_t wall_offset;			/* UTC ns minus hd_ns */
+	int socket;
+};
+
+struct worker {
+	struct net *net;
+	struct tcp *tcp;
+	struct proxy *proxy;
+	const struct hd_snapshot *snapshot;	/* of this turn */
+	const struct hd_snapshot *_Atomic *published;
+	struct hd_ring *mailbox;
+	hd_ns now;
+	uint64_t last_tsc;
+	uint32_t n_ports;
+	int stopped;
+	struct hd_dump *dump;			/* in progress */
+	uint32_t dump_cursor;
+	struct hd_worker_stats stats;
+};
+
+/* NULL when memory is out. */
+[[nodiscard]] struct worker *worker_create(const struct worker_config *c, hd_ns now);
+void worker_destroy(struct worker *w);
+
+/* One turn. True: it received, sent or fired something. Now never runs backwards. */
+int worker_turn(struct worker *w, hd_ns now);
+/* When a turn has work again if nothing arrives. */
+hd_ns worker_next_deadline(const struct worker *w);
+/* The last turn: resets what is still open, so that nobody waits for us. Only worker_destroy may follow. */
+void worker_stop(struct worker *w, hd_ns now);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker_idle.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPIN (20 * HD_NS_PER_US)	/* a request's next packet is often this near */
+#define DEAF_STEP (50 * HD_NS_PER_US)
+#define LONGEST (100 * HD_NS_PER_MS)	/* so that the watchdog sees a sleeper turn */
+
+int worker_idle_init(struct worker_idle *i)
+{
+	memset(i, 0, sizeof(*i));
+	i->fds[0] = (struct pollfd){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .events = POLLIN };
+	i->n_fds = 1;
+	return i->fds[0].fd < 0 ? -errno : 0;
+}
+
+void worker_idle_fini(struct worker_idle *i)
+{
+	if (i->n_fds > 0 && i->fds[0].fd >= 0)
+		close(i->fds[0].fd);
+	i->n_fds = 0;
+}
+
+/* Packet sockets become readable when a frame lies in their ring. */
+static int announces_packets(int fd)
+{
+	int domain = 0;
+	socklen_t n = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0)
+		return 0;
+	return domain == AF_PACKET || domain == AF_XDP;
+}
+
+uint32_t worker_idle_list_sockets(int *fds, uint32_t capacity)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+	uint32_t n = 0;
+
+	if (dir == NULL)
+		return 0;
+	while (n < capacity && (e = readdir(dir)) != NULL) {
+		int fd = atoi(e->d_name);
+		if (e->d_name[0] != '.' && announces_packets(fd))
+			fds[n++] = fd;
+	}
+	closedir(dir);
+	return n;
+}
+
+void worker_idle_add_port(struct worker_idle *i, const int *fds, uint32_t n)
+{
+	if (n == 0 || i->n_fds + n > HD_ARRAY_SIZE(i->fds)) {
+		i->has_deaf_port = 1;
+		return;
+	}
+	for (uint32_t k = 0; k < n; k++)
+		i->fds[i->n_fds++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
+}
+
+int worker_idle_is_due(const struct worker_idle *i, hd_ns now)
+{
+	return i->idle_since != 0 && now - i->idle_since >= SPIN;
+}
+
+static void sleep_for(struct worker_idle *i, hd_ns span)
+{
+	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S), .tv_nsec = (long)(span % HD_NS_PER_S) };
+	uint64_t kicks;
+
+	if (ppoll(i->fds, i->n_fds, &ts, NULL) > 0 && (i->fds[0].revents & POLLIN))
+		(void)!read(i->fds[0].fd, &kicks, sizeof(kicks));
+}
+
+void worker_idle_after_turn(struct worker_idle *i, int busy, hd_ns now, hd_ns deadline)
+{
+	hd_ns longest = i->has_deaf_port ? DEAF_STEP : LONGEST;
+
+	if (busy) {
+		i->idle_since = 0;
+		return;
+	}
+	if (i->idle_since == 0)
+		i->idle_since = now;
+	if (!worker_idle_is_due(i, now) || deadline <= now)
+		return;
+	sleep_for(i, deadline - now < longest ? deadline - now : longest);
+}
+
+void worker_idle_kick(const struct worker_idle *i)
+{
+	uint64_t one = 1;
+
+	(void)!write(i->fds[0].fd, &one, sizeof(one));
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heddle/dp.h: the workers of this process as ctrl sees them. Everything here but the lcore loop runs on the control thread. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include <heddle/dp.h>
+
+#include "net_port.h"
+#include "worker.h"
+#include "worker_clock.h"
+#include "worker_eal.h"
+#include "worker_idle.h"
+
+#define DEFAULT_CONNECTIONS 131072
+#define LEAST_CONNECTIONS 8192
+#define DEFAULT_MBUFS 65535
+#define LEAST_MBUFS 8191
+#define MBUF_CACHE 256
+#define ACCESS_RECORDS 4096
+#define MAILBOX_MESSAGES 64
+#define NOTIFY_EVERY HD_NS_PER_MS
+#define WALL_EVERY HD_NS_PER_S
+
+/* A worker with what stands around it. */
+struct lane {
+	struct hd_dp *dp;
+	struct worker *worker;
+	struct rte_mempool *bufs, *indirect;
+	struct hd_ring *mailbox, *access;
+	struct proxy_slots slots;
+	struct worker_idle idle;
+	struct net_device devices[HD_MAX_PORTS];
+	uint32_t index, lcore;
+	int launched;
+	/* Of the lcore loop alone. */
+	uint32_t announced;	/* head of the access ring when ctrl was last told */
+	hd_ns next_notify, next_wall;
+};
+
+struct hd_dp {
+	const struct hd_node *node;
+	const struct hd_snapshot *_Atomic snapshot; /* writer: ctrl; readers: workers */
+	_Atomic int stop;			    /* writer: ctrl; readers: workers */
+	int event_fd;
+	struct worker_clock clock;
+	uint64_t flow_secret[2];
+	struct net_port *ports[HD_MAX_PORTS];
+	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
+	struct lane *lanes;
+	uint8_t *health; /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
+};
+
+static int fail(int code, char *error, size_t bytes, const char *text)
+{
+	snprintf(error, bytes, "%s", text);
+	return code;
+}
+
+static int check_node(const struct hd_node *node, char *error, size_t bytes)
+{
+	if (node->n_workers == 0 || node->n_ports == 0)
+		return fail(-EINVAL, error, bytes, "a node needs at least one worker and one port");
+	if (node->n_workers > 1) {
+		snprintf(error, bytes, "workers: %u lcores are given, but packets are not yet spread over several: give one",
+			 node->n_workers);
+		return -ENOTSUP;
+	}
+	for (uint32_t i = 0; i < node->n_workers; i++) {
+		if (node->workers[i] != node->main_lcore)
+			continue;
+		snprintf(error, bytes, "workers: lcore %u is mainLcore too; a worker needs a core of its own", node->main_lcore);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static struct rte_mempool *make_pool(const char *kind, const struct lane *l, uint32_t n, uint16_t room)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s%u", kind, l->index);
+	return rte_pktmbuf_pool_create(name, n, MBUF_CACHE, PKT_PRIV_SIZE, room, (int)rte_lcore_to_socket_id(l->lcore));
+}
+
+static uint16_t data_room(const struct hd_node *node)
+{
+	uint32_t room = 2048;
+
+	for (uint32_t i = 0; i < node->n_ports; i++)
+		room = RTE_MAX(room, node->ports[i].mtu + 128u);
+	return (uint16_t)RTE_MIN(room + RTE_PKTMBUF_HEADROOM, (uint32_t)UINT16_MAX);
+}
+
+/* A size that the operator wrote is taken as it is; ours shrinks until it fits the memory there is. */
+static int make_pools(struct lane *l, const struct hd_node *node)
+{
+	uint32_t n = node->max_mbufs != 0 ? node->max_mbufs : DEFAULT_MBUFS;
+
+	for (;; n /= 2) {
+		l->bufs = make_pool("bufs", l, n, data_room(node));
+		l->indirect = make_pool("refs", l, n, 0);
+		if (l->bufs != NULL && l->indirect != NULL)
+			return 0;
+		rte_mempool_free(l->bufs);
+		rte_mempool_free(l->indirect);
+		l->bufs = l->indirect = NULL;
+		if (node->max_mbufs != 0 || n / 2 < LEAST_MBUFS)
+			return -ENOMEM;
+	}
+}
+
+static int random_fill(void *out, size_t n)
+{
+	return getrandom(out, n, 0) == (ssize_t)n ? 0 : -EIO;
+}
+
+static int make_worker(struct lane *l, hd_ns now)
+{
+	struct hd_dp *dp = l->dp;
+	struct worker_config c = {
+		.node = dp->node,
+		.devices = l->devices,
+		.bufs = l->bufs,
+		.indirect = l->indirect,
+		.snapshot = &dp->snapshot,
+		.slots = &l->slots,
+		.health = dp->health,
+		.mailbox = l->mailbox,
+		.access = l->access,
+		.max_connections = dp->node->max_connections,
+		.index = l->index,
+		.flow_secret = { dp->flow_secret[0], dp->flow_secret[1] },
+		.wall_offset = worker_clock_wall_offset(&dp->clock),
+		.socket = (int)rte_lcore_to_socket_id(l->lcore),
+	};
+
+	if (random_fill(c.secret, sizeof(c.secret)) < 0)
+		return -EIO;
+	if (c.max_connections != 0)
+		return (l->worker = worker_create(&c, now)) != NULL ? 0 : -ENOMEM;
+	for (uint32_t n = DEFAULT_CONNECTIONS; l->worker == NULL && n >= LEAST_CONNECTIONS; n /= 2) {
+		c.max_connections = n;
+		l->worker = worker_create(&c, now);
+	}
+	return l->worker != NULL ? 0 : -ENOMEM;
+}
+
+static int open_lane(struct hd_dp *dp, uint32_t index)
+{
+	struct lane *l = &dp->lanes[index];
+	int rc;
+
+	l->dp = dp;
+	l->index = index;
+	l->lcore = dp->node->workers[index];
+	rc = worker_idle_init(&l->idle);
+	if (rc < 0)
+		return rc;
+	l->mailbox = hd_ring_create(MAILBOX_MESSAGES, sizeof(struct hd_ctrl_msg));
+	l->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
+	if (l->mailbox == NULL || l->access == NULL)
+		return -ENOMEM;
+	return make_pools(l, dp->node);
+}
+
+static void close_lane(struct lane *l)
+{
+	worker_destroy(l->worker);
+	for (uint32_t i = 0; i < PROXY_MAX_CHUNKS; i++) {
+		rte_free(l->slots.clusters[i]);
+		rte_free(l->slots.endpoints[i]);
+	}
+	free(l->mailbox);
+	free(l->access);
+	worker_idle_fini(&l->idle);
+}
+
+static int has_fd(const int *fds, uint32_t n, int fd)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (fds[i] == fd)
+			return 1;
+	}
+	return 0;
+}
+
+/* What opening the port added to the process's packet sockets announces its packets. */
+static void watch_port(struct lane *l, const int *before, uint32_t n_before)
+{
+	int after[WORKER_IDLE_MAX_FDS], fresh[WORKER_IDLE_MAX_FDS];
+	uint32_t n_after = worker_idle_list_sockets(after, WORKER_IDLE_MAX_FDS), n = 0;
+
+	for (uint32_t i = 0; i < n_after; i++) {
+		if (!has_fd(before, n_before, after[i]))
+			fresh[n++] = after[i];
+	}
+	worker_idle_add_port(&l->idle, fresh, n);
+}
+
+static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
+{
+	struct rte_mempool *pools[HD_MAX_WORKERS];
+	int before[WORKER_IDLE_MAX_FDS];
+	uint32_t n_before = worker_idle_list_sockets(before, WORKER_IDLE_MAX_FDS);
+	int rc;
+
+	for (uint32_t w = 0; w < dp->n_lanes; w++)
+		pools[w] = dp->lanes[w].bufs;
+	rc = net_port_open(&dp->node->ports[i], dp->n_lanes, pools, &dp->ports[i], error, bytes);
+	if (rc < 0)
+		return rc;
+	dp->n_ports++;
+	for (uint32_t w = 0; w < dp->n_lanes; w++) {
+		net_port_device(dp->ports[i], w, &dp->lanes[w].devices[i]);
+		watch_port(&dp->lanes[w], before, n_before);
+	}
+	return 0;
+}
+
+static int open_all(struct hd_dp *dp, char *error, size_t bytes)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		rc = open_lane(dp, i);
+		if (rc < 0)
+			return fail(rc, error, bytes, "no memory for packet buffers: give DPDK more (-m) or set maxMbufs lower");
+	}
+	for (uint32_t i = 0; i < dp->node->n_ports; i++) {
+		rc = open_port(dp, i, error, bytes);
+		if (rc < 0)
+			return rc;
+	}
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		rc = make_worker(&dp->lanes[i], worker_clock_now(&dp->clock));
+		if (rc < 0)
+			return fail(rc, error, bytes, "no memory for connections: give DPDK more (-m) or set maxConnections lower");
+	}
+	return 0;
+}
+
+static struct hd_dp *allocate(const struct hd_node *node)
+{
+	struct hd_dp *dp = calloc(1, sizeof(*dp));
+
+	if (dp == NULL)
+		return NULL;
+	dp->node = node;
+	dp->n_lanes = node->n_workers;
+	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	dp->lanes = calloc(node->n_workers, sizeof(*dp->lanes));
+	dp->health = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
+	worker_clock_init(&dp->clock);
+	if (dp->event_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
+	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
+		return dp;
+	hd_dp_close(dp);
+	return NULL;
+}
+
+int hd_dp_open(const struct hd_node *node, struct hd_dp **out, char *error, size_t error_bytes)
+{
+	struct hd_dp *dp;
+	int rc = check_node(node, error, error_bytes);
+
+	if (rc == 0)
+		rc = worker_eal_init(node, error, error_bytes);
+	if (rc < 0)
+		return rc;
+	dp = allocate(node);
+	if (dp == NULL) {
+		rte_eal_cleanup();
+		return fail(-ENOMEM, error, error_bytes, "out of memory");
+	}
+	rc = open_all(dp, error, error_bytes);
+	if (rc < 0) {
+		hd_dp_close(dp);
+		return rc;
+	}
+	*out = dp;
+	return 0;
+}
+
+/* Tells ctrl at most once a millisecond that access records wait. */
+static void notify_ctrl(struct lane *l, hd_ns now)
+{
+	uint32_t head = atomic_load_explicit(&l->access->head, memory_order_relaxed);
+	uint64_t one = 1;
+
+	if (head == l->announced || now < l->next_notify)
+		return;
+	l->announced = head;
+	l->next_notify = now + NOTIFY_EVERY;
+	(void)!write(l->dp->event_fd, &one, sizeof(one));
+}
+
+static void refresh_wall(struct lane *l, hd_ns now)
+{
+	if (now < l->next_wall)
+		return;
+	l->next_wall = now + WALL_EVERY;
+	proxy_set_wall(l->worker->proxy, worker_clock_wall_offset(&l->dp->clock));
+}
+
+/* Records that wait to be announced must not sleep with the worker. */
+static hd_ns next_deadline(const struct lane *l)
+{
+	hd_ns deadline = worker_next_deadline(l->worker);
+	uint32_t head = atomic_load_explicit(&l->access->head, memory_order_relaxed);
+
+	return head != l->announced && l->next_notify < deadline ? l->next_notify : deadline;
+}
+
+static int lcore_main(void *arg)
+{
+	struct lane *l = arg;
+	struct worker *w = l->worker;
+	const struct worker_clock *clock = &l->dp->clock;
+	int adaptive = l->dp->node->idle == HD_IDLE_ADAPTIVE;
+
+	while (!w->stopped && !atomic_load_explicit(&l->dp->stop, memory_order_relaxed)) {
+		hd_ns now = worker_clock_now(clock);
+		int busy = worker_turn(w, now);
+
+		notify_ctrl(l, now);
+		refresh_wall(l, now);
+		if (adaptive)
+			worker_idle_after_turn(&l->idle, busy, now, busy ? 0 : next_deadline(l));
+	}
+	worker_stop(w, worker_clock_now(clock));
+	return 0;
+}
+
+int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, size_t error_bytes)
+{
+	hd_dp_publish(dp, first);
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		struct lane *l = &dp->lanes[i];
+		int rc = rte_eal_remote_launch(lcore_main, l, l->lcore);
+		if (rc < 0) {
+			snprintf(error, error_bytes, "lcore %u does not start: %s", l->lcore, strerror(-rc));
+			return rc;
+		}
+		l->launched = 1;
+	}
+	return 0;
+}
+
+static void kick_all(const struct hd_dp *dp)
+{
+	if (dp->node->idle != HD_IDLE_ADAPTIVE)
+		return;
+	for (uint32_t i = 0; i < dp->n_lanes; i++)
+		worker_idle_kick(&dp->lanes[i].idle);
+}
+
+static void stop_workers(struct hd_dp *dp)
+{
+	atomic_store_explicit(&dp->stop, 1, memory_order_relaxed);
+	kick_all(dp);
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		if (dp->lanes[i].launched)
+			rte_eal_wait_lcore(dp->lanes[i].lcore);
+	}
+}
+
+void hd_dp_close(struct hd_dp *dp)
+{
+	if (dp->lanes != NULL) {
+		stop_workers(dp);
+		for (uint32_t i = 0; i < dp->n_lanes; i++)
+			close_lane(&dp->lanes[i]);
+	}
+	for (uint32_t i = 0; i < dp->n_ports; i++)
+		net_port_close(dp->ports[i]);
+	for (uint32_t i = 0; dp->lanes != NULL && i < dp->n_lanes; i++) {
+		rte_mempool_free(dp->lanes[i].bufs);
+		rte_mempool_free(dp->lanes[i].indirect);
+	}
+	if (dp->event_fd >= 0)
+		close(dp->event_fd);
+	free(dp->lanes);
+	free(dp->health);
+	free(dp);
+	rte_eal_cleanup();
+}
+
+static uint32_t chunks_for(uint32_t slots)
+{
+	return (slots + PROXY_CHUNK_SLOTS - 1) / PROXY_CHUNK_SLOTS;
+}
+
+static void *make_chunk(const struct lane *l, size_t state_bytes)
+{
+	return rte_zmalloc_socket("slots", PROXY_CHUNK_SLOTS * state_bytes, HD_CACHE_LINE, (int)rte_lcore_to_socket_id(l->lcore));
+}
+
+/* Chunks made before memory ran out stay: the next attempt finds them. */
+static int reserve_lane(struct lane *l, uint32_t clusters, uint32_t endpoints)
+{
+	for (uint32_t i = 0; i < clusters; i++) {
+		if (l->slots.clusters[i] == NULL)
+			l->slots.clusters[i] = make_chunk(l, proxy_cluster_state_bytes());
+		if (l->slots.clusters[i] == NULL)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < endpoints; i++) {
+		if (l->slots.endpoints[i] == NULL)
+			l->slots.endpoints[i] = make_chunk(l, proxy_endpoint_state_bytes());
+		if (l->slots.endpoints[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_slots)
+{
+	uint32_t clusters = chunks_for(cluster_slots), endpoints = chunks_for(endpoint_slots);
+
+	if (clusters > PROXY_MAX_CHUNKS || endpoints > PROXY_MAX_CHUNKS)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		if (reserve_lane(&dp->lanes[i], clusters, endpoints) < 0)
+			return -ENOMEM;
+	}
+	dp->cluster_chunks = RTE_MAX(dp->cluster_chunks, clusters);
+	dp->endpoint_chunks = RTE_MAX(dp->endpoint_chunks, endpoints);
+	return 0;
+}
+
+void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot)
+{
+	atomic_store_explicit(&dp->snapshot, snapshot, memory_order_release);
+	kick_all(dp);
+}
+
+uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
+{
+	const struct hd_snapshot *s = atomic_load_explicit(&dp->snapshot, memory_order_relaxed);
+	uint64_t oldest = s != NULL ? s->generation : 0;
+
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		if (dp->lanes[i].launched)
+			oldest = RTE_MIN(oldest, __atomic_load_n(&dp->lanes[i].worker->stats.generation, __ATOMIC_ACQUIRE));
+	}
+	return oldest;
+}
+
+void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
+{
+	if (endpoint_slot < PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS)
+		__atomic_store_n(&dp->health[endpoint_slot], health, __ATOMIC_RELAXED);
+}
+
+uint32_t hd_dp_n_workers(const struct hd_dp *dp)
+{
+	return dp->n_lanes;
+}
+
+uint32_t hd_dp_worker_lcore(const struct hd_dp *dp, uint32_t worker)
+{
+	return dp->lanes[worker].lcore;
+}
+
+const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worker)
+{
+	return &dp->lanes[worker].worker->stats;
+}
+
+const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+{
+	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
+
+	if (chunk >= dp->endpoint_chunks)
+		return NULL;
+	return (const void *)((const uint8_t *)dp->lanes[worker].slots.endpoints[chunk] +
+			      slot % PROXY_CHUNK_SLOTS * proxy_endpoint_state_bytes());
+}
+
+const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+{
+	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
+
+	if (chunk >= dp->cluster_chunks)
+		return NULL;
+	return (const void *)((const uint8_t *)dp->lanes[worker].slots.clusters[chunk] +
+			      slot % PROXY_CHUNK_SLOTS * proxy_cluster_state_bytes());
+}
+
+uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
+{
+	return rte_get_tsc_hz();
+}
+
+uint32_t hd_dp_n_ports(const struct hd_dp *dp)
+{
+	return dp->n_ports;
+}
+
+void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out)
+{
+	net_port_info(dp->ports[port], out);
+}
+
+struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker)
+{
+	return dp->lanes[worker].access;
+}
+
+int hd_dp_event_fd(const struct hd_dp *dp)
+{
+	return dp->event_fd;
+}
+
+int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg)
+{
+	struct lane *l = &dp->lanes[worker];
+	struct hd_ctrl_msg *slot = hd_ring_slot(l->mailbox);
+
+	if (slot == NULL)
+		return -EAGAIN;
+	*slot = *msg;
+	hd_ring_push(l->mailbox);
+	if (dp->node->idle == HD_IDLE_ADAPTIVE)
+		worker_idle_kick(&l->idle);
+	return 0;
+}
+
+int hd_dp_drain(struct hd_dp *dp)
+{
+	const struct hd_ctrl_msg msg = { .type = HD_CTRL_DRAIN };
+	int rc = 0;
+
+	for (uint32_t i = 0; i < dp->n_lanes; i++) {
+		int sent = hd_dp_send(dp, i, &msg);
+		rc = rc < 0 ? rc : sent;
+	}
+	return rc;
+}
