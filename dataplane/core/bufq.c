@@ -100,7 +100,7 @@ static struct rte_mbuf *share_front(struct rte_mbuf *m, uint32_t n, struct rte_m
 	return ref;
 }
 
-/* Where the last byte of a move lies: the buffers that move whole come first, then `*part` bytes of the one returned. */
+/* Where a move ends: the buffers that move whole come first, then `*part` bytes of the one returned. */
 static struct rte_mbuf *find_cut(const struct bufq *q, uint32_t n, struct rte_mbuf **before, uint32_t *part)
 {
 	struct rte_mbuf *m = q->head;

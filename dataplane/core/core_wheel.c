@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core_wheel.h"
 
-/* A timer sits at the highest digit in which its tick differs from the current one, in the slot of that digit's value. So
- * all slots of a lower digit come due before any of a higher one, and slots at or below the current digit are empty. */
+/* A timer sits at the highest digit in which its tick differs from the current one, in the slot of that digit's value.
+ * So all slots of a lower digit come due before any of a higher one, and slots up to the current digit are empty. */
 
 void wheel_init(struct wheel *w, hd_ns now)
 {
@@ -87,10 +87,10 @@ static int find_next(struct wheel *w, unsigned int *digit, unsigned int *slot)
 		for (unsigned int i = 0; i < WHEEL_WORDS; i++) {
 			if (w->map[d][i] == 0)
 				continue;
-			unsigned int bits = d * WHEEL_DIGIT_BITS;
+			unsigned int bits = d * WHEEL_DIGIT_BITS, above = bits + WHEEL_DIGIT_BITS;
 			*digit = d;
 			*slot = i * 64 + (unsigned int)__builtin_ctzll(w->map[d][i]);
-			w->next = (w->tick >> (bits + WHEEL_DIGIT_BITS) << (bits + WHEEL_DIGIT_BITS)) | (uint64_t)*slot << bits;
+			w->next = (w->tick >> above << above) | (uint64_t)*slot << bits;
 			return 1;
 		}
 	}

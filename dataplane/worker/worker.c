@@ -11,7 +11,8 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return proxy_listener(w->proxy, f);
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos, int32_t payload_sum)
+static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos,
+		    int32_t payload_sum)
 {
 	struct worker *w = ctx;
 

@@ -149,7 +149,7 @@ int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes)
 	rc = rte_eal_init(args.argc, args.argv);
 	if (rc >= 0)
 		return 0;
-	snprintf(error, error_bytes, "DPDK does not start: %s (is lcore %u there, is there memory, are the EAL arguments right?)",
-		 rte_strerror(rte_errno), node->n_workers > 0 ? node->workers[0] : node->main_lcore);
+	snprintf(error, error_bytes, "DPDK does not start: %s (lcores, memory and EAL arguments must be right)",
+		 rte_strerror(rte_errno));
 	return rte_errno > 0 ? -rte_errno : -EINVAL;
 }

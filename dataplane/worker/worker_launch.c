@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* heddle/dp.h: the workers of this process as ctrl sees them. Everything here but the lcore loop runs on the control thread. */
+/* heddle/dp.h: the workers of this process as ctrl sees them. All but the lcore loop runs on the control thread. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,14 +71,13 @@ static int check_node(const struct hd_node *node, char *error, size_t bytes)
 	if (node->n_workers == 0 || node->n_ports == 0)
 		return fail(-EINVAL, error, bytes, "a node needs at least one worker and one port");
 	if (node->n_workers > 1) {
-		snprintf(error, bytes, "workers: %u lcores are given, but packets are not yet spread over several: give one",
-			 node->n_workers);
+		snprintf(error, bytes, "workers: packets are not yet spread over %u lcores: give one", node->n_workers);
 		return -ENOTSUP;
 	}
 	for (uint32_t i = 0; i < node->n_workers; i++) {
 		if (node->workers[i] != node->main_lcore)
 			continue;
-		snprintf(error, bytes, "workers: lcore %u is mainLcore too; a worker needs a core of its own", node->main_lcore);
+		snprintf(error, bytes, "workers: lcore %u is mainLcore too: a worker needs its own", node->main_lcore);
 		return -EINVAL;
 	}
 	return 0;
@@ -234,7 +233,7 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		rc = open_lane(dp, i);
 		if (rc < 0)
-			return fail(rc, error, bytes, "no memory for packet buffers: give DPDK more (-m) or set maxMbufs lower");
+			return fail(rc, error, bytes, "no memory for packet buffers: give DPDK more (-m)");
 	}
 	for (uint32_t i = 0; i < dp->node->n_ports; i++) {
 		rc = open_port(dp, i, error, bytes);
@@ -244,7 +243,7 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		rc = make_worker(&dp->lanes[i], worker_clock_now(&dp->clock));
 		if (rc < 0)
-			return fail(rc, error, bytes, "no memory for connections: give DPDK more (-m) or set maxConnections lower");
+			return fail(rc, error, bytes, "no memory for connections: give DPDK more (-m)");
 	}
 	return 0;
 }
@@ -402,7 +401,9 @@ static uint32_t chunks_for(uint32_t slots)
 
 static void *make_chunk(const struct lane *l, size_t state_bytes)
 {
-	return rte_zmalloc_socket("slots", PROXY_CHUNK_SLOTS * state_bytes, HD_CACHE_LINE, (int)rte_lcore_to_socket_id(l->lcore));
+	int socket = (int)rte_lcore_to_socket_id(l->lcore);
+
+	return rte_zmalloc_socket("slots", PROXY_CHUNK_SLOTS * state_bytes, HD_CACHE_LINE, socket);
 }
 
 /* Chunks made before memory ran out stay: the next attempt finds them. */
@@ -450,8 +451,12 @@ uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
 	uint64_t oldest = s != NULL ? s->generation : 0;
 
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
-		if (dp->lanes[i].launched)
-			oldest = RTE_MIN(oldest, __atomic_load_n(&dp->lanes[i].worker->stats.generation, __ATOMIC_ACQUIRE));
+		const struct lane *l = &dp->lanes[i];
+		uint64_t seen;
+		if (!l->launched)
+			continue;
+		seen = __atomic_load_n(&l->worker->stats.generation, __ATOMIC_ACQUIRE);
+		oldest = RTE_MIN(oldest, seen);
 	}
 	return oldest;
 }
@@ -480,21 +485,21 @@ const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worke
 const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
 {
 	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
+	size_t offset = slot % PROXY_CHUNK_SLOTS * proxy_endpoint_state_bytes();
 
 	if (chunk >= dp->endpoint_chunks)
 		return NULL;
-	return (const void *)((const uint8_t *)dp->lanes[worker].slots.endpoints[chunk] +
-			      slot % PROXY_CHUNK_SLOTS * proxy_endpoint_state_bytes());
+	return (const void *)((const uint8_t *)dp->lanes[worker].slots.endpoints[chunk] + offset);
 }
 
 const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
 {
 	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
+	size_t offset = slot % PROXY_CHUNK_SLOTS * proxy_cluster_state_bytes();
 
 	if (chunk >= dp->cluster_chunks)
 		return NULL;
-	return (const void *)((const uint8_t *)dp->lanes[worker].slots.clusters[chunk] +
-			      slot % PROXY_CHUNK_SLOTS * proxy_cluster_state_bytes());
+	return (const void *)((const uint8_t *)dp->lanes[worker].slots.clusters[chunk] + offset);
 }
 
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)

@@ -30,6 +30,7 @@ FORBIDDEN = {
 # (file, symbols, reason).
 EXCEPTIONS = [
     ("*/worker_launch.c", "*", "start and stop: implements dp.h on the control thread, before and after the loop"),
+    ("*/worker_eal.c", "*", "makes DPDK's command line at start"),
     ("*/worker_idle.c", "*", "an idle worker sleeps here; a busy one never comes by"),
     ("*/net_port.c", "*", "opens and closes ethdevs at start and stop"),
     ("*", "rte_zmalloc_socket rte_free rte_mempool_create* rte_pktmbuf_pool_create*",
