@@ -31,7 +31,7 @@ class Daemon:
         self.net, self.folder = net, folder
         self.program, self.ctl_program = os.path.join(build, "heddle"), os.path.join(build, "heddlectl")
         if not os.path.exists(self.program):
-            raise e2e_net.Missing(f"{self.program} is not built")
+            raise RuntimeError(f"{self.program} is not built: ./dev build")
         self.socket, self.access = os.path.join(folder, "heddle.sock"), os.path.join(folder, "access.log")
         self.process, self.lines, self.changed = None, [], threading.Condition()
 
