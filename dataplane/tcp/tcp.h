@@ -28,8 +28,10 @@ struct tcp_ops {
 	int (*route)(void *ctx, const struct flow_key *key, struct flow_path *path);
 	/* This flow makes progress: reachability confirmed for the neighbour (RFC 4861 7.3.1). May be NULL. */
 	void (*confirm)(void *ctx, const struct flow_path *path);
-	/* The worker's hash of a tuple, so that a chosen local port steers replies here. */
+	/* The hash that net puts into the facts of this tuple's packets. */
 	uint32_t (*hash)(void *ctx, const struct flow_key *key);
+	/* Whether replies to this tuple reach this worker: a local port is only chosen when they do. NULL: always. */
+	int (*steers_here)(void *ctx, const struct flow_key *key);
 };
 
 struct tcp_config {

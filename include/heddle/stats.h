@@ -130,7 +130,8 @@
 
 /* What the worker itself ran out of or did. */
 #define HD_WORKER_EVENTS(X)                                                                                            \
-	X(WORKER_LOG_RING_FULL, "worker", "access_ring_full", "access records lost because ctrl did not keep up")
+	X(WORKER_LOG_RING_FULL, "worker", "access_ring_full", "access records lost because ctrl did not keep up")       \
+	X(WORKER_STEER_FULL, "worker", "steer_ring_full", "frames for another worker that did not keep up")
 
 #define HD_COUNTERS(X)                                                                                                 \
 	HD_NET_DROPS(X)                                                                                                \
