@@ -24,8 +24,8 @@ struct net_port {
 	struct hd_node_port node;
 	uint16_t port_id;
 	uint16_t n_rx, n_tx, mtu;
-	uint64_t rx_offloads, tx_offloads;	/* RTE_ETH_*_OFFLOAD_* in use */
-	int plugged;				/* probed by us, so unplugged by us */
+	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_*_OFFLOAD_* in use */
+	int plugged;			   /* probed by us, so unplugged by us */
 	int started;
 	struct rte_device *device;
 	char driver[32];
@@ -33,11 +33,12 @@ struct net_port {
 	struct port_queue queues[HD_MAX_WORKERS];
 };
 
-static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format,
+		...) __attribute__((format(printf, 5, 6)));
 
 /* "port front (net_af_packet0,iface=c0): why". Returns code. */
-static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format, ...)
+static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format,
+		...)
 {
 	int n = snprintf(error, bytes, "port %s (%s): ", p->node.name, p->node.device);
 	va_list args;
@@ -50,7 +51,8 @@ static int fail(const struct net_port *p, int code, char *error, size_t bytes, c
 	return code;
 }
 
-/* "net_af_packet0" of "net_af_packet0,iface=c0"; a PCI address gets its domain: "3b:00.0" -> "0000:3b:00.0". */
+/* "net_af_packet0" of "net_af_packet0,iface=c0"; a PCI address gets its domain: "3b:00.0" ->
+ * "0000:3b:00.0". */
 static void device_name(const char *devargs, char *name, size_t bytes)
 {
 	size_t n = strcspn(devargs, ",");
@@ -76,10 +78,11 @@ static int find_or_plug(struct net_port *p, char *error, size_t bytes)
 	return 0;
 }
 
-/* A vdev over a kernel interface (af_packet, af_xdp, tap) says 1,500 whatever the interface is set to: ask the kernel. */
+/* A vdev over a kernel interface (af_packet, af_xdp, tap) says 1,500 whatever the interface is set
+ * to: ask the kernel. */
 static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
 {
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr = {0};
 	int s, rc;
 
 	if (if_index == 0 || if_indextoname(if_index, ifr.ifr_name) == NULL)
@@ -92,7 +95,8 @@ static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
 	return rc == 0 && ifr.ifr_mtu < otherwise ? (uint16_t)ifr.ifr_mtu : otherwise;
 }
 
-static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, char *error, size_t bytes)
+static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, char *error,
+		      size_t bytes)
 {
 	uint16_t mtu = RTE_ETHER_MTU;
 	int rc;
@@ -100,7 +104,8 @@ static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, c
 	if (p->node.mtu != 0) {
 		rc = rte_eth_dev_set_mtu(p->port_id, p->node.mtu);
 		if (rc != 0)
-			return fail(p, -EINVAL, error, bytes, "the device refuses an MTU of %u: %s", p->node.mtu, strerror(-rc));
+			return fail(p, -EINVAL, error, bytes, "the device refuses an MTU of %u: %s",
+				    p->node.mtu, strerror(-rc));
 		p->mtu = p->node.mtu;
 		return 0;
 	}
@@ -111,14 +116,17 @@ static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, c
 	return 0;
 }
 
-static int configure(struct net_port *p, const struct rte_eth_dev_info *info, char *error, size_t bytes)
+static int configure(struct net_port *p, const struct rte_eth_dev_info *info, char *error,
+		     size_t bytes)
 {
-	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_conf conf = {0};
 	int rc;
 
-	p->rx_offloads = info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+	p->rx_offloads = info->rx_offload_capa &
+			 (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
 	p->tx_offloads = info->tx_offload_capa &
-			 (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+			 (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+			  RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
 	if (p->node.mtu > RTE_ETHER_MTU)
 		p->rx_offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.offloads = p->rx_offloads;
@@ -126,15 +134,18 @@ static int configure(struct net_port *p, const struct rte_eth_dev_info *info, ch
 	conf.txmode.offloads = p->tx_offloads;
 	if (p->n_rx > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
 	}
 	rc = rte_eth_dev_configure(p->port_id, p->n_rx, p->n_tx, &conf);
 	if (rc != 0)
-		return fail(p, -EINVAL, error, bytes, "the device refuses its configuration: %s", strerror(-rc));
+		return fail(p, -EINVAL, error, bytes, "the device refuses its configuration: %s",
+			    strerror(-rc));
 	return 0;
 }
 
-static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, char *error, size_t bytes)
+static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, char *error,
+			 size_t bytes)
 {
 	uint16_t rx_desc = RX_DESCRIPTORS, tx_desc = TX_DESCRIPTORS;
 	int socket = rte_eth_dev_socket_id(p->port_id), rc;
@@ -143,27 +154,32 @@ static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, c
 	if (rc != 0)
 		return fail(p, -EINVAL, error, bytes, "cannot size the rings: %s", strerror(-rc));
 	for (uint16_t i = 0; i < p->n_rx; i++) {
-		rc = rte_eth_rx_queue_setup(p->port_id, i, rx_desc, (unsigned int)socket, NULL, pools[i]);
+		rc = rte_eth_rx_queue_setup(p->port_id, i, rx_desc, (unsigned int)socket, NULL,
+					    pools[i]);
 		if (rc != 0)
-			return fail(p, -EINVAL, error, bytes, "receive queue %u: %s", i, strerror(-rc));
+			return fail(p, -EINVAL, error, bytes, "receive queue %u: %s", i,
+				    strerror(-rc));
 	}
 	for (uint16_t i = 0; i < p->n_tx; i++) {
 		rc = rte_eth_tx_queue_setup(p->port_id, i, tx_desc, (unsigned int)socket, NULL);
 		if (rc != 0)
-			return fail(p, -EINVAL, error, bytes, "transmit queue %u: %s", i, strerror(-rc));
+			return fail(p, -EINVAL, error, bytes, "transmit queue %u: %s", i,
+				    strerror(-rc));
 	}
 	return 0;
 }
 
-/* Solicited-node groups (RFC 4291 2.7.1) of addresses that may change with every snapshot: all multicast, or everything when
- * the device cannot. A device that can neither (a memory vdev) filters nothing to begin with. */
+/* Solicited-node groups (RFC 4291 2.7.1) of addresses that may change with every snapshot: all
+ * multicast, or everything when the device cannot. A device that can neither (a memory vdev)
+ * filters nothing to begin with. */
 static void open_filters(const struct net_port *p)
 {
 	if (rte_eth_allmulticast_enable(p->port_id) != 0)
 		(void)rte_eth_promiscuous_enable(p->port_id);
 }
 
-static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32_t n_queues, char *error, size_t bytes)
+static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32_t n_queues,
+		    char *error, size_t bytes)
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(p->port_id, &info);
@@ -183,7 +199,8 @@ static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32
 		return rc;
 	rc = rte_eth_macaddr_get(p->port_id, &p->mac);
 	if (rc != 0)
-		return fail(p, -ENODEV, error, bytes, "cannot read the MAC address: %s", strerror(-rc));
+		return fail(p, -ENODEV, error, bytes, "cannot read the MAC address: %s",
+			    strerror(-rc));
 	rc = rte_eth_dev_start(p->port_id);
 	if (rc != 0)
 		return fail(p, -EINVAL, error, bytes, "cannot start: %s", strerror(-rc));
@@ -192,7 +209,8 @@ static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32
 	return 0;
 }
 
-int net_port_open(const struct hd_node_port *node, uint32_t n_queues, struct rte_mempool *const *pools, struct net_port **out, char *error,
+int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
+		  struct rte_mempool *const *pools, struct net_port **out, char *error,
 		  size_t error_bytes)
 {
 	struct net_port *p = calloc(1, sizeof(*p));
@@ -211,7 +229,7 @@ int net_port_open(const struct hd_node_port *node, uint32_t n_queues, struct rte
 	if (rc != 0)
 		goto close_device;
 	for (uint16_t i = 0; i < HD_MAX_WORKERS; i++)
-		p->queues[i] = (struct port_queue){ .port_id = p->port_id, .queue = i };
+		p->queues[i] = (struct port_queue){.port_id = p->port_id, .queue = i};
 	*out = p;
 	return 0;
 
@@ -261,7 +279,8 @@ static uint16_t ethdev_prepare_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	uint16_t ready = rte_eth_tx_prepare(q->port_id, q->queue, pkts, n);
 
 	if (hd_unlikely(ready == 0)) {
-		/* The device will never take this one: let it go, so that the rest of the queue may move. */
+		/* The device will never take this one: let it go, so that the rest of the queue may
+		 * move. */
 		rte_pktmbuf_free(pkts[0]);
 		return 1;
 	}
@@ -270,7 +289,7 @@ static uint16_t ethdev_prepare_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 {
-	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
+	*out = (struct net_device){.dev = &p->queues[queue], .mtu = p->mtu};
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
 	out->rx = queue < p->n_rx ? ethdev_rx : no_rx;
 	out->tx = p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM ? ethdev_prepare_tx : ethdev_tx;
@@ -284,7 +303,8 @@ void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 		out->tx_offloads |= NET_TX_L4_CKSUM;
 	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
 		out->tx_offloads |= NET_TX_MULTI_SEG;
-	/* Drivers free through rte_pktmbuf_prefree_seg as long as MBUF_FAST_FREE is not asked for, and it is not. */
+	/* Drivers free through rte_pktmbuf_prefree_seg as long as MBUF_FAST_FREE is not asked for,
+	 * and it is not. */
 	out->tx_offloads |= NET_TX_REFCOUNTED;
 }
 
@@ -309,34 +329,36 @@ static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 		int used;
 		const char *name;
 	} names[] = {
-		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum" },
-		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum" },
-		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter" },
-		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0, "tx-ip-checksum" },
-		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0, "tx-tcp-checksum" },
-		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, "multi-seg" },
+		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum"},
+		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum"},
+		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter"},
+		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0, "tx-ip-checksum"},
+		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0, "tx-tcp-checksum"},
+		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, "multi-seg"},
 	};
 	size_t at = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < HD_ARRAY_SIZE(names); i++) {
 		if (names[i].used && at < bytes)
-			at += (size_t)snprintf(out + at, bytes - at, "%s%s", at == 0 ? "" : " ", names[i].name);
+			at += (size_t)snprintf(out + at, bytes - at, "%s%s", at == 0 ? "" : " ",
+					       names[i].name);
 	}
 }
 
 void net_port_info(const struct net_port *p, struct hd_dp_port_info *out)
 {
-	struct rte_eth_link link = { 0 };
+	struct rte_eth_link link = {0};
 
-	*out = (struct hd_dp_port_info){ .mtu = p->mtu, .side = (uint8_t)p->node.side };
+	*out = (struct hd_dp_port_info){.mtu = p->mtu, .side = (uint8_t)p->node.side};
 	snprintf(out->name, sizeof(out->name), "%s", p->node.name);
 	snprintf(out->device, sizeof(out->device), "%s", p->node.device);
 	snprintf(out->driver, sizeof(out->driver), "%s", p->driver);
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
 	if (rte_eth_link_get_nowait(p->port_id, &link) == 0) {
 		out->link_up = link.link_status == RTE_ETH_LINK_UP;
-		out->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+		out->speed_mbps =
+			link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	}
 	describe_offloads(p, out->offloads, sizeof(out->offloads));
 }

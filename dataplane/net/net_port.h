@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A DPDK ethdev as a net_device: found or hot-plugged, configured with the offloads it has, started.
- * Slow path: every call is for the control thread, before the workers start or after they stopped, except the rx and tx of
- * the devices that net_port_device hands out, which belong to the worker of that queue. */
+/* A DPDK ethdev as a net_device: found or hot-plugged, configured with the offloads it has,
+ * started. Slow path: every call is for the control thread, before the workers start or after they
+ * stopped, except the rx and tx of the devices that net_port_device hands out, which belong to the
+ * worker of that queue. */
 #ifndef NET_PORT_H
 #define NET_PORT_H
 
@@ -11,21 +12,24 @@
 
 struct net_port;
 
-/* Opens and starts node->device after EAL is up: a PCI address or a vdev string, probed now unless --vdev or the bus scan already
- * did. One receive queue for each of the n_queues workers (pools[i] feeds queue i; its data room must hold the MTU, 2,048 and
- * headroom do for 1,500) when the device has as many, else as many as it has; likewise for transmit.
- * 0, or a negative errno with one line in error: -ENODEV the device is not there, -EINVAL it refuses the configuration. */
-[[nodiscard]] int net_port_open(const struct hd_node_port *node, uint32_t n_queues, struct rte_mempool *const *pools,
-				struct net_port **out, char *error, size_t error_bytes);
+/* Opens and starts node->device after EAL is up: a PCI address or a vdev string, probed now unless
+ * --vdev or the bus scan already did. One receive queue for each of the n_queues workers (pools[i]
+ * feeds queue i; its data room must hold the MTU, 2,048 and headroom do for 1,500) when the device
+ * has as many, else as many as it has; likewise for transmit. 0, or a negative errno with one line
+ * in error: -ENODEV the device is not there, -EINVAL it refuses the configuration. */
+[[nodiscard]] int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
+				struct rte_mempool *const *pools, struct net_port **out,
+				char *error, size_t error_bytes);
 /* Stops and closes; unplugs what net_port_open plugged. NULL is fine. */
 void net_port_close(struct net_port *p);
 
-/* The device as worker `queue` uses it. A worker past the device's receive queues receives nothing from it; one past its
- * transmit queues must not send: net_port_tx_queues tells. Valid until net_port_close. */
+/* The device as worker `queue` uses it. A worker past the device's receive queues receives nothing
+ * from it; one past its transmit queues must not send: net_port_tx_queues tells. Valid until
+ * net_port_close. */
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out);
 uint32_t net_port_rx_queues(const struct net_port *p);
 uint32_t net_port_tx_queues(const struct net_port *p);
-uint16_t net_port_id(const struct net_port *p);	/* of the ethdev */
+uint16_t net_port_id(const struct net_port *p); /* of the ethdev */
 
 /* Everything of struct hd_dp_port_info. Reads the link state now. */
 void net_port_info(const struct net_port *p, struct hd_dp_port_info *out);
