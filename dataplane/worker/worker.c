@@ -4,6 +4,8 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "worker_steer.h"
+
 static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 {
 	struct worker *w = ctx;
@@ -40,12 +42,20 @@ static uint32_t on_hash(void *ctx, const struct flow_key *key)
 	return net_flow_hash(w->net, key);
 }
 
+static int on_steers_here(void *ctx, const struct flow_key *key)
+{
+	const struct worker *w = ctx;
+
+	return w->n_workers <= 1 || worker_steer_flow(w->flow_secret, key, w->n_workers) == w->index;
+}
+
 static const struct tcp_ops tcp_to_net = {
 	.listener = on_listener,
 	.xmit = on_xmit,
 	.route = on_route,
 	.confirm = on_confirm,
 	.hash = on_hash,
+	.steers_here = on_steers_here,
 };
 
 static void on_icmp(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what, uint32_t mtu)
@@ -119,6 +129,10 @@ struct worker *worker_create(const struct worker_config *c, hd_ns now)
 	w->published = c->snapshot;
 	w->mailbox = c->mailbox;
 	w->n_ports = c->node->n_ports;
+	w->index = c->index;
+	w->n_workers = c->n_workers;
+	w->flow_secret[0] = c->flow_secret[0];
+	w->flow_secret[1] = c->flow_secret[1];
 	w->now = now;
 	w->last_tsc = rte_rdtsc();
 	if (create_net(w, c, now) && create_tcp(w, c, now) && create_proxy(w, c, now))

@@ -24,8 +24,9 @@ struct worker_config {
 	struct hd_ring *mailbox;		/* of struct hd_ctrl_msg; NULL: none */
 	struct hd_ring *access;			/* of struct hd_access_record; NULL: none */
 	const struct tcp_config *tcp;		/* NULL: defaults; max_connections and secret come from here below */
-	uint32_t max_connections, index;
-	uint64_t flow_secret[2];		/* the same for all workers: the flow hash steers between them */
+	uint32_t max_connections;
+	uint32_t index, n_workers;		/* which of how many (0 as 1) */
+	uint64_t flow_secret[2];		/* the same for all workers: says whose a flow is */
 	uint64_t secret[2];			/* this worker's own */
 	int64_t wall_offset;			/* UTC ns minus hd_ns */
 	int socket;
@@ -41,6 +42,8 @@ struct worker {
 	hd_ns now;
 	uint64_t last_tsc;
 	uint32_t n_ports;
+	uint32_t index, n_workers;
+	uint64_t flow_secret[2];
 	int stopped;
 	struct hd_dump *dump;			/* in progress */
 	uint32_t dump_cursor;

@@ -66,11 +66,6 @@ void worker_idle_add_port(struct worker_idle *i, const int *fds, uint32_t n)
 		i->fds[i->n_fds++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
 }
 
-int worker_idle_is_due(const struct worker_idle *i, hd_ns now)
-{
-	return i->idle_since != 0 && now - i->idle_since >= SPIN;
-}
-
 static void sleep_for(struct worker_idle *i, hd_ns span)
 {
 	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S), .tv_nsec = (long)(span % HD_NS_PER_S) };
@@ -80,24 +75,41 @@ static void sleep_for(struct worker_idle *i, hd_ns span)
 		(void)!read(i->fds[0].fd, &kicks, sizeof(kicks));
 }
 
+/* Announced one turn before the sleep: who puts something down after that turn has looked sees the flag and kicks. */
+static void set_asleep(struct worker_idle *i, int asleep)
+{
+	if (atomic_load_explicit(&i->asleep, memory_order_relaxed) == asleep)
+		return;
+	atomic_store_explicit(&i->asleep, asleep, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 void worker_idle_after_turn(struct worker_idle *i, int busy, hd_ns now, hd_ns deadline)
 {
 	hd_ns longest = i->has_deaf_port ? DEAF_STEP : LONGEST;
 
 	if (busy) {
 		i->idle_since = 0;
+		set_asleep(i, 0);
 		return;
 	}
 	if (i->idle_since == 0)
 		i->idle_since = now;
-	if (!worker_idle_is_due(i, now) || deadline <= now)
+	if (now - i->idle_since < SPIN || deadline <= now)
 		return;
+	if (!atomic_load_explicit(&i->asleep, memory_order_relaxed)) {
+		set_asleep(i, 1);
+		return;
+	}
 	sleep_for(i, deadline - now < longest ? deadline - now : longest);
+	set_asleep(i, 0);
 }
 
-void worker_idle_kick(const struct worker_idle *i)
+void worker_idle_kick(struct worker_idle *i)
 {
 	uint64_t one = 1;
 
-	(void)!write(i->fds[0].fd, &one, sizeof(one));
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&i->asleep, memory_order_relaxed))
+		(void)!write(i->fds[0].fd, &one, sizeof(one));
 }

@@ -5,6 +5,7 @@
 #define WORKER_IDLE_H
 
 #include <poll.h>
+#include <stdatomic.h>
 
 #include <heddle/node.h>
 
@@ -15,6 +16,7 @@ struct worker_idle {
 	uint32_t n_fds;
 	int has_deaf_port;	/* one that no file announces packets of */
 	hd_ns idle_since;	/* 0: the last turn was busy */
+	_Atomic int asleep;	/* or about to sleep after one more turn. Writer: the worker; reader: who kicks */
 };
 
 /* 0 or a negative errno. */
@@ -28,9 +30,7 @@ void worker_idle_add_port(struct worker_idle *i, const int *fds, uint32_t n);
 
 /* After each turn. Sleeps when the turns have done nothing for a while, at most until deadline. */
 void worker_idle_after_turn(struct worker_idle *i, int busy, hd_ns now, hd_ns deadline);
-/* Whether the next worker_idle_after_turn with busy == 0 would sleep. */
-int worker_idle_is_due(const struct worker_idle *i, hd_ns now);
-/* Any thread: ends a sleep, or the next one. */
-void worker_idle_kick(const struct worker_idle *i);
+/* Any thread, after it has put something where the worker's turn looks: ends its sleep if it sleeps. */
+void worker_idle_kick(struct worker_idle *i);
 
 #endif

@@ -20,6 +20,7 @@
 #include "worker_clock.h"
 #include "worker_eal.h"
 #include "worker_idle.h"
+#include "worker_steer.h"
 
 #define DEFAULT_CONNECTIONS 131072
 #define LEAST_CONNECTIONS 8192
@@ -57,6 +58,8 @@ struct hd_dp {
 	struct net_port *ports[HD_MAX_PORTS];
 	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
 	struct lane *lanes;
+	struct worker_steer *steers[HD_MAX_PORTS];	 /* one a port when there are several workers */
+	struct hd_worker_stats *stats[HD_MAX_WORKERS];
 	uint8_t *health; /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
 };
 
@@ -71,7 +74,7 @@ static int check_node(const struct hd_node *node, char *error, size_t bytes)
 	if (node->n_workers == 0 || node->n_ports == 0)
 		return fail(-EINVAL, error, bytes, "a node needs at least one worker and one port");
 	if (node->n_workers > 1) {
-		snprintf(error, bytes, "workers: packets are not yet spread over %u lcores: give one", node->n_workers);
+		snprintf(error, bytes, "workers: connections are not yet spread over %u lcores: give one", node->n_workers);
 		return -ENOTSUP;
 	}
 	for (uint32_t i = 0; i < node->n_workers; i++) {
@@ -137,21 +140,27 @@ static int make_worker(struct lane *l, hd_ns now)
 		.mailbox = l->mailbox,
 		.access = l->access,
 		.max_connections = dp->node->max_connections,
+		.n_workers = dp->n_lanes,
 		.index = l->index,
 		.flow_secret = { dp->flow_secret[0], dp->flow_secret[1] },
 		.wall_offset = worker_clock_wall_offset(&dp->clock),
 		.socket = (int)rte_lcore_to_socket_id(l->lcore),
 	};
 
+	uint32_t least = c.max_connections;
+
 	if (random_fill(c.secret, sizeof(c.secret)) < 0)
 		return -EIO;
-	if (c.max_connections != 0)
-		return (l->worker = worker_create(&c, now)) != NULL ? 0 : -ENOMEM;
-	for (uint32_t n = DEFAULT_CONNECTIONS; l->worker == NULL && n >= LEAST_CONNECTIONS; n /= 2) {
-		c.max_connections = n;
-		l->worker = worker_create(&c, now);
+	if (c.max_connections == 0) {
+		c.max_connections = DEFAULT_CONNECTIONS;
+		least = LEAST_CONNECTIONS;
 	}
-	return l->worker != NULL ? 0 : -ENOMEM;
+	for (; l->worker == NULL && c.max_connections >= least; c.max_connections /= 2)
+		l->worker = worker_create(&c, now);
+	if (l->worker == NULL)
+		return -ENOMEM;
+	dp->stats[l->index] = &l->worker->stats;
+	return 0;
 }
 
 static int open_lane(struct hd_dp *dp, uint32_t index)
@@ -206,24 +215,53 @@ static void watch_port(struct lane *l, const int *before, uint32_t n_before)
 	worker_idle_add_port(&l->idle, fresh, n);
 }
 
+static void kick_lane(void *ctx, uint32_t worker)
+{
+	struct hd_dp *dp = ctx;
+
+	worker_idle_kick(&dp->lanes[worker].idle);
+}
+
+/* Several workers share a port: its owner polls it for all of them. Owners take turns over the ports. */
+static int share_port(struct hd_dp *dp, uint32_t i)
+{
+	struct worker_steer_config c = {
+		.real = dp->lanes[i % dp->n_lanes].devices[i],
+		.n_workers = dp->n_lanes,
+		.owner = i % dp->n_lanes,
+		.secret = { dp->flow_secret[0], dp->flow_secret[1] },
+		.stats = dp->stats,
+		.kick = kick_lane,
+		.ctx = dp,
+		.socket = (int)rte_lcore_to_socket_id(dp->lanes[i % dp->n_lanes].lcore),
+	};
+	char name[16];
+
+	snprintf(name, sizeof(name), "steer%u", i);
+	dp->steers[i] = worker_steer_create(name, &c);
+	if (dp->steers[i] == NULL)
+		return -ENOMEM;
+	for (uint32_t w = 0; w < dp->n_lanes; w++)
+		worker_steer_device(dp->steers[i], w, &dp->lanes[w].devices[i]);
+	return 0;
+}
+
 static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 {
-	struct rte_mempool *pools[HD_MAX_WORKERS];
+	struct lane *owner = &dp->lanes[i % dp->n_lanes];
 	int before[WORKER_IDLE_MAX_FDS];
 	uint32_t n_before = worker_idle_list_sockets(before, WORKER_IDLE_MAX_FDS);
-	int rc;
+	int rc = net_port_open(&dp->node->ports[i], 1, &owner->bufs, &dp->ports[i], error, bytes);
 
-	for (uint32_t w = 0; w < dp->n_lanes; w++)
-		pools[w] = dp->lanes[w].bufs;
-	rc = net_port_open(&dp->node->ports[i], dp->n_lanes, pools, &dp->ports[i], error, bytes);
 	if (rc < 0)
 		return rc;
 	dp->n_ports++;
-	for (uint32_t w = 0; w < dp->n_lanes; w++) {
-		net_port_device(dp->ports[i], w, &dp->lanes[w].devices[i]);
-		watch_port(&dp->lanes[w], before, n_before);
-	}
-	return 0;
+	net_port_device(dp->ports[i], 0, &owner->devices[i]);
+	watch_port(owner, before, n_before);
+	if (dp->n_lanes == 1)
+		return 0;
+	rc = share_port(dp, i);
+	return rc < 0 ? fail(rc, error, bytes, "no memory for the rings between workers: give DPDK more (-m)") : 0;
 }
 
 static int open_all(struct hd_dp *dp, char *error, size_t bytes)
@@ -355,10 +393,8 @@ int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, 
 	return 0;
 }
 
-static void kick_all(const struct hd_dp *dp)
+static void kick_all(struct hd_dp *dp)
 {
-	if (dp->node->idle != HD_IDLE_ADAPTIVE)
-		return;
 	for (uint32_t i = 0; i < dp->n_lanes; i++)
 		worker_idle_kick(&dp->lanes[i].idle);
 }
@@ -380,8 +416,10 @@ void hd_dp_close(struct hd_dp *dp)
 		for (uint32_t i = 0; i < dp->n_lanes; i++)
 			close_lane(&dp->lanes[i]);
 	}
-	for (uint32_t i = 0; i < dp->n_ports; i++)
+	for (uint32_t i = 0; i < dp->n_ports; i++) {
+		worker_steer_destroy(dp->steers[i]);
 		net_port_close(dp->ports[i]);
+	}
 	for (uint32_t i = 0; dp->lanes != NULL && i < dp->n_lanes; i++) {
 		rte_mempool_free(dp->lanes[i].bufs);
 		rte_mempool_free(dp->lanes[i].indirect);
@@ -536,8 +574,7 @@ int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg)
 		return -EAGAIN;
 	*slot = *msg;
 	hd_ring_push(l->mailbox);
-	if (dp->node->idle == HD_IDLE_ADAPTIVE)
-		worker_idle_kick(&l->idle);
+	worker_idle_kick(&l->idle);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include <rte_eal.h>
 
+#include <heddle/base.h>
+
 static int eal_setup(const char *prefix, const char *megabytes)
 {
 	char *argv[] = { "test", "--no-huge", "--no-pci", "-m", (char *)megabytes, "--no-shconf", "--no-telemetry",

@@ -73,7 +73,10 @@ static hd_ns sleep_with(struct worker_idle *i)
 {
 	hd_ns start = clock_ns(CLOCK_MONOTONIC);
 
+	i->asleep = 0;
 	i->idle_since = 1;
+	worker_idle_after_turn(i, 0, start, start + 10 * HD_NS_PER_S);
+	assert_true(i->asleep);
 	worker_idle_after_turn(i, 0, start, start + 10 * HD_NS_PER_S);
 	return clock_ns(CLOCK_MONOTONIC) - start;
 }
@@ -86,8 +89,10 @@ static void a_packet_or_a_kick_ends_the_sleep_at_once(void **state)
 	assert_int_equal(pipe(pipe_fds), 0);
 	assert_int_equal(worker_idle_init(&i), 0);
 	worker_idle_add_port(&i, pipe_fds, 1);
+	i.asleep = 1;
 	worker_idle_kick(&i);
 	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);
+	worker_idle_kick(&i);
 	assert_true(sleep_with(&i) >= 50 * HD_NS_PER_MS);
 	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
 	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One device shared by several workers: its owner polls it and hands each frame to the worker whose connection it belongs to,
+ * one hop, in bursts, over single-producer rings; what the others send goes back the same way. net sees a device of its own.
+ *
+ * A connection belongs to the worker that the keyed hash of its received four-tuple names. An active open picks its local
+ * port so that the replies name the right one. Neighbour answers go to all workers, as each keeps its own view. */
+#ifndef WORKER_STEER_H
+#define WORKER_STEER_H
+
+#include "net.h"
+
+struct worker_steer;
+
+#define WORKER_STEER_ALL UINT32_MAX
+
+struct worker_steer_config {
+	struct net_device real;		/* the owner's device */
+	uint32_t n_workers, owner;
+	uint64_t secret[2];
+	struct hd_worker_stats *const *stats;	/* by worker; a pointer may be set after the creation */
+	void (*kick)(void *ctx, uint32_t worker); /* this one has something to fetch: it may be asleep */
+	void *ctx;
+	int socket;
+};
+
+/* name: unique in the process. NULL when memory is out. */
+[[nodiscard]] struct worker_steer *worker_steer_create(const char *name, const struct worker_steer_config *c);
+/* Frees what still lies in the rings. After the workers have stopped. */
+void worker_steer_destroy(struct worker_steer *s);
+/* The device as this worker uses it. */
+void worker_steer_device(struct worker_steer *s, uint32_t worker, struct net_device *out);
+
+/* The worker that packets of this tuple belong to. */
+uint32_t worker_steer_flow(const uint64_t secret[2], const struct flow_key *key, uint32_t n_workers);
+/* The worker that a frame is for: WORKER_STEER_ALL for answers that all have to see, `owner` for what anyone may answer. */
+uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, uint32_t n_workers, uint32_t owner);
+
+#endif
