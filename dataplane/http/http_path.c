@@ -14,6 +14,12 @@ static int is_escape(const uint8_t *p, uint32_t left)
 	return left >= 3 && p[0] == '%' && http_is(p[1], HTTP_C_HEX) && http_is(p[2], HTTP_C_HEX);
 }
 
+/* Whether a byte written next would complete an escape that the sender did not write: "%%34%31" is not "%41". */
+static int would_escape(const uint8_t *out, uint32_t w)
+{
+	return (w >= 1 && out[w - 1] == '%') || (w >= 2 && out[w - 2] == '%');
+}
+
 /* Decodes what needs no escape and turns backslashes; the result is never longer. 0: refused. */
 static uint32_t decode(const uint8_t *p, uint32_t n, uint8_t *out)
 {
@@ -25,7 +31,7 @@ static uint32_t decode(const uint8_t *p, uint32_t n, uint8_t *out)
 			uint8_t v = http_hex(p[i + 1]) << 4 | http_hex(p[i + 2]);
 			if (v == 0)
 				return 0;
-			if (is_unreserved(v)) {
+			if (is_unreserved(v) && !would_escape(out, w)) {
 				c = v;
 				i += 2;
 			}
