@@ -260,10 +260,11 @@ static int load_snapshot(struct worker *w)
 static int receive(struct worker *w, hd_ns now)
 {
 	struct rte_mbuf *pkts[WORKER_BURST];
-	int any = 0;
+	int any = 0, received;
 
 	for (uint32_t port = 0; port < w->n_ports; port++) {
-		uint16_t n = net_rx(w->net, port, pkts, WORKER_BURST, now, &any);
+		uint16_t n = net_rx(w->net, port, pkts, WORKER_BURST, now, &received);
+		any |= received;
 		if (n > 0)
 			tcp_input_burst(w->tcp, pkts, n, now);
 	}
