@@ -72,11 +72,12 @@ void net_routes_build(struct net *n, const struct hd_node *node)
 const struct net_route *net_route_find(const struct net *n, const struct hd_ip *remote, int port)
 {
 	const struct net_route *any = NULL;
+	int v4 = hd_ip_is_v4(remote); /* ::/0 would match mapped addresses too */
 
 	for (uint32_t r = 0; r < n->n_routes; r++) {
 		const struct net_route *at = &n->routes[r];
 
-		if (!hd_prefix_has(&at->to, remote))
+		if (hd_ip_is_v4(&at->to.ip) != v4 || !hd_prefix_has(&at->to, remote))
 			continue;
 		if (port < 0 || at->port == port)
 			return at;
