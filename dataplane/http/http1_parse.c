@@ -3,8 +3,6 @@
  * verdict to http1_scan.c, so that both always agree; the fuzzer http_request compares them. Bytes
  * are classified 64 at a time into two masks, and lines are cut by looking for their next bits: the
  * common head costs few unpredicted branches. */
-#include <tmmintrin.h>
-
 #include "http_internal.h"
 
 #define BLOCK 64
@@ -20,17 +18,10 @@ struct cursor {
 
 static inline uint32_t no_token_mask(__m128i x)
 {
-	/* Row: low nibble. Bit k: the byte with high nibble k is a tchar. */
-	const __m128i low =
-		_mm_setr_epi8((char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc, (char)0xfc,
-			      (char)0xfc, (char)0xfc, (char)0xfc, (char)0xf8, (char)0xf8,
-			      (char)0xf4, 0x54, (char)0xd0, 0x54, (char)0xf4, 0x70);
-	const __m128i high =
-		_mm_setr_epi8(0, 0, 4, 8, 16, 32, 64, (char)128, 0, 0, 0, 0, 0, 0, 0, 0);
-	__m128i nibble = _mm_and_si128(_mm_srli_epi16(x, 4), _mm_set1_epi8(15));
-	__m128i both = _mm_and_si128(_mm_shuffle_epi8(low, x), _mm_shuffle_epi8(high, nibble));
-
-	return _mm_movemask_epi8(_mm_cmpeq_epi8(both, _mm_setzero_si128()));
+	return http_outside(x, _mm_setr_epi8((char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc,
+					     (char)0xfc, (char)0xfc, (char)0xfc, (char)0xfc,
+					     (char)0xf8, (char)0xf8, (char)0xf4, 0x54, (char)0xd0,
+					     0x54, (char)0xf4, 0x70));
 }
 
 static inline uint32_t control_mask(__m128i x)
@@ -55,14 +46,17 @@ static inline void classify(struct cursor *c, const uint8_t *p)
 	c->control = control;
 }
 
-/* The last block may reach past the end: it is read from a copy padded with NUL, which stops
- * everything. */
-static __attribute__((noinline)) void classify_last(struct cursor *c, const uint8_t *p, uint32_t n)
+/* The last block, of `left` bytes: its last lane is read so that it ends where the bytes end, and
+ * shifted down. Fewer than 16 bytes are no head in any case: they match nothing. */
+static void classify_last(struct cursor *c, const uint8_t *p, uint32_t left)
 {
-	uint8_t copy[BLOCK] = {0};
-
-	memcpy(copy, p, n);
-	classify(c, copy);
+	c->no_token = c->control = 0;
+	for (uint32_t i = 0; i < left && c->n >= 16; i += 16) {
+		uint32_t over = left - i < 16 ? 16 - (left - i) : 0;
+		__m128i x = _mm_loadu_si128((const __m128i *)(p + i - over));
+		c->no_token |= (uint64_t)(no_token_mask(x) >> over) << i;
+		c->control |= (uint64_t)(control_mask(x) >> over) << i;
+	}
 }
 
 static inline void load_block(struct cursor *c, uint32_t block)
@@ -149,8 +143,17 @@ static int read_version(const struct cursor *c, uint32_t at, struct http_head *h
 	return 1;
 }
 
+/* The first byte that is neither VCHAR nor obs-text. */
 static uint32_t target_end(const struct cursor *c, uint32_t at)
 {
+	for (; at + 16 <= c->n; at += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(c->p + at));
+		__m128i blank = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x20)), x);
+		__m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+		uint32_t mask = (uint32_t)_mm_movemask_epi8(_mm_or_si128(blank, del));
+		if (mask != 0)
+			return at + (uint32_t)__builtin_ctz(mask);
+	}
 	while (at < c->n && http_is(c->p[at], HTTP_C_VISIBLE))
 		at++;
 	return at;

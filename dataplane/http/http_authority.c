@@ -83,6 +83,24 @@ static int ip6_is_valid(const uint8_t *p, uint32_t n)
 	return g.elided ? g.groups < 8 : g.groups == 8;
 }
 
+/* Where the registered name or IPv4 address at the start ends. */
+static uint32_t name_end(const uint8_t *p, uint32_t n)
+{
+	const __m128i host = _mm_setr_epi8(
+		(char)0xa8, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xfc, (char)0xf8, (char)0xfc,
+		(char)0xfc, (char)0xfc, (char)0xfc, (char)0xf4, 0x5c, 0x50, 0x5c, (char)0xd4, 0x70);
+	uint32_t at = 0;
+
+	for (; at + 16 <= n; at += 16) {
+		uint32_t mask = http_outside(_mm_loadu_si128((const __m128i *)(p + at)), host);
+		if (mask != 0)
+			return at + (uint32_t)__builtin_ctz(mask);
+	}
+	while (at < n && http_is(p[at], HTTP_C_HOST))
+		at++;
+	return at;
+}
+
 int http_authority_is_valid(const uint8_t *p, uint32_t n)
 {
 	uint32_t end = 0;
@@ -93,8 +111,7 @@ int http_authority_is_valid(const uint8_t *p, uint32_t n)
 			return 0;
 		end = close - p + 1;
 	} else {
-		while (end < n && http_is(p[end], HTTP_C_HOST))
-			end++;
+		end = name_end(p, n);
 	}
 	if (end == 0)
 		return 0;

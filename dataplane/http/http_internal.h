@@ -3,6 +3,8 @@
 #ifndef HTTP_INTERNAL_H
 #define HTTP_INTERNAL_H
 
+#include <tmmintrin.h>
+
 #include <heddle/stats.h>
 
 #include "http.h"
@@ -40,6 +42,18 @@ static inline uint8_t http_lower(uint8_t c)
 static inline uint8_t http_hex(uint8_t c)
 {
 	return (c & 15) + (c >> 6) * 9;
+}
+
+/* One bit for each of 16 bytes that is not in a class of ASCII. Row of the table: low nibble; bit k
+ * of it: the byte with high nibble k belongs to the class. */
+static inline uint32_t http_outside(__m128i x, __m128i table)
+{
+	const __m128i high =
+		_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, (char)128, 0, 0, 0, 0, 0, 0, 0, 0);
+	__m128i nibble = _mm_and_si128(_mm_srli_epi16(x, 4), _mm_set1_epi8(15));
+	__m128i both = _mm_and_si128(_mm_shuffle_epi8(table, x), _mm_shuffle_epi8(high, nibble));
+
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(both, _mm_setzero_si128()));
 }
 
 /* Fills *e for this counter of HD_HTTP_ERRORS; returns HTTP_BAD. */

@@ -30,6 +30,8 @@ static const struct method methods[] = {
 
 int http_method_lookup(const uint8_t *p, uint32_t n)
 {
+	if (hd_likely(n == 3 && memcmp(p, "GET", 3) == 0))
+		return HTTP_GET;
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(methods); i++) {
 		if (methods[i].n == n && memcmp(methods[i].name, p, n) == 0)
 			return methods[i].id;

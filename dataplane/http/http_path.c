@@ -14,7 +14,8 @@ static int is_escape(const uint8_t *p, uint32_t left)
 	return left >= 3 && p[0] == '%' && http_is(p[1], HTTP_C_HEX) && http_is(p[2], HTTP_C_HEX);
 }
 
-/* Whether a byte written next would complete an escape that the sender did not write: "%%34%31" is not "%41". */
+/* Whether a byte written next would complete an escape that the sender did not write: "%%34%31" is
+ * not "%41". */
 static int would_escape(const uint8_t *out, uint32_t w)
 {
 	return (w >= 1 && out[w - 1] == '%') || (w >= 2 && out[w - 2] == '%');
