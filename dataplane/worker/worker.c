@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "worker_mailbox.h"
 #include "worker_steer.h"
 
 static int64_t on_listener(void *ctx, const struct pkt_facts *f)
@@ -154,97 +155,6 @@ void worker_destroy(struct worker *w)
 	rte_free(w);
 }
 
-static void dump_connection(const struct worker *w, struct tcp_conn *c, struct hd_dump_connection *row)
-{
-	const struct flow_key *key = tcp_conn_key(c);
-	hd_ns opened = tcp_conn_opened(c);
-
-	*row = (struct hd_dump_connection){
-		.id = tcp_conn_id(c),
-		.local = { key->local, key->local_port },
-		.remote = { key->remote, key->remote_port },
-		.bytes_in = tcp_received_offset(c),
-		.bytes_out = tcp_send_offset(c),
-		.age = w->now > opened ? w->now - opened : 0,
-		.up = (uint8_t)tcp_conn_is_active(c),
-	};
-	memccpy(row->state, tcp_conn_state_name(c), 0, sizeof(row->state) - 1);
-}
-
-/* Rows of this turn. True: there is more. */
-static int dump_connections(struct worker *w, struct hd_dump *d)
-{
-	for (int i = 0; i < WORKER_DUMP_ROWS; i++) {
-		struct tcp_conn *c = tcp_conn_walk(w->tcp, &w->dump_cursor);
-		if (c == NULL)
-			return 0;
-		if (d->count < d->capacity)
-			dump_connection(w, c, &d->connections[d->count++]);
-		else
-			d->left_out++;
-	}
-	return 1;
-}
-
-static int dump_neighbors(struct worker *w, struct hd_dump *d)
-{
-	uint32_t n = net_neighbors(w->net, d->neighbors, d->capacity, w->now);
-
-	d->count = RTE_MIN(n, d->capacity);
-	d->left_out = n - d->count;
-	return 0;
-}
-
-static void finish_dump(struct worker *w)
-{
-	atomic_store_explicit(&w->dump->done, 1, memory_order_release);
-	w->dump = NULL;
-}
-
-static void run_dump(struct worker *w)
-{
-	struct hd_dump *d = w->dump;
-
-	if (!(d->kind == HD_DUMP_CONNECTIONS ? dump_connections(w, d) : dump_neighbors(w, d)))
-		finish_dump(w);
-}
-
-static void handle_message(struct worker *w, const struct hd_ctrl_msg *msg, hd_ns now)
-{
-	switch (msg->type) {
-	case HD_CTRL_DRAIN:
-		proxy_drain(w->proxy, now);
-		break;
-	case HD_CTRL_STOP:
-		w->stopped = 1;
-		break;
-	case HD_CTRL_DUMP:
-		w->dump = msg->dump;
-		w->dump->count = 0;
-		w->dump->left_out = 0;
-		w->dump_cursor = 0;
-		break;
-	}
-}
-
-/* Messages wait while a dump is in progress: it takes a bounded number of turns. */
-static int read_mailbox(struct worker *w, hd_ns now)
-{
-	const struct hd_ctrl_msg *msg;
-	int any = 0;
-
-	if (w->mailbox == NULL)
-		return 0;
-	for (; any < WORKER_MESSAGES && w->dump == NULL && (msg = hd_ring_peek(w->mailbox)) != NULL; any++) {
-		handle_message(w, msg, now);
-		hd_ring_pop(w->mailbox);
-	}
-	if (w->dump == NULL)
-		return any;
-	run_dump(w);
-	return 1;
-}
-
 static int load_snapshot(struct worker *w)
 {
 	const struct hd_snapshot *s = atomic_load_explicit(w->published, memory_order_acquire);
@@ -311,7 +221,7 @@ int worker_turn(struct worker *w, hd_ns now)
 
 	w->now = now;
 	busy = load_snapshot(w);
-	busy |= read_mailbox(w, now);
+	busy |= worker_mailbox_read(w, now);
 	busy |= receive(w, now);
 	busy |= run_timers(w, now);
 	busy |= proxy_run(w->proxy, now);
@@ -334,8 +244,7 @@ void worker_stop(struct worker *w, hd_ns now)
 	struct tcp_conn *c;
 	uint32_t cursor = 0;
 
-	if (w->dump != NULL)
-		finish_dump(w);
+	worker_dump_finish(w);
 	while ((c = tcp_conn_walk(w->tcp, &cursor)) != NULL)
 		tcp_abort(c);
 	tcp_flush(w->tcp, now);
