@@ -28,7 +28,7 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="heddle-e2e-")
         os.chmod(self.folder, 0o755)  # nginx drops root
         self.net = self.daemon = None
-        self.key, self.servers, self.nginx, self.count = None, [], {}, 0
+        self.key, self.servers, self.nginx, self.count, self.stopped = None, [], {}, 0, []
         try:
             self.net = e2e_net.Net(f"hde2e{os.getpid()}")
         except BaseException:
@@ -67,8 +67,15 @@ class World:
         self.key = None
         if self.daemon:
             daemon, self.daemon = self.daemon, None
+            self.stopped.append(daemon)
             return daemon.stop()
         return None
+
+    def sanitizer_reports(self):
+        """What sanitizers said in the logs of the daemons that ran since the last call."""
+        logs, self.stopped = [d.lines for d in self.stopped] + ([self.daemon.lines] if self.daemon else []), []
+        return next(("\n".join(lines[i:i + 40]) for lines in logs for i, line in enumerate(lines)
+                     if "Sanitizer" in line or "runtime error:" in line), "")
 
     def teller(self, address=e2e_net.BACKENDS[2], port=9000):
         server = e2e_backend.start_teller(self.net, address, port)
@@ -98,6 +105,8 @@ class World:
         """What one test opened does not stay for the next; a crash is a failure of the test that saw it."""
         while self.servers:
             self.servers.pop()()
+        reports = self.sanitizer_reports()
+        assert not reports, reports
         if self.daemon and not self.daemon.alive():
             daemon, self.daemon, self.key = self.daemon, None, None
             code = daemon.process.returncode
