@@ -29,7 +29,7 @@ typedef enum http_verdict (*scan_fn)(struct http1_scan *s, const uint8_t *p, uin
 
 static uint8_t *copy_of(const uint8_t *p, uint32_t n)
 {
-	uint8_t *copy = malloc(n > 0 ? n : 1);
+	uint8_t *copy = calloc(1, n > 0 ? n : 1);
 
 	must(copy != NULL);
 	if (n > 0)
