@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_WITHIN_S 60
+
+static enum cli_exit say_connect(const char *path, int error, char *out, size_t bytes)
+{
+	const char *hint = "";
+
+	if (error == ENOENT)
+		hint = ": is heddle running? its node file names the socket under spec.control.socket; give it with -s";
+	else if (error == ECONNREFUSED)
+		hint = ": heddle left it behind and is not running";
+	else if (error == EACCES || error == EPERM)
+		hint = ": the socket belongs to the user that heddle runs as; try as root";
+	snprintf(out, bytes, "%s: %s%s", path, strerror(error), hint);
+	return CLI_USAGE;
+}
+
+static int socket_open(const char *path, char *error, size_t error_bytes)
+{
+	const struct timeval wait = { .tv_sec = ANSWER_WITHIN_S };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		snprintf(error, error_bytes, "%s: longer than a Unix socket's path can be", path);
+		return -1;
+	}
+	strcpy(a.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0) {
+		say_connect(path, errno, error, error_bytes);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	return fd;
+}
+
+static int send_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return -1;
+		p += sent;
+		n -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* One line for free(), or NULL. */
+static char *line_receive(int fd, size_t *n)
+{
+	size_t capacity = 65536, have = 0;
+	char *p = malloc(capacity);
+
+	while (p != NULL) {
+		ssize_t got = recv(fd, p + have, capacity - have, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		have += (size_t)got;
+		if (p[have - 1] == '\n') {
+			*n = have;
+			return p;
+		}
+		if (have == capacity) {
+			char *more = realloc(p, capacity *= 2);
+			if (more == NULL)
+				break;
+			p = more;
+		}
+	}
+	free(p);
+	return NULL;
+}
+
+static enum cli_exit answer_read(const char *line, size_t n, json_t **result, char *error, size_t error_bytes)
+{
+	json_error_t e;
+	json_t *reply = json_loadb(line, n, 0, &e);
+	const char *text = json_string_value(json_object_get(reply, "error"));
+	enum cli_exit code = CLI_REFUSED;
+
+	*result = json_incref(json_object_get(reply, "result"));
+	if (json_is_true(json_object_get(reply, "ok")) && *result != NULL)
+		code = CLI_FINE;
+	else
+		snprintf(error, error_bytes, "%s", text != NULL ? text : "heddle's answer was not understood");
+	json_decref(reply);
+	return code;
+}
+
+enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args, json_t **result, char *error, size_t error_bytes)
+{
+	json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "command", command, "args", args);
+	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
+	enum cli_exit code = CLI_USAGE;
+	size_t n = 0;
+	int fd = -1;
+
+	json_decref(request);
+	if (line == NULL) {
+		snprintf(error, error_bytes, "out of memory, or an argument that is not UTF-8");
+		return CLI_USAGE;
+	}
+	fd = socket_open(socket_path, error, error_bytes);
+	if (fd >= 0) {
+		if (send_all(fd, line, strlen(line)) == 0 && send_all(fd, "\n", 1) == 0)
+			answer = line_receive(fd, &n);
+		if (answer != NULL)
+			code = answer_read(answer, n, result, error, error_bytes);
+		else
+			snprintf(error, error_bytes, "%s: heddle closed the connection or did not answer within %d s", socket_path,
+				 ANSWER_WITHIN_S);
+		close(fd);
+	}
+	free(answer);
+	free(line);
+	return code;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int args_none(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n == 0)
+		return 0;
+	snprintf(error, error_bytes, "`%s`: nothing may follow this command", words[0]);
+	return -1;
+}
+
+static int args_stats(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n > 1) {
+		snprintf(error, error_bytes, "stats takes one pattern, as 'tcp.*' (in quotes, or the shell takes it)");
+		return -1;
+	}
+	if (n == 1)
+		json_object_set_new(args, "glob", json_string(words[0]));
+	return 0;
+}
+
+static int args_drops(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n == 0)
+		return 0;
+	if (n != 1 || strcmp(words[0], "--all") != 0) {
+		snprintf(error, error_bytes, "show drops takes --all (reasons that never happened too) or nothing");
+		return -1;
+	}
+	json_object_set_new(args, "all", json_true());
+	return 0;
+}
+
+static int args_connections(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	char *end;
+
+	if (n == 0)
+		return 0;
+	if (n == 2 && strcmp(words[0], "--limit") == 0 && words[1][0] != '\0') {
+		json_object_set_new(args, "limit", json_integer(strtoll(words[1], &end, 10)));
+		if (*end == '\0')
+			return 0;
+	}
+	snprintf(error, error_bytes, "show connections takes --limit ROWS (10000 of each worker when not given)");
+	return -1;
+}
+
+static int args_log(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n < 1 || n > 2) {
+		snprintf(error, error_bytes, "log LEVEL [AREA]: a level is error, warning, notice, info or debug");
+		return -1;
+	}
+	json_object_set_new(args, "level", json_string(words[0]));
+	if (n == 2)
+		json_object_set_new(args, "area", json_string(words[1]));
+	return 0;
+}
+
+/* A whole file for free(). */
+static char *file_read(const char *path, size_t *n)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	size_t capacity = 65536;
+	char *p = f != NULL ? malloc(capacity) : NULL;
+
+	*n = 0;
+	while (p != NULL) {
+		char *more;
+		size_t got = fread(p + *n, 1, capacity - *n, f);
+
+		*n += got;
+		if (got == 0)
+			break;
+		if (*n < capacity)
+			continue;
+		more = realloc(p, capacity *= 2);
+		if (more == NULL) {
+			free(p);
+			p = NULL;
+		} else {
+			p = more;
+		}
+	}
+	if (p != NULL && ferror(f)) {
+		free(p);
+		p = NULL;
+	}
+	if (f != NULL && f != stdin)
+		fclose(f);
+	return p;
+}
+
+static int args_files(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	json_t *files = json_array();
+
+	json_object_set_new(args, "files", files);
+	for (int i = 0; i < n; i++) {
+		size_t bytes;
+		char *content = file_read(words[i], &bytes);
+		json_t *text = content != NULL ? json_stringn(content, bytes) : NULL;
+
+		free(content);
+		if (text == NULL) {
+			snprintf(error, error_bytes, "%s: %s", words[i], content == NULL ? strerror(errno) : "is not UTF-8 text");
+			return -1;
+		}
+		json_array_append_new(files, json_pack("{s:s,s:o}", "name", words[i], "content", text));
+	}
+	return 0;
+}
+
+static int args_apply(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n > 0)
+		return args_files(n, words, args, error, error_bytes);
+	snprintf(error, error_bytes, "config apply FILE…: which files? `-` is standard input");
+	return -1;
+}
+
+static const struct cli_command commands[] = {
+	{ "status", args_none, "", "how the daemon is: the page to look at first" },
+	{ "show services", args_none, "", "services, their addresses and ports" },
+	{ "show routes", args_none, "", "routes in the order they are tried, weights, requests so far" },
+	{ "show clusters", args_none, "", "service ports and subsets, and what goes to them now" },
+	{ "show endpoints", args_none, "", "backends: health, weight, load" },
+	{ "show connections", args_connections, "[--limit ROWS]", "open connections of both sides" },
+	{ "show workers", args_none, "", "what each worker core does" },
+	{ "show ports", args_none, "", "devices, addresses, packets" },
+	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },
+	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
+	{ "show memory", args_none, "", "where memory is" },
+	{ "stats", args_stats, "[GLOB]", "counters by name" },
+	{ "config check", args_files, "[FILE…]", "try files over the present ones; changes nothing" },
+	{ "config apply", args_apply, "FILE…", "lay files over the present ones: all or nothing" },
+	{ "config rollback", args_none, "", "return to the generation before this one" },
+	{ "config reload", args_none, "", "read the policy files again, as SIGHUP does" },
+	{ "config show", args_none, "", "the texts in use" },
+	{ "config history", args_none, "", "generations of policy" },
+	{ "log", args_log, "LEVEL [AREA]", "how much is logged" },
+	{ "drain", args_none, "", "no new connections; finish what is open" },
+	{ "stop", args_none, "", "drain, then end" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* The words of a name that the given words repeat; 0 unless all of them do. */
+static int name_match(const char *name, int n, char **words)
+{
+	int taken = 0;
+
+	while (*name != '\0') {
+		size_t length = strcspn(name, " ");
+
+		if (taken == n || strlen(words[taken]) != length || strncmp(words[taken], name, length) != 0)
+			return 0;
+		taken++;
+		name += length + (name[length] == ' ');
+	}
+	return taken;
+}
+
+/* What may follow "show" or "config", for the message. */
+static void say_unknown(int n, char **words, char *error, size_t error_bytes)
+{
+	size_t at = 0, first = strlen(words[0]);
+
+	for (size_t i = 0; i < N_COMMANDS && at < error_bytes; i++) {
+		if (strncmp(commands[i].name, words[0], first) != 0 || commands[i].name[first] != ' ')
+			continue;
+		at += (size_t)snprintf(error + at, error_bytes - at, at ? ", %s" : "after the first word comes one of: %s",
+				       commands[i].name + first + 1);
+	}
+	if (at == 0)
+		snprintf(error, error_bytes, "no command `%s`: heddlectl --help lists them", words[0]);
+}
+
+const struct cli_command *cli_command_find(int n, char **words, int *taken, char *error, size_t error_bytes)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		*taken = name_match(commands[i].name, n, words);
+		if (*taken > 0)
+			return &commands[i];
+	}
+	say_unknown(n, words, error, error_bytes);
+	return NULL;
+}
+
+void cli_help(FILE *out)
+{
+	fputs("heddlectl: ask and steer a running heddle.\n"
+	      "\n"
+	      "usage: heddlectl [-s SOCKET] [-o table|json] COMMAND…\n"
+	      "\n"
+	      "  -s, --socket SOCKET   the daemon's control socket (/run/heddle.sock, or $HEDDLE_SOCKET)\n"
+	      "  -o, --output FORMAT   table for people (default), json for scripts: the bare result\n"
+	      "  -h, --help            print this\n"
+	      "  -V, --version         print the version\n"
+	      "\n"
+	      "commands:\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char words[64];
+
+		snprintf(words, sizeof(words), "%s %s", commands[i].name, commands[i].words);
+		fprintf(out, "  %-32s %s\n", words, commands[i].text);
+	}
+	fputs("\n"
+	      "examples:\n"
+	      "  heddlectl status\n"
+	      "  heddlectl config check new-weights.yaml && heddlectl config apply new-weights.yaml\n"
+	      "  heddlectl config rollback\n"
+	      "  heddlectl stats 'tcp.*'\n"
+	      "  heddlectl -o json show endpoints | jq '.[] | select(.health != \"healthy\")'\n"
+	      "\n"
+	      "exit codes: 0 done, 1 heddle refused (the message says why), 2 wrong usage or no daemon.\n", out);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables for people: columns as wide as they must be, numbers to the right with units, text cut where a terminal ends. */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+enum cli_unit {
+	CLI_TEXT,
+	CLI_COUNT,	/* 12345 as 12.3k from a million on as 1.2M */
+	CLI_BYTES,	/* 1.5 MiB */
+	CLI_MS,		/* an age in milliseconds: 350ms, 12s, 3m, 5h, 2d */
+	CLI_PERCENT,
+	CLI_YES,	/* a boolean: yes or no */
+};
+
+struct cli_column {
+	const char *key, *title;
+	enum cli_unit unit;
+};
+
+/* rows: an array of objects. width: columns of the terminal, 0: do not cut. Says `empty` when there are no rows. */
+void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns, size_t n_columns, size_t width,
+		     const char *empty);
+/* One value as a cell shows it, cut to bytes. */
+void cli_value_format(const json_t *value, enum cli_unit unit, char *out, size_t bytes);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_view.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli_table.h"
+
+
+struct view {
+	const char *command;
+	const struct cli_column *columns;
+	size_t n_columns;
+	const char *empty;
+};
+
+static const struct cli_column services[] = { { "name", "NAME" }, { "namespace", "NAMESPACE" }, { "addresses", "ADDRESSES" },
+					      { "ports", "PORTS" }, { "endpoints", "ENDPOINTS", CLI_COUNT } };
+static const struct cli_column clusters[] = { { "name", "CLUSTER" }, { "healthy", "HEALTHY", CLI_COUNT },
+					      { "endpoints", "OF", CLI_COUNT }, { "connections", "CONNS", CLI_COUNT },
+					      { "pending", "PENDING", CLI_COUNT }, { "requests_active", "ACTIVE", CLI_COUNT },
+					      { "requests", "REQUESTS", CLI_COUNT }, { "overflow", "OVERFLOW", CLI_COUNT } };
+static const struct cli_column endpoints[] = { { "address", "ADDRESS" }, { "health", "HEALTH" }, { "service", "SERVICE" },
+					       { "subset", "SUBSET" }, { "weight", "WEIGHT", CLI_COUNT },
+					       { "requests", "REQUESTS", CLI_COUNT }, { "active", "ACTIVE", CLI_COUNT },
+					       { "connect_failures", "FAILED", CLI_COUNT } };
+static const struct cli_column connections[] = { { "id", "ID", CLI_COUNT }, { "side", "SIDE" }, { "local", "LOCAL" },
+						 { "remote", "REMOTE" }, { "state", "STATE" }, { "bytes_in", "IN", CLI_BYTES },
+						 { "bytes_out", "OUT", CLI_BYTES }, { "age_ms", "AGE", CLI_MS } };
+static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_COUNT }, { "busy_percent", "BUSY", CLI_PERCENT },
+					     { "requests_per_second", "REQ/S", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
+					     { "connections", "CONNS", CLI_COUNT }, { "rx_packets", "RX", CLI_COUNT },
+					     { "tx_packets", "TX", CLI_COUNT }, { "drops", "DROPS", CLI_COUNT } };
+static const struct cli_column ports[] = { { "name", "PORT" }, { "side", "SIDE" }, { "link_up", "LINK", CLI_YES }, { "mtu", "MTU", CLI_COUNT },
+					   { "addresses", "ADDRESSES" }, { "rx_packets", "RX", CLI_COUNT }, { "rx_bytes", "RX BYTES", CLI_BYTES },
+					   { "tx_packets", "TX", CLI_COUNT }, { "tx_bytes", "TX BYTES", CLI_BYTES } };
+static const struct cli_column drops[] = { { "layer", "LAYER" }, { "reason", "REASON" }, { "count", "COUNT", CLI_COUNT }, { "text", "MEANING" } };
+static const struct cli_column neighbors[] = { { "ip", "ADDRESS" }, { "mac", "MAC" }, { "port", "PORT", CLI_COUNT }, { "state", "STATE" },
+					       { "age_ms", "AGE", CLI_MS } };
+static const struct cli_column memory[] = { { "kind", "KIND" }, { "bytes", "BYTES", CLI_BYTES }, { "text", "WHAT" } };
+static const struct cli_column stats[] = { { "name", "NAME" }, { "value", "VALUE", CLI_COUNT }, { "text", "MEANING" } };
+static const struct cli_column history[] = { { "generation", "GENERATION", CLI_COUNT }, { "current", "IN USE", CLI_YES }, { "origin", "FROM" },
+					     { "since", "SINCE" }, { "files", "FILES", CLI_COUNT }, { "applied", "APPLIED", CLI_COUNT },
+					     { "warnings", "WARNINGS", CLI_COUNT } };
+static const struct cli_column log_rows[] = { { "level", "LEVEL" }, { "area", "AREA" } };
+static const struct cli_column help_rows[] = { { "command", "COMMAND" }, { "args", "ARGUMENTS" }, { "text", "WHAT" } };
+static const struct cli_column routes[] = { { "host", "HOST" }, { "match", "MATCH" }, { "to", "TO" }, { "source", "SOURCE" } };
+
+#define VIEW(command, columns, empty) { command, columns, sizeof(columns) / sizeof(columns[0]), empty }
+
+static const struct view views[] = {
+	VIEW("show services", services, "no services: the policy files hold none"),
+	VIEW("show clusters", clusters, "no clusters: the policy files hold no Service"),
+	VIEW("show endpoints", endpoints, "no endpoints: no EndpointSlice, Pod or WorkloadEntry belongs to a Service"),
+	VIEW("show connections", connections, "no connections are open"),
+	VIEW("show workers", workers, "no workers"),
+	VIEW("show ports", ports, "no ports"),
+	VIEW("show drops", drops, "nothing was dropped (--all lists every reason)"),
+	VIEW("show neighbors", neighbors, "no neighbours are known yet"),
+	VIEW("show memory", memory, "nothing"),
+	VIEW("stats", stats, "no counter has such a name"),
+	VIEW("config history", history, "nothing"),
+	VIEW("log", log_rows, "done"),
+	VIEW("help", help_rows, "nothing"),
+};
+
+/* "v1 90 (812), v2 10 (90)": subset or host, weight, requests. */
+static json_t *destinations_text(const json_t *destinations)
+{
+	char text[512] = "";
+	const json_t *d;
+	size_t i, n = 0;
+
+	json_array_foreach(destinations, i, d) {
+		const char *subset = json_string_value(json_object_get(d, "subset"));
+		const char *host = json_string_value(json_object_get(d, "host"));
+
+		if (n < sizeof(text) - 1)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT ")", n ? ", " : "",
+					      subset && subset[0] ? subset : host ? host : "?",
+					      json_integer_value(json_object_get(d, "weight")),
+					      json_integer_value(json_object_get(d, "requests")));
+	}
+	return json_string(text);
+}
+
+static void routes_print(FILE *out, const json_t *result, size_t width)
+{
+	json_t *rows = json_array(), *row;
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(result, i, r) {
+		row = json_copy((json_t *)(uintptr_t)r);
+		json_object_set_new(row, "to", destinations_text(json_object_get(r, "destinations")));
+		json_array_append_new(rows, row);
+	}
+	cli_table_print(out, rows, routes, sizeof(routes) / sizeof(routes[0]), width, "no routes: the policy files hold no Service");
+	if (json_array_size(rows) > 0)
+		fprintf(out, "\nTO: subset or host, weight, (requests so far)\n");
+	json_decref(rows);
+}
+
+static void diags_print(FILE *out, const json_t *rows)
+{
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach(rows, i, d) {
+		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n", json_string_value(json_object_get(d, "file")),
+			json_integer_value(json_object_get(d, "line")), json_integer_value(json_object_get(d, "col")),
+			json_string_value(json_object_get(d, "severity")), json_string_value(json_object_get(d, "message")));
+	}
+}
+
+static void check_print(FILE *out, const json_t *result)
+{
+	diags_print(out, result);
+	if (json_array_size(result) == 0)
+		fprintf(out, "fine: nothing to complain about; nothing was changed\n");
+	else
+		fprintf(out, "fine, with %zu warnings; nothing was changed\n", json_array_size(result));
+}
+
+static void generation_print(FILE *out, const json_t *result)
+{
+	const json_t *row = json_array_get(result, 0);
+
+	diags_print(out, json_object_get(row, "warnings"));
+	fprintf(out, "generation %" JSON_INTEGER_FORMAT " is in use\n", json_integer_value(json_object_get(row, "generation")));
+}
+
+static void texts_print(FILE *out, const json_t *result)
+{
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(result, i, t) {
+		const char *content = json_string_value(json_object_get(t, "content"));
+		size_t n = strlen(content);
+
+		fprintf(out, "%s# %s (%s)\n%s%s", i ? "---\n" : "", json_string_value(json_object_get(t, "file")),
+			json_string_value(json_object_get(t, "origin")), content, n && content[n - 1] == '\n' ? "" : "\n");
+	}
+}
+
+static double number(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *p = json_string_value(json_object_get(o, key));
+
+	return p != NULL ? p : "-";
+}
+
+static const char *cell(const json_t *o, const char *key, enum cli_unit unit, char *out, size_t bytes)
+{
+	cli_value_format(json_object_get(o, key), unit, out, bytes);
+	return out;
+}
+
+static void status_workers(FILE *out, const json_t *rows)
+{
+	const json_t *w;
+	size_t i;
+	char a[32], b[32];
+
+	json_array_foreach(rows, i, w)
+		fprintf(out, "%-12s lcore %.0f: %.1f%% busy, %s requests/s, %s connections\n", i ? "" : "workers", number(w, "lcore"),
+			number(w, "busy_percent"), cell(w, "requests_per_second", CLI_COUNT, a, sizeof(a)),
+			cell(w, "connections", CLI_COUNT, b, sizeof(b)));
+}
+
+static void status_ports(FILE *out, const json_t *rows, int colour)
+{
+	const json_t *p;
+	char addresses[256];
+	size_t i;
+
+	json_array_foreach(rows, i, p) {
+		int up = json_is_true(json_object_get(p, "link_up"));
+
+		fprintf(out, "%-12s %s (%s): link %s%s%s, %s\n", i ? "" : "ports", text(p, "name"), text(p, "side"),
+			!up && colour ? "\033[1;31m" : "", up ? "up" : "DOWN", !up && colour ? "\033[0m" : "",
+			cell(p, "addresses", CLI_TEXT, addresses, sizeof(addresses)));
+	}
+}
+
+static void status_print(FILE *out, const json_t *s, int colour)
+{
+	int ready = json_is_true(json_object_get(s, "ready")), draining = json_is_true(json_object_get(s, "draining"));
+	const char *tint = !colour ? "" : ready && !draining ? "\033[32m" : "\033[1;31m", *plain = colour ? "\033[0m" : "";
+	const json_t *failure = json_object_get(s, "last_reload_error");
+	char a[64], b[64];
+
+	fprintf(out, "%-12s heddle %s, node %s, up ", "daemon", text(s, "version"), text(s, "node"));
+	json_t *uptime = json_real(number(s, "uptime_s") * 1000);
+	cli_value_format(uptime, CLI_MS, a, sizeof(a));
+	json_decref(uptime);
+	fprintf(out, "%s\n%-12s %s%s%s\n", a, "state", tint, draining ? "DRAINING" : ready ? "ready" : "NOT READY", plain);
+	fprintf(out, "%-12s generation %.0f: %.0f services, %.0f routes, %.0f endpoints\n", "policy", number(s, "generation"),
+		number(s, "services"), number(s, "routes"), number(s, "endpoints"));
+	if (json_is_string(failure))
+		fprintf(out, "%-12s %sthe last load was refused%s, the generation above stays:\n%-12s %s\n", "", colour ? "\033[1;31m" : "", plain,
+			"", json_string_value(failure));
+	status_workers(out, json_object_get(s, "workers"));
+	status_ports(out, json_object_get(s, "ports"), colour);
+	fprintf(out, "%-12s %s requests so far, %s connections open, ", "traffic", cell(s, "requests", CLI_COUNT, a, sizeof(a)),
+		cell(s, "connections", CLI_COUNT, b, sizeof(b)));
+	fprintf(out, "%s drops%s\n", cell(s, "drops", CLI_COUNT, a, sizeof(a)), number(s, "drops") > 0 ? " (heddlectl show drops)" : "");
+	if (json_is_object(json_object_get(s, "identity")))
+		fprintf(out, "%-12s %s\n", "identity", text(json_object_get(s, "identity"), "certificate"));
+}
+
+void cli_view_print(FILE *out, const char *command, const json_t *result, size_t width, int colour)
+{
+	if (strcmp(command, "status") == 0)
+		status_print(out, result, colour);
+	else if (strcmp(command, "show routes") == 0)
+		routes_print(out, result, width);
+	else if (strcmp(command, "config check") == 0)
+		check_print(out, result);
+	else if (strcmp(command, "config show") == 0)
+		texts_print(out, result);
+	else if (strcmp(command, "drain") == 0)
+		fprintf(out, "draining: new connections are refused, open requests finish\n");
+	else if (strcmp(command, "stop") == 0)
+		fprintf(out, "stopping: draining first\n");
+	else if (strncmp(command, "config ", 7) == 0 && strcmp(command, "config history") != 0)
+		generation_print(out, result);
+	else
+		for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+			if (strcmp(command, views[i].command) == 0)
+				cli_table_print(out, result, views[i].columns, views[i].n_columns, width, views[i].empty);
+}

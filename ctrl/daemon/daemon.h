@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's one object, from a finished start-up to the end. Control thread. */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include <heddle/dp.h>
+
+#include "daemon_loop.h"
+#include "daemon_options.h"
+#include "daemon_reload.h"
+#include "daemon_watchdog.h"
+#include "observe_access.h"
+#include "observe_http.h"
+#include "observe_metrics.h"
+#include "policy.h"
+#include "sock_server.h"
+#include "source_watch.h"
+
+struct daemon {
+	const struct daemon_options *options;
+	struct policy_node *node;
+	struct policy_texts node_text;	/* as it was at start */
+	struct reload reload;
+	struct hd_dp *dp;
+	struct sock_host host;
+	struct sock_server *sock;
+	struct observe_http *http;	/* NULL: no metrics endpoint */
+	struct observe_access *access;	/* NULL: no access log */
+	struct source_watch *watch;
+	struct watchdog watchdog;
+	int signal_fd;
+
+	struct loop loop;
+	struct loop_source on_signal, on_sock, on_http, on_watch, on_event;
+	hd_ns started, next_second;
+	time_t started_wall;
+	hd_ns changed_at, change_first;	/* a file changed: the last time and the first since the last load; 0: none */
+
+	int ready, draining;
+	int drain_unsent;		/* a mailbox was full */
+	hd_ns drain_at, drain_idle_at;	/* when it began; when it last saw progress */
+	uint64_t drain_seen;		/* what progress is measured by */
+};
+
+/* Fills d->host: what the control socket may ask for. */
+void daemon_host_init(struct daemon *d);
+/* Serves until it is told to stop. Everything that d names is open; 0, or a negative errno. */
+[[nodiscard]] int daemon_run(struct daemon *d);
+
+void daemon_drain(struct daemon *d);
+void daemon_stop(struct daemon *d);
+/* Logs each row. */
+void daemon_log_diags(const struct policy_diags *diags);
+/* Reads the policy files again and says what came of it. */
+int daemon_reload(struct daemon *d, struct policy_diags *diags);
+
+#endif

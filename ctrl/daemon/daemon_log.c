@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon_log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <heddle/base.h>
+
+#define MAX_AREAS 16
+#define LINE_BYTES 4096
+
+static const struct {
+	const char *name, *colour;
+} levels[] = {
+	[HD_LOG_ERROR] = { "error", "\033[1;31m" },   [HD_LOG_WARNING] = { "warning", "\033[33m" },
+	[HD_LOG_NOTICE] = { "notice", "\033[36m" },   [HD_LOG_INFO] = { "info", "" },
+	[HD_LOG_DEBUG] = { "debug", "\033[2m" },
+};
+
+/* One for the process: hd_log is called from anywhere on the slow path and has no context to be passed. */
+static struct {
+	pthread_mutex_t lock;
+	enum hd_log_level level;
+	struct {
+		char name[16];
+		enum hd_log_level level;
+	} areas[MAX_AREAS];
+	unsigned int n_areas;
+	int colour;
+} state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = HD_LOG_NOTICE };
+
+void daemon_log_init(void)
+{
+	state.colour = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
+}
+
+int daemon_log_parse(const char *text, enum hd_log_level *level)
+{
+	for (unsigned int i = 0; i < HD_ARRAY_SIZE(levels); i++) {
+		if (strcmp(text, levels[i].name) == 0) {
+			*level = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int area_set(enum hd_log_level level, const char *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < state.n_areas; i++)
+		if (strcmp(state.areas[i].name, area) == 0)
+			break;
+	if (i == MAX_AREAS || strlen(area) >= sizeof(state.areas[0].name))
+		return -ENOSPC;
+	if (i == state.n_areas) {
+		strcpy(state.areas[i].name, area);
+		state.n_areas++;
+	}
+	state.areas[i].level = level;
+	return 0;
+}
+
+int daemon_log_set(enum hd_log_level level, const char *area)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&state.lock);
+	if (area != NULL)
+		rc = area_set(level, area);
+	else
+		state.level = level;
+	pthread_mutex_unlock(&state.lock);
+	return rc;
+}
+
+static int area_logs(enum hd_log_level level, const char *area)
+{
+	enum hd_log_level limit;
+
+	pthread_mutex_lock(&state.lock);
+	limit = state.level;
+	for (unsigned int i = 0; i < state.n_areas; i++)
+		if (strcmp(state.areas[i].name, area) == 0)
+			limit = state.areas[i].level;
+	pthread_mutex_unlock(&state.lock);
+	return level <= limit;
+}
+
+/* Control bytes could rewrite an operator's terminal or forge a line: they come from files and sockets. */
+static void line_clean(char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = p[i] == '\t' ? ' ' : '?';
+}
+
+void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
+{
+	const char *colour = state.colour ? levels[level].colour : "";
+	char line[LINE_BYTES];
+	struct timespec now;
+	struct tm tm;
+	size_t head, n;
+	va_list args;
+
+	if (!area_logs(level, area))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(line, sizeof(line), "%FT%T", &tm);
+	n += snprintf(line + n, sizeof(line) - n, ".%03ldZ %s%-7s%s %-7s ", now.tv_nsec / 1000000, colour,
+		      levels[level].name, colour[0] != '\0' ? "\033[0m" : "", area);
+	head = n;
+	va_start(args, format);
+	n += vsnprintf(line + n, sizeof(line) - n, format, args);
+	va_end(args);
+	if (n > sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line_clean(line + head, n - head);
+	line[n++] = '\n';
+	/* One write, so that lines of several threads do not mix. A log that cannot be written has no place to complain. */
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon_loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS 16
+
+int loop_init(struct loop *l)
+{
+	*l = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+	return l->epoll_fd < 0 ? -errno : 0;
+}
+
+void loop_fini(struct loop *l)
+{
+	close(l->epoll_fd);
+}
+
+int loop_add(struct loop *l, struct loop_source *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) != 0 ? -errno : 0;
+}
+
+void loop_remove(struct loop *l, struct loop_source *s)
+{
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+}
+
+hd_ns loop_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (hd_ns)t.tv_sec * HD_NS_PER_S + (hd_ns)t.tv_nsec;
+}
+
+void loop_run(struct loop *l, unsigned int tick_ms, void (*tick)(void *arg), void *arg)
+{
+	struct epoll_event events[EVENTS];
+	hd_ns tick_at = loop_now();
+
+	while (!l->stopped) {
+		hd_ns now = loop_now();
+		int n, wait_ms;
+
+		if (now >= tick_at) {
+			tick(arg);
+			tick_at = loop_now() + tick_ms * HD_NS_PER_MS;
+			continue;
+		}
+		wait_ms = (int)((tick_at - now + HD_NS_PER_MS - 1) / HD_NS_PER_MS);
+		n = epoll_wait(l->epoll_fd, events, EVENTS, wait_ms);
+		for (int i = 0; i < n && !l->stopped; i++) {
+			struct loop_source *s = events[i].data.ptr;
+			s->ready(s->arg);
+		}
+	}
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopped = 1;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heddle: start-up, and the way back in reverse. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <heddle/log.h>
+
+#include "daemon.h"
+#include "daemon_log.h"
+#include "sock_command.h"
+
+enum exit_code { EXIT_FINE, EXIT_BAD_CONFIGURATION, EXIT_NO_DEVICE };
+
+/* A worker that does not leave must not keep the process. SIGALRM is not handled: it ends it. */
+#define LEAVE_WITHIN_S 5
+
+/* EAL options of the command line come after those of the file: the last one wins. */
+static int eal_append(struct hd_node *node, const struct daemon_options *o)
+{
+	size_t n = 0;
+
+	while (n < HD_ARRAY_SIZE(node->eal) && node->eal[n] != NULL)
+		n++;
+	for (unsigned int i = 0; i < o->n_eal; i++) {
+		if (n + 1 >= HD_ARRAY_SIZE(node->eal))
+			return -E2BIG;
+		node->eal[n] = strdup(o->eal[i]);
+		if (node->eal[n++] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct policy *registry_create(const struct daemon *d)
+{
+	struct policy_settings s = { 0 };
+
+	policy_settings_from_node(&s, d->node);
+	s.strict = d->options->strict;
+	s.allow_unenforced = d->options->allow_unenforced;
+	return policy_create(&s);
+}
+
+/* Node file and policy. On failure diags or the log say why. */
+static int configuration_load(struct daemon *d, struct policy_diags *diags)
+{
+	struct policy *policy;
+	int rc = policy_node_read(d->options->config, &d->node, diags);
+
+	if (rc != 0)
+		return rc;
+	rc = policy_texts_read(&d->node_text, d->options->config, diags);
+	if (rc == 0)
+		rc = eal_append(&d->node->dp, d->options);
+	policy = rc == 0 ? registry_create(d) : NULL;
+	if (policy == NULL) {
+		policy_node_free(d->node);
+		return rc != 0 ? rc : -ENOMEM;
+	}
+	reload_init(&d->reload, policy, d->node->policy_paths, d->node->n_policy_paths);
+	rc = reload_files(&d->reload, diags);
+	if (rc != 0) {
+		reload_fini(&d->reload);
+		policy_node_free(d->node);
+	}
+	return rc;
+}
+
+static void configuration_free(struct daemon *d)
+{
+	reload_fini(&d->reload);
+	policy_node_free(d->node);
+	policy_texts_fini(&d->node_text);
+}
+
+static int check(struct daemon *d)
+{
+	struct policy_diags diags;
+	int rc;
+
+	policy_diags_init(&diags);
+	rc = configuration_load(d, &diags);
+	policy_diags_print(&diags, stdout);
+	if (rc == 0)
+		fprintf(stderr, "%s: fine, %u warnings; %u services, %u routes, %u endpoints\n", d->options->config, diags.warnings,
+			d->reload.snapshot->n_services, d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints);
+	else
+		fprintf(stderr, "%s: %u errors, %u warnings%s%s\n", d->options->config, diags.errors, diags.warnings,
+			rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
+	policy_diags_fini(&diags);
+	if (rc == 0)
+		configuration_free(d);
+	return rc == 0 ? EXIT_FINE : EXIT_BAD_CONFIGURATION;
+}
+
+/* Before any thread starts: they inherit the mask, and signals come to the loop alone. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -errno;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int http_ready(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return d->ready && !d->draining;
+}
+
+static void http_metrics(void *arg, struct observe_text *t)
+{
+	const struct daemon *d = arg;
+	const struct observe_metrics_input in = { .dp = d->dp,
+						  .snapshot = d->reload.snapshot,
+						  .access = d->access,
+						  .version = HEDDLE_VERSION,
+						  .reloads = d->reload.loads,
+						  .reload_failures = d->reload.failures,
+						  .started = (double)d->started_wall };
+
+	observe_metrics_write(t, &in);
+}
+
+static int http_open(struct daemon *d)
+{
+	static const struct observe_http_ops ops = { .ready = http_ready, .metrics = http_metrics };
+	char text[HD_ADDR_STRLEN];
+	int rc;
+
+	if (d->node->metrics.port == 0)
+		return 0;
+	rc = observe_http_open(&d->node->metrics, &ops, d, &d->http);
+	if (rc != 0)
+		hd_log(HD_LOG_ERROR, "daemon", "metrics.listen: %s: %s%s", hd_addr_format(&d->node->metrics, text), strerror(-rc),
+		       rc == -EADDRINUSE ? "; stop what listens there or choose another port" : "");
+	return rc;
+}
+
+static int access_open(struct daemon *d)
+{
+	enum observe_access_format format = d->node->access_log_format == POLICY_LOG_JSON ? OBSERVE_ACCESS_JSON : OBSERVE_ACCESS_TEXT;
+	int rc;
+
+	if (d->node->access_log_path == NULL)
+		return 0;
+	rc = observe_access_open(d->node->access_log_path, format, &d->access);
+	if (rc != 0)
+		hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s: %s", d->node->access_log_path, strerror(-rc));
+	return rc;
+}
+
+/* A configuration that asks for the impossible is told from a device that is not there. */
+static int device_exit_code(int rc)
+{
+	return rc == -EINVAL || rc == -ENOTSUP ? EXIT_BAD_CONFIGURATION : EXIT_NO_DEVICE;
+}
+
+static int serve(struct daemon *d)
+{
+	int code = EXIT_BAD_CONFIGURATION, rc;
+	struct policy_diags diags;
+	char error[1024] = "";
+
+	policy_diags_init(&diags);
+	rc = configuration_load(d, &diags);
+	daemon_log_diags(&diags);
+	policy_diags_fini(&diags);
+	if (rc != 0) {
+		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config, rc == -EINVAL ? "see above" : strerror(-rc));
+		return code;
+	}
+	d->started = loop_now();
+	d->started_wall = time(NULL);
+	rc = loop_init(&d->loop);
+	if (rc != 0)
+		goto free_configuration;
+	d->signal_fd = signals_open();
+	if (d->signal_fd < 0)
+		goto fini_loop;
+	rc = source_watch_create(&d->watch);
+	if (rc != 0)
+		goto close_signals;
+	rc = sock_server_open(d->node->control_socket, &d->host, &d->sock, error, sizeof(error));
+	if (rc != 0)
+		goto destroy_watch;
+	rc = http_open(d);
+	if (rc != 0)
+		goto close_sock;
+	rc = access_open(d);
+	if (rc != 0)
+		goto close_http;
+	rc = hd_dp_open(&d->node->dp, &d->dp, error, sizeof(error));
+	if (rc != 0) {
+		code = device_exit_code(rc);
+		goto close_access;
+	}
+	d->reload.dp = d->dp;
+	daemon_host_init(d);
+	rc = hd_dp_reserve(d->dp, d->reload.snapshot->cluster_slots, d->reload.snapshot->endpoint_slots);
+	if (rc == 0)
+		rc = hd_dp_start(d->dp, d->reload.snapshot, error, sizeof(error));
+	if (rc != 0)
+		goto close_dp;
+	rc = daemon_run(d);
+	code = rc == 0 ? EXIT_FINE : EXIT_BAD_CONFIGURATION;
+
+close_dp:
+	alarm(LEAVE_WITHIN_S);
+	d->reload.dp = NULL;
+	sock_server_close(d->sock);
+	d->sock = NULL;
+	hd_dp_close(d->dp);
+	sock_jobs_sweep(1);
+close_access:
+	observe_access_close(d->access);
+close_http:
+	observe_http_close(d->http);
+close_sock:
+	sock_server_close(d->sock);
+destroy_watch:
+	source_watch_destroy(d->watch);
+close_signals:
+	close(d->signal_fd);
+fini_loop:
+	loop_fini(&d->loop);
+free_configuration:
+	configuration_free(d);
+	if (rc != 0)
+		hd_log(HD_LOG_ERROR, "daemon", "not started: %s", error[0] != '\0' ? error : strerror(-rc));
+	else if (code == EXIT_FINE)
+		hd_log(HD_LOG_NOTICE, "daemon", "stopped");
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon_options options;
+	struct daemon d = { .options = &options };
+	char error[256];
+
+	daemon_log_init();
+	if (daemon_options_parse(&options, argc, argv, error, sizeof(error)) != 0) {
+		fprintf(stderr, "heddle: %s\n", error);
+		return EXIT_BAD_CONFIGURATION;
+	}
+	if (options.help) {
+		daemon_options_help(stdout);
+		return EXIT_FINE;
+	}
+	if (options.version) {
+		printf("heddle %s\n", HEDDLE_VERSION);
+		return EXIT_FINE;
+	}
+	if (daemon_log_set(options.log_level, NULL) != 0)
+		return EXIT_BAD_CONFIGURATION;
+	policy_texts_init(&d.node_text);
+	return options.check ? check(&d) : serve(&d);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon_reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void reload_init(struct reload *r, struct policy *policy, char *const *paths, uint32_t n_paths)
+{
+	*r = (struct reload){ .policy = policy, .paths = paths, .n_paths = n_paths };
+	policy_texts_init(&r->now.texts);
+	policy_texts_init(&r->seen);
+}
+
+void reload_fini(struct reload *r)
+{
+	for (uint32_t i = 0; i < r->n_retired; i++)
+		policy_snapshot_free(r->policy, r->retired[i]);
+	if (r->snapshot != NULL)
+		policy_snapshot_free(r->policy, r->snapshot);
+	for (uint32_t i = 0; i < r->n_history; i++)
+		policy_texts_fini(&r->history[i].texts);
+	policy_texts_fini(&r->now.texts);
+	policy_texts_fini(&r->seen);
+	policy_destroy(r->policy);
+	free(r->retired);
+}
+
+/* Unlike policy_texts_add, a text of the same name stays: the one in the higher layer goes over it object by object. */
+static int text_append(struct policy_texts *to, const struct policy_text *row, const char *name, uint32_t layer)
+{
+	struct policy_text copy = { .name = strdup(name), .bytes = malloc(row->n + 1), .n = row->n, .layer = layer };
+
+	if (to->n == to->capacity) {
+		uint32_t capacity = to->capacity ? to->capacity * 2 : 8;
+		struct policy_text *rows = realloc(to->rows, capacity * sizeof(*rows));
+
+		if (rows != NULL) {
+			to->rows = rows;
+			to->capacity = capacity;
+		}
+	}
+	if (copy.name == NULL || copy.bytes == NULL || to->n == to->capacity) {
+		free(copy.name);
+		free(copy.bytes);
+		return -ENOMEM;
+	}
+	if (row->n > 0)
+		memcpy(copy.bytes, row->bytes, row->n);
+	copy.bytes[row->n] = '\0';
+	to->rows[to->n++] = copy;
+	return 0;
+}
+
+static int texts_copy(struct policy_texts *to, const struct policy_texts *from)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < from->n && rc == 0; i++)
+		rc = text_append(to, &from->rows[i], from->rows[i].name, from->rows[i].layer);
+	return rc;
+}
+
+static int texts_equal(const struct policy_texts *a, const struct policy_texts *b)
+{
+	if (a->n != b->n)
+		return 0;
+	for (uint32_t i = 0; i < a->n; i++) {
+		const struct policy_text *x = &a->rows[i], *y = &b->rows[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->n != y->n || (x->n > 0 && memcmp(x->bytes, y->bytes, x->n) != 0))
+			return 0;
+	}
+	return 1;
+}
+
+/* The texts in use with `over` as the highest layer. Names of earlier layers get the generation that brought them, so
+ * that a complaint about vs.yaml is about the one just given. */
+static int texts_lay(struct policy_texts *to, const struct reload *r, const struct policy_texts *over)
+{
+	uint32_t layer = 0;
+	char name[4096];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->now.texts.n && rc == 0; i++) {
+		const struct policy_text *row = &r->now.texts.rows[i];
+
+		if (row->layer > layer)
+			layer = row->layer;
+		if (row->layer > 0 && strchr(row->name, '@') == NULL)
+			snprintf(name, sizeof(name), "%s@%llu", row->name, (unsigned long long)r->now.number);
+		else
+			snprintf(name, sizeof(name), "%s", row->name);
+		rc = text_append(to, row, name, row->layer);
+	}
+	for (uint32_t i = 0; i < over->n && rc == 0; i++)
+		rc = text_append(to, &over->rows[i], over->rows[i].name, layer + 1);
+	return rc;
+}
+
+static int files_read(struct policy_texts *texts, const struct reload *r, struct policy_diags *diags)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->n_paths; i++) {
+		int one = policy_texts_read(texts, r->paths[i], diags);
+		if (rc == 0)
+			rc = one;
+	}
+	return rc;
+}
+
+static void history_push(struct reload *r)
+{
+	if (r->now.number == 0) {
+		policy_texts_fini(&r->now.texts);
+		return;
+	}
+	if (r->n_history == RELOAD_HISTORY)
+		policy_texts_fini(&r->history[--r->n_history].texts);
+	memmove(&r->history[1], &r->history[0], r->n_history * sizeof(r->history[0]));
+	r->history[0] = r->now;
+	r->n_history++;
+}
+
+static int retired_room(struct reload *r)
+{
+	struct hd_snapshot **p;
+
+	if (r->n_retired < r->retired_capacity)
+		return 0;
+	p = realloc(r->retired, (r->retired_capacity + 16) * sizeof(struct hd_snapshot *));
+	if (p == NULL)
+		return -ENOMEM;
+	r->retired = p;
+	r->retired_capacity += 16;
+	return 0;
+}
+
+static void failure_note(struct reload *r, const struct policy_diags *diags, int rc)
+{
+	r->failures++;
+	snprintf(r->last_failure, sizeof(r->last_failure), "%s", strerror(-rc));
+	for (uint32_t i = 0; i < diags->n; i++) {
+		if (diags->rows[i].severity == POLICY_ERROR) {
+			policy_diag_format(&diags->rows[i], r->last_failure, sizeof(r->last_failure));
+			return;
+		}
+	}
+}
+
+static int snapshot_build(struct reload *r, const struct policy_texts *texts, struct hd_snapshot **out, struct policy_diags *diags)
+{
+	int rc = retired_room(r);
+
+	if (rc == 0)
+		rc = policy_load(r->policy, texts, r->now.number + 1, out, diags);
+	if (rc != 0 || r->dp == NULL)
+		return rc;
+	rc = hd_dp_reserve(r->dp, (*out)->cluster_slots, (*out)->endpoint_slots);
+	if (rc != 0)
+		policy_snapshot_free(r->policy, *out);
+	return rc;
+}
+
+/* Consumes texts, whatever happens. */
+static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_origin origin, struct policy_diags *diags)
+{
+	struct hd_snapshot *s;
+	int rc = snapshot_build(r, texts, &s, diags);
+
+	if (rc != 0) {
+		policy_texts_fini(texts);
+		failure_note(r, diags, rc);
+		return rc;
+	}
+	if (r->dp != NULL)
+		hd_dp_publish(r->dp, s);
+	if (r->snapshot != NULL)
+		r->retired[r->n_retired++] = r->snapshot;
+	r->snapshot = s;
+	history_push(r);
+	r->now = (struct reload_generation){ .number = s->generation, .origin = origin, .since = time(NULL),
+					     .warnings = diags->warnings, .texts = *texts };
+	r->loads++;
+	r->last_failure[0] = '\0';
+	return 0;
+}
+
+static int load_copy(struct reload *r, const struct policy_texts *from, enum sock_origin origin, struct policy_diags *diags)
+{
+	struct policy_texts texts;
+
+	policy_texts_init(&texts);
+	if (texts_copy(&texts, from) != 0) {
+		policy_texts_fini(&texts);
+		return -ENOMEM;
+	}
+	return texts_load(r, &texts, origin, diags);
+}
+
+/* only_changed: 1 is returned for files that are what they were. */
+static int files_load(struct reload *r, struct policy_diags *diags, int only_changed)
+{
+	struct policy_texts texts;
+	int rc;
+
+	policy_texts_init(&texts);
+	rc = files_read(&texts, r, diags);
+	if (rc != 0) {
+		policy_texts_fini(&texts);
+		failure_note(r, diags, rc);
+		return rc;
+	}
+	if (only_changed && texts_equal(&texts, &r->seen)) {
+		policy_texts_fini(&texts);
+		return 1;
+	}
+	policy_texts_fini(&r->seen);
+	r->seen = texts;
+	return load_copy(r, &r->seen, SOCK_FROM_FILES, diags);
+}
+
+int reload_files(struct reload *r, struct policy_diags *diags)
+{
+	return files_load(r, diags, 0);
+}
+
+int reload_changed(struct reload *r, struct policy_diags *diags)
+{
+	return files_load(r, diags, 1);
+}
+
+int reload_check(struct reload *r, const struct policy_texts *over, struct policy_diags *diags)
+{
+	struct policy_texts texts;
+	int rc;
+
+	policy_texts_init(&texts);
+	rc = texts_lay(&texts, r, over);
+	if (rc == 0)
+		rc = policy_check(r->policy, &texts, diags);
+	policy_texts_fini(&texts);
+	return rc;
+}
+
+int reload_apply(struct reload *r, const struct policy_texts *over, struct policy_diags *diags)
+{
+	struct policy_texts texts;
+
+	policy_texts_init(&texts);
+	if (texts_lay(&texts, r, over) != 0) {
+		policy_texts_fini(&texts);
+		return -ENOMEM;
+	}
+	return texts_load(r, &texts, SOCK_FROM_APPLY, diags);
+}
+
+int reload_rollback(struct reload *r, struct policy_diags *diags)
+{
+	struct reload_generation back;
+	int rc;
+
+	if (r->n_history == 0)
+		return -ENOENT;
+	rc = load_copy(r, &r->history[0].texts, SOCK_FROM_ROLLBACK, diags);
+	if (rc != 0)
+		return rc;
+	/* What was rolled back from, and what was returned to, leave the history: a second rollback goes one further. */
+	for (int i = 0; i < 2 && r->n_history > 0; i++) {
+		back = r->history[0];
+		policy_texts_fini(&back.texts);
+		r->n_history--;
+		memmove(&r->history[0], &r->history[1], r->n_history * sizeof(r->history[0]));
+	}
+	return 0;
+}
+
+void reload_sweep(struct reload *r)
+{
+	uint64_t oldest;
+	uint32_t n = 0;
+
+	if (r->n_retired == 0 || r->dp == NULL)
+		return;
+	oldest = hd_dp_oldest_generation(r->dp);
+	while (n < r->n_retired && r->retired[n]->generation < oldest) {
+		struct hd_snapshot *next = n + 1 < r->n_retired ? r->retired[n + 1] : r->snapshot;
+
+		policy_snapshot_carry(next, r->retired[n]);
+		policy_snapshot_free(r->policy, r->retired[n]);
+		n++;
+	}
+	r->n_retired -= n;
+	memmove(r->retired, r->retired + n, r->n_retired * sizeof(struct hd_snapshot *));
+}
+
+static struct sock_generation generation_row(const struct reload_generation *g, int current)
+{
+	struct sock_generation row = { .number = g->number, .origin = g->origin, .since = g->since, .warnings = g->warnings,
+				       .current = current };
+
+	for (uint32_t i = 0; i < g->texts.n; i++) {
+		if (g->texts.rows[i].layer > 0)
+			row.applied++;
+		else
+			row.files++;
+	}
+	return row;
+}
+
+uint32_t reload_generations(const struct reload *r, struct sock_generation *out, uint32_t capacity)
+{
+	uint32_t n = 0;
+
+	if (capacity > 0)
+		out[n++] = generation_row(&r->now, 1);
+	for (uint32_t i = 0; i < r->n_history && n < capacity; i++)
+		out[n++] = generation_row(&r->history[i], 0);
+	return n;
+}

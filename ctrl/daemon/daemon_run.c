@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon does once it is up: one loop over signals, files, sockets and a tick. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include <heddle/log.h>
+
+#include "daemon.h"
+#include "observe_sum.h"
+
+#define TICK_MS 50
+/* Files often change in company: wait until they are quiet, but not for ever. */
+#define QUIET (200 * HD_NS_PER_MS)
+#define QUIET_MAX (2 * HD_NS_PER_S)
+/* A drain ends when no connection is left; when nothing moves for the first while and no request is in flight; or
+ * after the second in any case. */
+#define DRAIN_IDLE (2 * HD_NS_PER_S)
+#define DRAIN_MAX (25 * HD_NS_PER_S)
+#define LOGGED_ROWS 50
+
+void daemon_log_diags(const struct policy_diags *diags)
+{
+	char row[1024];
+
+	for (uint32_t i = 0; i < diags->n && i < LOGGED_ROWS; i++) {
+		policy_diag_format(&diags->rows[i], row, sizeof(row));
+		hd_log(diags->rows[i].severity == POLICY_ERROR ? HD_LOG_ERROR : HD_LOG_WARNING, "policy", "%s", row);
+	}
+	if (diags->n > LOGGED_ROWS)
+		hd_log(HD_LOG_WARNING, "policy", "and %u more: heddle --check prints all of them", diags->n - LOGGED_ROWS + diags->left_out);
+}
+
+static void say_systemd(const char *state)
+{
+	sd_notifyf(0, "%s\nMONOTONIC_USEC=%" PRIu64, state, (uint64_t)(loop_now() / HD_NS_PER_US));
+}
+
+static void watch_again(struct daemon *d)
+{
+	if (source_watch_set(d->watch, d->node->policy_paths, d->node->n_policy_paths) != 0)
+		hd_log(HD_LOG_WARNING, "policy", "files are not watched any more for lack of memory: SIGHUP reads them");
+}
+
+static int load_said(struct daemon *d, int rc, const struct policy_diags *diags)
+{
+	daemon_log_diags(diags);
+	if (rc == 0)
+		hd_log(HD_LOG_NOTICE, "policy", "generation %" PRIu64 " is in use: %u services, %u routes, %u endpoints, %u warnings",
+		       d->reload.now.number, d->reload.snapshot->n_services, d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints,
+		       diags->warnings);
+	else
+		hd_log(HD_LOG_ERROR, "policy", "the files were refused (%s): generation %" PRIu64 " stays in use",
+		       rc == -EINVAL ? "see above" : strerror(-rc), d->reload.now.number);
+	return rc;
+}
+
+/* What the node file says is laid down at start; the operator should know when it says something else by now. */
+static void node_compare(struct daemon *d)
+{
+	struct policy_texts now;
+	struct policy_diags diags;
+
+	policy_texts_init(&now);
+	policy_diags_init(&diags);
+	if (policy_texts_read(&now, d->options->config, &diags) == 0 && now.n == 1 && d->node_text.n == 1 &&
+	    (now.rows[0].n != d->node_text.rows[0].n || memcmp(now.rows[0].bytes, d->node_text.rows[0].bytes, now.rows[0].n) != 0))
+		hd_log(HD_LOG_WARNING, "daemon", "%s has changed: a restart is needed for that", d->options->config);
+	policy_diags_fini(&diags);
+	policy_texts_fini(&now);
+}
+
+int daemon_reload(struct daemon *d, struct policy_diags *diags)
+{
+	int rc;
+
+	say_systemd("RELOADING=1");
+	node_compare(d);
+	d->changed_at = d->change_first = 0;
+	watch_again(d);
+	rc = load_said(d, reload_files(&d->reload, diags), diags);
+	say_systemd("READY=1");
+	return rc;
+}
+
+static void reload_when_quiet(struct daemon *d, hd_ns now)
+{
+	struct policy_diags diags;
+	uint32_t applied = 0;
+	int rc;
+
+	if (d->changed_at == 0 || (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX))
+		return;
+	d->changed_at = d->change_first = 0;
+	/* Before the files are read: a change after that is seen again. */
+	watch_again(d);
+	for (uint32_t i = 0; i < d->reload.now.texts.n; i++)
+		applied += d->reload.now.texts.rows[i].layer > 0;
+	policy_diags_init(&diags);
+	rc = reload_changed(&d->reload, &diags);
+	if (rc != 1) {
+		hd_log(HD_LOG_NOTICE, "policy", "policy files changed%s", applied && rc == 0 ? "; what was applied over them is gone" : "");
+		load_said(d, rc, &diags);
+	}
+	policy_diags_fini(&diags);
+}
+
+void daemon_drain(struct daemon *d)
+{
+	if (d->draining)
+		return;
+	d->draining = 1;
+	d->drain_unsent = hd_dp_drain(d->dp) != 0;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	if (d->drain_at != 0)
+		return;
+	daemon_drain(d);
+	d->drain_at = d->drain_idle_at = loop_now();
+	say_systemd("STOPPING=1");
+	hd_log(HD_LOG_NOTICE, "daemon", "draining: no new connections, open requests finish");
+}
+
+static uint64_t requests_in_flight(const struct daemon *d)
+{
+	const struct hd_snapshot *s = d->reload.snapshot;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		struct hd_cluster_stats c;
+
+		observe_cluster_sum(d->dp, s->clusters[i].slot, &c);
+		sum += c.requests_active + c.pending;
+	}
+	return sum;
+}
+
+static void drain_look(struct daemon *d, hd_ns now)
+{
+	struct observe_totals t;
+
+	if (d->drain_unsent)
+		d->drain_unsent = hd_dp_drain(d->dp) != 0;
+	if (d->drain_at == 0)
+		return;
+	observe_totals_sum(d->dp, &t);
+	if (t.connections + t.requests != d->drain_seen || requests_in_flight(d) > 0) {
+		d->drain_seen = t.connections + t.requests;
+		d->drain_idle_at = now;
+	}
+	if (t.connections == 0 || now - d->drain_idle_at > DRAIN_IDLE || now - d->drain_at > DRAIN_MAX) {
+		hd_log(HD_LOG_NOTICE, "daemon", "drained in %" PRIu64 " ms, %" PRIu64 " connections left", (now - d->drain_at) / HD_NS_PER_MS,
+		       t.connections);
+		loop_stop(&d->loop);
+	}
+}
+
+static void on_terminate(struct daemon *d, const char *name)
+{
+	if (d->drain_at != 0) {
+		hd_log(HD_LOG_NOTICE, "daemon", "%s again: stopping at once", name);
+		loop_stop(&d->loop);
+		return;
+	}
+	hd_log(HD_LOG_NOTICE, "daemon", "%s", name);
+	daemon_stop(d);
+}
+
+static void on_signal(void *arg)
+{
+	struct signalfd_siginfo info;
+	struct policy_diags diags;
+	struct daemon *d = arg;
+
+	while (read(d->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+			on_terminate(d, "SIGTERM");
+			break;
+		case SIGINT:
+			on_terminate(d, "SIGINT");
+			break;
+		case SIGHUP:
+			hd_log(HD_LOG_NOTICE, "daemon", "SIGHUP: reading the policy files");
+			policy_diags_init(&diags);
+			daemon_reload(d, &diags);
+			policy_diags_fini(&diags);
+			break;
+		case SIGUSR1:
+			if (d->access != NULL)
+				observe_access_reopen(d->access);
+			break;
+		}
+	}
+}
+
+static void on_sock(void *arg)
+{
+	struct daemon *d = arg;
+
+	sock_server_run(d->sock, loop_now());
+}
+
+static void on_http(void *arg)
+{
+	struct daemon *d = arg;
+
+	observe_http_run(d->http);
+}
+
+static void on_watch(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!source_watch_read(d->watch))
+		return;
+	d->changed_at = loop_now();
+	if (d->change_first == 0)
+		d->change_first = d->changed_at;
+}
+
+static void on_event(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t count;
+
+	if (read(d->on_event.fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	observe_access_drain(d->access, d->dp, loop_now());
+	sock_server_tick(d->sock, loop_now());
+}
+
+static void second(struct daemon *d, hd_ns now)
+{
+	d->next_second = now + HD_NS_PER_S;
+	watchdog_rate(&d->watchdog, now);
+	if (d->access != NULL)
+		observe_access_look(d->access);
+	if (source_watch_retry(d->watch) && d->changed_at == 0)
+		d->changed_at = d->change_first = now;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+static void tick(void *arg)
+{
+	struct daemon *d = arg;
+	hd_ns now = loop_now();
+
+	watchdog_look(&d->watchdog, now);
+	observe_access_drain(d->access, d->dp, now);
+	sock_server_tick(d->sock, now);
+	if (d->http != NULL)
+		observe_http_run(d->http);
+	reload_sweep(&d->reload);
+	reload_when_quiet(d, now);
+	drain_look(d, now);
+	if (now >= d->next_second)
+		second(d, now);
+}
+
+static int sources_add(struct daemon *d)
+{
+	struct loop_source *sources[] = { &d->on_signal, &d->on_sock, &d->on_watch, &d->on_event, &d->on_http };
+	int rc = 0;
+
+	d->on_signal = (struct loop_source){ d->signal_fd, on_signal, d };
+	d->on_sock = (struct loop_source){ sock_server_fd(d->sock), on_sock, d };
+	d->on_watch = (struct loop_source){ source_watch_fd(d->watch), on_watch, d };
+	d->on_event = (struct loop_source){ hd_dp_event_fd(d->dp), on_event, d };
+	d->on_http = (struct loop_source){ d->http != NULL ? observe_http_fd(d->http) : -1, on_http, d };
+	for (size_t i = 0; i < HD_ARRAY_SIZE(sources) && rc == 0; i++)
+		if (sources[i]->fd >= 0)
+			rc = loop_add(&d->loop, sources[i]);
+	return rc;
+}
+
+int daemon_run(struct daemon *d)
+{
+	int rc = sources_add(d);
+
+	if (rc != 0)
+		return rc;
+	watch_again(d);
+	/* What changed between the first load and the watch. */
+	d->changed_at = d->change_first = loop_now();
+	watchdog_init(&d->watchdog, d->dp, d->node->dp.idle == HD_IDLE_POLL, loop_now());
+	d->ready = 1;
+	say_systemd("READY=1");
+	hd_log(HD_LOG_NOTICE, "daemon", "%s: %u workers, %u ports, %u services, %u routes, %u endpoints, generation %" PRIu64 ": ready",
+	       d->node->name, hd_dp_n_workers(d->dp), hd_dp_n_ports(d->dp), d->reload.snapshot->n_services, d->reload.snapshot->n_routes,
+	       d->reload.snapshot->n_endpoints, d->reload.now.number);
+	loop_run(&d->loop, TICK_MS, tick, d);
+	d->ready = 0;
+	observe_access_drain(d->access, d->dp, loop_now());
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon_watchdog.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <heddle/log.h>
+
+/* A worker that burns its core for so long without ending a turn is lost in a loop. The processor time of its own thread
+ * tells that from a worker that sleeps (idle: adaptive) or that the machine did not run. */
+#define LOST_CPU (900 * HD_NS_PER_MS)
+/* A polling worker that does not turn and does not run either: blocked for good. */
+#define BLOCKED_AFTER (10 * HD_NS_PER_S)
+/* When we were not run ourselves, nothing can be said of the others. */
+#define OWN_GAP HD_NS_PER_S
+
+static uint64_t turns_of(const struct watchdog *w, uint32_t i)
+{
+	return __atomic_load_n(&hd_dp_stats(w->dp, i)->turns, __ATOMIC_RELAXED);
+}
+
+/* The thread that runs an lcore, by the name EAL gives it. 0: not found. */
+static int thread_find(uint32_t lcore)
+{
+	char want[32], path[300], name[32];
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *e;
+	int tid = 0;
+
+	snprintf(want, sizeof(want), "rte-worker-%u\n", lcore);
+	while (tasks != NULL && tid == 0 && (e = readdir(tasks)) != NULL) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
+		f = fopen(path, "r");
+		if (f != NULL && fgets(name, sizeof(name), f) != NULL && strcmp(name, want) == 0)
+			tid = atoi(e->d_name);
+		if (f != NULL)
+			fclose(f);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	return tid;
+}
+
+static uint64_t thread_cpu_ns(int tid)
+{
+	char path[64];
+	uint64_t ns = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
+	f = tid != 0 ? fopen(path, "r") : NULL;
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%" SCNu64, &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return ns;
+}
+
+void watchdog_init(struct watchdog *w, struct hd_dp *dp, int poll, hd_ns now)
+{
+	*w = (struct watchdog){ .dp = dp, .poll = poll, .looked = now, .rated = now };
+	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
+		w->workers[i].tid = thread_find(hd_dp_worker_lcore(dp, i));
+		w->workers[i].moved = now;
+		w->workers[i].cpu_ns = thread_cpu_ns(w->workers[i].tid);
+	}
+}
+
+_Noreturn static void give_up(const struct watchdog *w, uint32_t i, hd_ns now)
+{
+	const struct hd_worker_stats *s = hd_dp_stats(w->dp, i);
+
+	hd_log(HD_LOG_ERROR, "worker",
+	       "the worker on lcore %u has not ended a turn for %" PRIu64 " ms (after %" PRIu64 " turns, %" PRIu64 " requests, %" PRIu64
+	       " connections open): ending the process",
+	       hd_dp_worker_lcore(w->dp, i), (now - w->workers[i].moved) / HD_NS_PER_MS, w->workers[i].turns, s->requests, s->connections);
+	abort();
+}
+
+static void worker_look(struct watchdog *w, uint32_t i, hd_ns now)
+{
+	struct watchdog_worker *x = &w->workers[i];
+	uint64_t turns = turns_of(w, i);
+
+	/* First look at a still worker: its processor time counts from here. */
+	if (turns != x->turns || now - w->looked > OWN_GAP) {
+		x->turns = turns;
+		x->moved = now;
+		x->cpu_ns = 0;
+		return;
+	}
+	if (x->cpu_ns == 0)
+		x->cpu_ns = thread_cpu_ns(x->tid);
+	else if (thread_cpu_ns(x->tid) - x->cpu_ns > LOST_CPU)
+		give_up(w, i, now);
+	if (w->poll && now - x->moved > BLOCKED_AFTER)
+		give_up(w, i, now);
+}
+
+void watchdog_look(struct watchdog *w, hd_ns now)
+{
+	for (uint32_t i = 0; i < hd_dp_n_workers(w->dp); i++)
+		worker_look(w, i, now);
+	w->looked = now;
+}
+
+void watchdog_rate(struct watchdog *w, hd_ns now)
+{
+	double seconds = (double)(now - w->rated) / (double)HD_NS_PER_S;
+
+	if (seconds <= 0)
+		return;
+	for (uint32_t i = 0; i < hd_dp_n_workers(w->dp); i++) {
+		const struct hd_worker_stats *s = hd_dp_stats(w->dp, i);
+		uint64_t busy = __atomic_load_n(&s->busy_cycles, __ATOMIC_RELAXED);
+		uint64_t requests = __atomic_load_n(&s->requests, __ATOMIC_RELAXED);
+		struct watchdog_worker *x = &w->workers[i];
+
+		x->busy = (double)(busy - x->busy_cycles) / (seconds * (double)hd_dp_tsc_hz(w->dp));
+		x->requests_per_second = (double)(requests - x->requests) / seconds;
+		x->busy_cycles = busy;
+		x->requests = requests;
+	}
+	w->rated = now;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config check, apply, rollback, reload, show and history. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "observe_text.h"
+#include "sock_command.h"
+
+#define ERROR_ROWS 10
+
+static json_t *diags_json(const struct policy_diags *d)
+{
+	json_t *out = json_array();
+
+	for (uint32_t i = 0; i < d->n; i++) {
+		const struct policy_diag *r = &d->rows[i];
+
+		json_array_append_new(out,
+				      json_pack("{s:o,s:i,s:i,s:s,s:o}", "file", sock_json_str((struct hd_str){ r->file, (uint32_t)strlen(r->file) }),
+						"line", (int)r->line, "col", (int)r->col, "severity",
+						r->severity == POLICY_ERROR ? "error" : "warning", "message",
+						sock_json_str((struct hd_str){ r->message, (uint32_t)strlen(r->message) })));
+	}
+	return out;
+}
+
+/* The first errors, one a line, in the reply's error. */
+static int refuse_with(struct sock_request *rq, const struct policy_diags *d, int rc)
+{
+	uint32_t shown = 0;
+	size_t n = 0;
+
+	if (rc != -EINVAL)
+		return sock_refuse(rq, "%s", rc == -ENOMEM ? "out of memory; nothing was changed" : strerror(-rc));
+	for (uint32_t i = 0; i < d->n && shown < ERROR_ROWS && n < sizeof(rq->error) - 1; i++) {
+		char row[512];
+
+		if (d->rows[i].severity != POLICY_ERROR)
+			continue;
+		policy_diag_format(&d->rows[i], row, sizeof(row));
+		n += (size_t)snprintf(rq->error + n, sizeof(rq->error) - n, "%s%s", shown++ ? "\n" : "", row);
+	}
+	if (d->errors > shown && n < sizeof(rq->error) - 1)
+		snprintf(rq->error + n, sizeof(rq->error) - n, "\nand %u more", d->errors - shown);
+	return -EINVAL;
+}
+
+static int file_add(struct sock_request *rq, struct policy_texts *texts, const json_t *file)
+{
+	const json_t *name = json_object_get(file, "name"), *content = json_object_get(file, "content");
+
+	if (!json_is_string(name) || !json_is_string(content))
+		return sock_refuse(rq, "args: each of `files` is {\"name\":\"vs.yaml\",\"content\":\"…\"}");
+	return policy_texts_add(texts, json_string_value(name), json_string_value(content), json_string_length(content));
+}
+
+static int files_add(struct sock_request *rq, struct policy_texts *texts)
+{
+	const json_t *files = json_object_get(rq->args, "files"), *file;
+	size_t i;
+	int rc = 0;
+
+	if (files != NULL && !json_is_array(files))
+		return sock_refuse(rq, "args: `files` must be an array");
+	json_array_foreach(files, i, file) {
+		rc = file_add(rq, texts, file);
+		if (rc != 0)
+			break;
+	}
+	return rc;
+}
+
+static int paths_add(struct sock_request *rq, struct policy_texts *texts, struct policy_diags *diags)
+{
+	const json_t *paths = json_object_get(rq->args, "paths"), *path;
+	size_t i;
+
+	if (paths != NULL && !json_is_array(paths))
+		return sock_refuse(rq, "args: `paths` must be an array");
+	json_array_foreach(paths, i, path) {
+		const char *p = json_string_value(path);
+		int rc;
+
+		if (p == NULL || p[0] != '/')
+			return sock_refuse(rq, "args: each of `paths` is an absolute path on the daemon's machine");
+		rc = policy_texts_read(texts, p, diags);
+		if (rc != 0)
+			return refuse_with(rq, diags, rc);
+	}
+	return 0;
+}
+
+/* The files of the request, as texts. */
+static int texts_read(struct sock_request *rq, struct policy_texts *texts, struct policy_diags *diags)
+{
+	int rc;
+
+	if (sock_args_allow(rq, "files", "paths", NULL) != 0)
+		return -EINVAL;
+	rc = files_add(rq, texts);
+	if (rc == 0)
+		rc = paths_add(rq, texts, diags);
+	return rc;
+}
+
+static int with_texts(struct sock_request *rq, int (*run)(void *arg, const struct policy_texts *over, struct policy_diags *diags),
+		      int may_be_empty)
+{
+	struct policy_texts over;
+	struct policy_diags diags;
+	int rc;
+
+	policy_texts_init(&over);
+	policy_diags_init(&diags);
+	rc = texts_read(rq, &over, &diags);
+	if (rc == 0 && over.n == 0 && !may_be_empty)
+		rc = sock_refuse(rq, "nothing to apply: args has neither `files` nor `paths`");
+	if (rc == 0) {
+		rc = run(rq->host->arg, &over, &diags);
+		if (rc != 0)
+			rc = refuse_with(rq, &diags, rc);
+		else
+			rq->result = diags_json(&diags);
+	}
+	policy_texts_fini(&over);
+	policy_diags_fini(&diags);
+	return rc;
+}
+
+int sock_config_check(struct sock_request *rq)
+{
+	return with_texts(rq, rq->host->config_check, 1);
+}
+
+/* [{generation, warnings: [...]}]: what there is now. Consumes the rows of a successful load. */
+static int answer_generation(struct sock_request *rq, json_t *warnings)
+{
+	const struct hd_snapshot *s = rq->host->snapshot(rq->host->arg);
+
+	rq->result = json_pack("[{s:I,s:o}]", "generation", (json_int_t)s->generation, "warnings", warnings);
+	return 0;
+}
+
+int sock_config_apply(struct sock_request *rq)
+{
+	int rc = with_texts(rq, rq->host->config_apply, 0);
+
+	return rc == 0 ? answer_generation(rq, rq->result) : rc;
+}
+
+static int without_texts(struct sock_request *rq, int (*run)(void *arg, struct policy_diags *diags))
+{
+	struct policy_diags diags;
+	int rc;
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	policy_diags_init(&diags);
+	rc = run(rq->host->arg, &diags);
+	if (rc == -ENOENT)
+		rc = sock_refuse(rq, "there is no generation before this one");
+	else if (rc != 0)
+		rc = refuse_with(rq, &diags, rc);
+	else
+		rc = answer_generation(rq, diags_json(&diags));
+	policy_diags_fini(&diags);
+	return rc;
+}
+
+int sock_config_rollback(struct sock_request *rq)
+{
+	return without_texts(rq, rq->host->config_rollback);
+}
+
+int sock_config_reload(struct sock_request *rq)
+{
+	return without_texts(rq, rq->host->config_reload);
+}
+
+int sock_config_show(struct sock_request *rq)
+{
+	const struct policy_texts *t = rq->host->texts(rq->host->arg);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct policy_text *r = &t->rows[i];
+
+		json_array_append_new(rq->result,
+				      json_pack("{s:o,s:s,s:I,s:o}", "file", sock_json_str((struct hd_str){ r->name, (uint32_t)strlen(r->name) }),
+						"origin", r->layer ? "apply" : "files", "bytes", (json_int_t)r->n, "content",
+						sock_json_str((struct hd_str){ r->bytes, (uint32_t)r->n })));
+	}
+	return 0;
+}
+
+int sock_config_history(struct sock_request *rq)
+{
+	static const char *const origins[] = { [SOCK_FROM_FILES] = "files", [SOCK_FROM_APPLY] = "apply", [SOCK_FROM_ROLLBACK] = "rollback" };
+	struct sock_generation rows[32];
+	uint32_t n;
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	n = rq->host->generations(rq->host->arg, rows, HD_ARRAY_SIZE(rows));
+	rq->result = json_array();
+	for (uint32_t i = 0; i < n; i++) {
+		char since[32];
+		struct tm tm;
+
+		gmtime_r(&rows[i].since, &tm);
+		strftime(since, sizeof(since), "%FT%TZ", &tm);
+		json_array_append_new(rq->result, json_pack("{s:I,s:b,s:s,s:s,s:i,s:i,s:i}", "generation", (json_int_t)rows[i].number,
+							    "current", rows[i].current, "origin", origins[rows[i].origin], "since",
+							    since, "files", (int)rows[i].files, "applied", (int)rows[i].applied,
+							    "warnings", (int)rows[i].warnings));
+	}
+	return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What only workers can read: connections and neighbours. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "observe_sum.h"
+#include "sock_job.h"
+
+/* An answer of more rows would hold the control thread for too long. */
+#define ROWS_DEFAULT 10000
+#define ROWS_MAX 200000
+#define NEIGHBORS 4096
+
+static void connections_add(json_t *result, const struct hd_dump *d, uint32_t worker)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		const struct hd_dump_connection *c = &d->connections[i];
+
+		json_array_append_new(result, json_pack("{s:I,s:s,s:o,s:o,s:s,s:I,s:I,s:I,s:b,s:i}", "id", (json_int_t)c->id, "side",
+							c->up ? "up" : "down", "local", sock_json_addr(&c->local), "remote",
+							sock_json_addr(&c->remote), "state", c->state, "bytes_in",
+							(json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "age_ms",
+							(json_int_t)(c->age / HD_NS_PER_MS), "tls", c->tls, "worker", (int)worker));
+	}
+}
+
+/* A row for each connection that is open now, and some for those that open meanwhile. */
+static uint32_t rows_wanted(const struct hd_dp *dp, json_int_t limit)
+{
+	struct observe_totals t;
+	uint64_t rows;
+
+	observe_totals_sum(dp, &t);
+	rows = t.connections + 1024;
+	return rows < (uint64_t)limit ? (uint32_t)rows : (uint32_t)limit;
+}
+
+int sock_show_connections(struct sock_request *rq)
+{
+	const json_t *limit = json_object_get(rq->args, "limit");
+	json_int_t rows = limit != NULL ? json_integer_value(limit) : ROWS_DEFAULT;
+
+	if (sock_args_allow(rq, "limit", NULL) != 0)
+		return -EINVAL;
+	if (rows < 1 || rows > ROWS_MAX)
+		return sock_refuse(rq, "show connections: `limit` is 1 to %d rows of a worker", ROWS_MAX);
+	if (sock_job_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows), connections_add, &rq->job) != 0)
+		return -ENOMEM;
+	return SOCK_LATER;
+}
+
+static void neighbors_add(json_t *result, const struct hd_dump *d, uint32_t worker)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		const struct hd_dump_neighbor *n = &d->neighbors[i];
+		char ip[HD_ADDR_STRLEN], mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
+			 n->mac[5]);
+		json_array_append_new(result, json_pack("{s:s,s:s,s:i,s:s,s:I,s:i}", "ip", hd_ip_format(&n->ip, ip), "mac", mac, "port",
+							n->port, "state", n->state, "age_ms", (json_int_t)(n->age / HD_NS_PER_MS),
+							"worker", (int)worker));
+	}
+}
+
+int sock_show_neighbors(struct sock_request *rq)
+{
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	if (sock_job_start(rq->host->dp, HD_DUMP_NEIGHBORS, NEIGHBORS, neighbors_add, &rq->job) != 0)
+		return -ENOMEM;
+	return SOCK_LATER;
+}

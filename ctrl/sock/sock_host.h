@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the control socket asks of the daemon around it. */
+#ifndef SOCK_HOST_H
+#define SOCK_HOST_H
+
+#include <time.h>
+
+#include <heddle/dp.h>
+
+#include "policy.h"
+
+struct sock_status {
+	const char *version;
+	uint64_t uptime_s;
+	int ready, draining;
+	uint64_t reloads, reload_failures;
+	char last_failure[512];	/* of the last load that failed; empty when the last one succeeded */
+};
+
+enum sock_origin { SOCK_FROM_FILES, SOCK_FROM_APPLY, SOCK_FROM_ROLLBACK };
+
+/* A generation of policy that was or is in use. */
+struct sock_generation {
+	uint64_t number;
+	enum sock_origin origin;
+	time_t since;
+	uint32_t files, applied, warnings;
+	int current;
+};
+
+struct sock_rates {
+	double busy;		/* share of the last second, 0 to 1 */
+	double requests_per_second;
+};
+
+struct sock_host {
+	void *arg;
+	struct hd_dp *dp;
+	const struct policy_node *node;
+	void (*status)(void *arg, struct sock_status *out);
+	/* Of the last second. */
+	void (*rates)(void *arg, uint32_t worker, struct sock_rates *out);
+	const struct hd_snapshot *(*snapshot)(void *arg);
+	const struct policy_texts *(*texts)(void *arg);
+	/* The newest first; how many were written. */
+	uint32_t (*generations)(void *arg, struct sock_generation *out, uint32_t capacity);
+	/* The texts laid over the files. 0 or a negative errno with rows in diags; -EINVAL: the rows say why. */
+	int (*config_check)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
+	int (*config_apply)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
+	/* -ENOENT: there is none before this one. */
+	int (*config_rollback)(void *arg, struct policy_diags *diags);
+	/* Reads the files again, as SIGHUP does. */
+	int (*config_reload)(void *arg, struct policy_diags *diags);
+	/* -EINVAL: no such level; -ENOSPC. area may be NULL. */
+	int (*log)(void *arg, const char *level, const char *area);
+	void (*drain)(void *arg);
+	void (*stop)(void *arg);
+};
+
+#endif

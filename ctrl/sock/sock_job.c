@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sock_job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Workers answer within a few turns; one that does not is in trouble, and the caller should know. */
+#define ANSWER_WITHIN (2 * HD_NS_PER_S)
+
+struct sock_job {
+	struct hd_dp *dp;
+	sock_rows_fn add;
+	json_t *id;
+	hd_ns deadline;		/* 0: set by the first poll */
+	uint32_t n_workers;
+	struct part {
+		struct hd_dump *dump;	/* NULL: added to the result, or lent for good */
+		int sent;
+	} parts[HD_MAX_WORKERS];
+};
+
+/* Dumps whose job is gone while a worker still writes them. */
+static struct orphan {
+	struct hd_dump *dump;
+	struct orphan *next;
+} *orphans;
+
+static size_t row_bytes(enum hd_dump_kind kind)
+{
+	return kind == HD_DUMP_CONNECTIONS ? sizeof(struct hd_dump_connection) : sizeof(struct hd_dump_neighbor);
+}
+
+int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add, struct sock_job **out)
+{
+	struct sock_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return -ENOMEM;
+	job->dp = dp;
+	job->add = add;
+	job->n_workers = hd_dp_n_workers(dp);
+	for (uint32_t i = 0; i < job->n_workers; i++) {
+		struct hd_dump *d = calloc(1, sizeof(*d) + rows * row_bytes(kind));
+		if (d == NULL) {
+			sock_job_drop(job);
+			return -ENOMEM;
+		}
+		d->kind = kind;
+		d->capacity = rows;
+		job->parts[i].dump = d;
+	}
+	*out = job;
+	return 0;
+}
+
+void sock_job_set_id(struct sock_job *job, const json_t *id)
+{
+	job->id = id != NULL ? json_incref((json_t *)(uintptr_t)id) : NULL;
+}
+
+static void dump_orphan(struct hd_dump *dump)
+{
+	struct orphan *o = malloc(sizeof(*o));
+
+	/* Without memory to remember it, it is lost; a worker writes to it, so it cannot be freed. */
+	if (o == NULL)
+		return;
+	*o = (struct orphan){ .dump = dump, .next = orphans };
+	orphans = o;
+}
+
+void sock_job_drop(struct sock_job *job)
+{
+	for (uint32_t i = 0; i < job->n_workers; i++) {
+		struct part *p = &job->parts[i];
+
+		if (p->dump == NULL)
+			continue;
+		if (p->sent && !atomic_load_explicit(&p->dump->done, memory_order_acquire))
+			dump_orphan(p->dump);
+		else
+			free(p->dump);
+	}
+	json_decref(job->id);
+	free(job);
+}
+
+void sock_jobs_sweep(int all)
+{
+	for (struct orphan **at = &orphans; *at != NULL;) {
+		struct orphan *o = *at;
+
+		if (!all && !atomic_load_explicit(&o->dump->done, memory_order_acquire)) {
+			at = &o->next;
+			continue;
+		}
+		*at = o->next;
+		free(o->dump);
+		free(o);
+	}
+}
+
+/* True when every worker has answered. */
+static int job_finished(struct sock_job *job)
+{
+	int finished = 1;
+
+	for (uint32_t i = 0; i < job->n_workers; i++) {
+		struct part *p = &job->parts[i];
+
+		if (!p->sent) {
+			struct hd_ctrl_msg msg = { .type = HD_CTRL_DUMP, .dump = p->dump };
+			p->sent = hd_dp_send(job->dp, i, &msg) == 0;
+			finished = 0;
+		} else if (!atomic_load_explicit(&p->dump->done, memory_order_acquire)) {
+			finished = 0;
+		}
+	}
+	return finished;
+}
+
+char *sock_job_poll(struct sock_job *job, hd_ns now)
+{
+	json_t *result;
+	char *reply;
+
+	if (job->deadline == 0)
+		job->deadline = now + ANSWER_WITHIN;
+	if (!job_finished(job)) {
+		if (now < job->deadline)
+			return NULL;
+		reply = sock_reply_error(job->id, "a worker did not answer within 2 s: see `show workers` and the log");
+		sock_job_drop(job);
+		return reply;
+	}
+	result = json_array();
+	for (uint32_t i = 0; i < job->n_workers; i++)
+		job->add(result, job->parts[i].dump, i);
+	reply = sock_reply_result(job->id, result);
+	sock_job_drop(job);
+	return reply;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the snapshot in use says, with what workers counted for it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "observe_sum.h"
+#include "observe_text.h"
+#include "sock_command.h"
+
+static const struct hd_snapshot *snapshot(const struct sock_request *rq)
+{
+	return rq->host->snapshot(rq->host->arg);
+}
+
+static json_t *source_json(const struct hd_source *s)
+{
+	char line[16];
+	struct observe_text t = { 0 };
+	json_t *out;
+
+	if (s->line == 0)
+		return json_string("");
+	observe_text_add(&t, s->file.p, s->file.n);
+	observe_text_add(&t, line, (size_t)snprintf(line, sizeof(line), ":%u", s->line));
+	out = sock_json_str((struct hd_str){ t.p, (uint32_t)t.n });
+	observe_text_fini(&t);
+	return out;
+}
+
+/* Words of a text that separates them with spaces or ", ". */
+static json_t *words_json(struct hd_str text, const char *separators)
+{
+	json_t *out = json_array();
+	uint32_t i = 0;
+
+	while (i < text.n) {
+		uint32_t start;
+
+		while (i < text.n && strchr(separators, text.p[i]) != NULL)
+			i++;
+		start = i;
+		while (i < text.n && (text.p[i] != separators[0]))
+			i++;
+		if (i > start)
+			json_array_append_new(out, sock_json_str((struct hd_str){ text.p + start, i - start }));
+	}
+	return out;
+}
+
+int sock_show_services(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = snapshot(rq);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < s->n_services; i++) {
+		const struct hd_service *v = &s->services[i];
+
+		json_array_append_new(rq->result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o}", "name", sock_json_str(v->name), "namespace",
+							    sock_json_str(v->namespace_), "host", sock_json_str(v->host), "addresses",
+							    words_json(v->addresses, " "), "ports", words_json(v->ports, ", "),
+							    "endpoints", (int)v->endpoints, "source", source_json(&v->source)));
+	}
+	return 0;
+}
+
+static void string_match_print(struct observe_text *t, const char *what, struct hd_str name, const struct hd_string_match *m)
+{
+	static const char *const kinds[] = { [HD_MATCH_EXACT] = "=",  [HD_MATCH_PREFIX] = "^",	[HD_MATCH_REGEX] = "~",
+					     [HD_MATCH_PRESENT] = "", [HD_MATCH_ABSENT] = " absent" };
+
+	if (m->kind == HD_MATCH_ANY)
+		return;
+	observe_text_addf(t, "%s%s%s", t->n ? " " : "", m->invert ? "not " : "", what);
+	observe_text_add(t, name.p, name.n);
+	observe_text_addf(t, "%s", kinds[m->kind]);
+	observe_text_add(t, m->text.p, m->text.n);
+}
+
+/* "path^/api method=GET header:x-canary=yes"; "any" when everything matches. */
+static json_t *match_json(const struct hd_snapshot *s, const struct hd_route_match *m)
+{
+	struct observe_text t = { 0 };
+	json_t *out;
+
+	string_match_print(&t, "path", (struct hd_str){ 0 }, &m->uri);
+	string_match_print(&t, "method", (struct hd_str){ 0 }, &m->method);
+	for (uint32_t i = 0; i < m->headers_count; i++) {
+		const struct hd_header_match *h = &s->header_matches[m->headers_first + i];
+		string_match_print(&t, "header:", h->name, &h->value);
+	}
+	out = t.n ? sock_json_str((struct hd_str){ t.p, (uint32_t)t.n }) : json_string("any");
+	observe_text_fini(&t);
+	return out;
+}
+
+static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_route *r)
+{
+	json_t *out = json_array();
+
+	for (uint32_t i = 0; i < r->destinations_count; i++) {
+		uint32_t index = r->destinations_first + i;
+		const struct hd_destination *d = &s->destinations[index];
+
+		json_array_append_new(out, json_pack("{s:o,s:o,s:i,s:I,s:o}", "host", sock_json_str(d->host), "subset",
+						     sock_json_str(d->subset), "weight", (int)d->weight, "requests",
+						     (json_int_t)policy_destination_requests(s, index), "cluster",
+						     d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name)));
+	}
+	return out;
+}
+
+/* The addresses whose router leads to a vhost. */
+static json_t *listeners_json(const struct hd_snapshot *s, uint32_t router)
+{
+	json_t *out = json_array();
+
+	for (uint32_t i = 0; i < s->n_listeners; i++)
+		if (s->listeners[i].router == router)
+			json_array_append_new(out, sock_json_addr(&s->listeners[i].addr));
+	return out;
+}
+
+static void routes_add(json_t *result, const struct hd_snapshot *s, uint32_t router, uint32_t vhost)
+{
+	const struct hd_vhost *v = &s->vhosts[vhost];
+
+	for (uint32_t i = 0; i < v->routes_count; i++) {
+		const struct hd_route *r = &s->routes[v->routes_first + i];
+
+		json_array_append_new(result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:o}", "host", sock_json_str(v->name), "match",
+							match_json(s, &r->match), "destinations", destinations_json(s, r), "source",
+							source_json(&r->source), "name", sock_json_str(r->name), "timeout_ms",
+							(json_int_t)(r->timeout / HD_NS_PER_MS), "retries", (int)r->retry.attempts,
+							"object", sock_json_str(r->source.object), "listeners",
+							listeners_json(s, router)));
+	}
+}
+
+/* Marks the vhosts that a router leads to; several routers may share one, and it is shown under the first. */
+static void router_add(json_t *result, const struct hd_snapshot *s, uint32_t router, uint8_t *seen)
+{
+	const struct hd_router *r = &s->routers[router];
+
+	for (uint32_t i = 0; i < s->n_domains; i++) {
+		uint32_t vhost = s->domains[i].vhost, table = r->table_mask + 1, found = 0;
+
+		for (uint32_t k = 0; k < table && !found && r->table_mask != 0; k++)
+			found = s->domain_table[r->table_first + k] == i;
+		found |= i - r->prefix_first < r->prefix_count;
+		if (!found || seen[vhost])
+			continue;
+		seen[vhost] = 1;
+		routes_add(result, s, router, vhost);
+	}
+	if (r->any_vhost != HD_NONE && !seen[r->any_vhost]) {
+		seen[r->any_vhost] = 1;
+		routes_add(result, s, router, r->any_vhost);
+	}
+}
+
+int sock_show_routes(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = snapshot(rq);
+	uint8_t *seen = calloc(s->n_vhosts + 1, 1);
+
+	if (seen == NULL)
+		return -ENOMEM;
+	if (sock_args_allow(rq, NULL) != 0) {
+		free(seen);
+		return -EINVAL;
+	}
+	rq->result = json_array();
+	for (uint32_t i = 0; i < s->n_routers; i++)
+		router_add(rq->result, s, i, seen);
+	free(seen);
+	return 0;
+}
+
+static const char *health_name(uint8_t health)
+{
+	static const char *const names[] = { [HD_EP_HEALTHY] = "healthy", [HD_EP_UNREADY] = "unready", [HD_EP_DRAINING] = "draining",
+					     [HD_EP_EJECTED] = "ejected" };
+
+	return health < HD_ARRAY_SIZE(names) ? names[health] : "unknown";
+}
+
+int sock_show_clusters(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = snapshot(rq);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		const struct hd_cluster *c = &s->clusters[i];
+		struct hd_cluster_stats st;
+		int healthy = 0;
+
+		observe_cluster_sum(rq->host->dp, c->slot, &st);
+		for (uint32_t e = 0; e < c->endpoints_count; e++)
+			healthy += s->endpoints[c->endpoints_first + e].health == HD_EP_HEALTHY;
+		json_array_append_new(rq->result,
+				      json_pack("{s:o,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o}", "name", sock_json_str(c->name), "endpoints",
+						(int)c->endpoints_count, "healthy", healthy, "connections", (int)st.connections,
+						"pending", (int)st.pending, "requests_active", (int)st.requests_active, "overflow",
+						(json_int_t)st.overflow, "requests", (json_int_t)st.requests, "retries",
+						(json_int_t)st.retries, "source", source_json(&c->source)));
+	}
+	return 0;
+}
+
+int sock_show_endpoints(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = snapshot(rq);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		const struct hd_cluster *c = &s->clusters[i];
+
+		for (uint32_t k = 0; k < c->endpoints_count; k++) {
+			const struct hd_endpoint *e = &s->endpoints[c->endpoints_first + k];
+			struct hd_endpoint_stats st;
+
+			observe_endpoint_sum(rq->host->dp, e->slot, &st);
+			json_array_append_new(
+				rq->result,
+				json_pack("{s:o,s:o,s:o,s:o,s:s,s:i,s:I,s:i,s:n,s:i,s:I,s:I,s:o,s:o}", "address", sock_json_addr(&e->addr),
+					  "service", sock_json_str(c->host), "subset", sock_json_str(c->subset), "cluster",
+					  sock_json_str(c->name), "health", health_name(e->health), "weight", (int)e->weight, "requests",
+					  (json_int_t)st.requests, "active", (int)st.active, "ejected_until", "connections",
+					  (int)st.connections, "connect_failures", (json_int_t)st.connect_failures, "responses_5xx",
+					  (json_int_t)st.responses_5xx, "workload", sock_json_str(e->workload), "locality",
+					  sock_json_str(e->locality)));
+		}
+	}
+	return 0;
+}

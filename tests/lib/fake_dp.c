@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_dp.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct hd_dp {
+	uint32_t n_workers;
+	struct fake_dp_worker *workers;
+	const struct hd_snapshot *published;
+	int fail_reserve, drains;
+};
+
+struct hd_dp *fake_dp_create(uint32_t n_workers)
+{
+	struct hd_dp *dp = calloc(1, sizeof(*dp));
+
+	dp->n_workers = n_workers;
+	dp->workers = aligned_alloc(HD_CACHE_LINE, n_workers * sizeof(*dp->workers));
+	memset(dp->workers, 0, n_workers * sizeof(*dp->workers));
+	for (uint32_t i = 0; i < n_workers; i++) {
+		dp->workers[i].mailbox = hd_ring_create(8, sizeof(struct hd_ctrl_msg));
+		dp->workers[i].access = hd_ring_create(64, sizeof(struct hd_access_record));
+	}
+	return dp;
+}
+
+void fake_dp_destroy(struct hd_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->n_workers; i++) {
+		free(dp->workers[i].mailbox);
+		free(dp->workers[i].access);
+	}
+	free(dp->workers);
+	free(dp);
+}
+
+struct fake_dp_worker *fake_dp_worker(struct hd_dp *dp, uint32_t worker)
+{
+	return &dp->workers[worker];
+}
+
+static void dump_fill(struct hd_dump *d, uint32_t rows)
+{
+	for (d->count = 0; d->count < rows && d->count < d->capacity; d->count++) {
+		if (d->kind == HD_DUMP_CONNECTIONS)
+			d->connections[d->count] = (struct hd_dump_connection){ .id = d->count + 1, .state = "ESTABLISHED", .age = HD_NS_PER_S };
+		else
+			d->neighbors[d->count] = (struct hd_dump_neighbor){ .state = "reachable" };
+	}
+	atomic_store_explicit(&d->done, 1, memory_order_release);
+}
+
+void fake_dp_turn(struct hd_dp *dp, uint32_t worker, uint32_t rows)
+{
+	struct fake_dp_worker *w = &dp->workers[worker];
+	struct hd_ctrl_msg *msg;
+
+	while ((msg = hd_ring_peek(w->mailbox)) != NULL) {
+		if (msg->type == HD_CTRL_DUMP)
+			dump_fill(msg->dump, rows);
+		hd_ring_pop(w->mailbox);
+	}
+	if (dp->published != NULL)
+		w->stats.generation = dp->published->generation;
+	w->stats.turns++;
+}
+
+const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp)
+{
+	return dp->published;
+}
+
+void fake_dp_fail_reserve(struct hd_dp *dp)
+{
+	dp->fail_reserve = 1;
+}
+
+int fake_dp_drains(const struct hd_dp *dp)
+{
+	return dp->drains;
+}
+
+int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_slots)
+{
+	int fail = dp->fail_reserve;
+
+	dp->fail_reserve = 0;
+	return fail || cluster_slots > FAKE_DP_SLOTS || endpoint_slots > FAKE_DP_SLOTS ? -ENOMEM : 0;
+}
+
+void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot)
+{
+	dp->published = snapshot;
+}
+
+uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
+{
+	uint64_t oldest = dp->published->generation;
+
+	for (uint32_t i = 0; i < dp->n_workers; i++)
+		if (dp->workers[i].stats.generation < oldest)
+			oldest = dp->workers[i].stats.generation;
+	return oldest;
+}
+
+void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
+{
+}
+
+uint32_t hd_dp_n_workers(const struct hd_dp *dp)
+{
+	return dp->n_workers;
+}
+
+uint32_t hd_dp_worker_lcore(const struct hd_dp *dp, uint32_t worker)
+{
+	return worker + 1;
+}
+
+const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worker)
+{
+	return &dp->workers[worker].stats;
+}
+
+const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+{
+	return slot < FAKE_DP_SLOTS ? &dp->workers[worker].endpoints[slot] : NULL;
+}
+
+const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+{
+	return slot < FAKE_DP_SLOTS ? &dp->workers[worker].clusters[slot] : NULL;
+}
+
+uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
+{
+	return 2000000000;
+}
+
+uint32_t hd_dp_n_ports(const struct hd_dp *dp)
+{
+	return 1;
+}
+
+void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out)
+{
+	*out = (struct hd_dp_port_info){ .name = "front", .device = "net_fake0", .driver = "net_fake", .mtu = 1500, .link_up = 1,
+					 .side = HD_SIDE_MESH };
+}
+
+struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker)
+{
+	return dp->workers[worker].access;
+}
+
+int hd_dp_event_fd(const struct hd_dp *dp)
+{
+	return -1;
+}
+
+int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg)
+{
+	struct hd_ctrl_msg *slot = hd_ring_slot(dp->workers[worker].mailbox);
+
+	if (slot == NULL)
+		return -EAGAIN;
+	*slot = *msg;
+	hd_ring_push(dp->workers[worker].mailbox);
+	return 0;
+}
+
+int hd_dp_drain(struct hd_dp *dp)
+{
+	dp->drains++;
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fake of heddle/dp.h for tests of the control side: no device, no thread; a test turns its workers by hand. */
+#ifndef FAKE_DP_H
+#define FAKE_DP_H
+
+#include <heddle/dp.h>
+
+#define FAKE_DP_SLOTS 256
+
+struct fake_dp_worker {
+	struct hd_worker_stats stats;
+	struct hd_endpoint_stats endpoints[FAKE_DP_SLOTS];
+	struct hd_cluster_stats clusters[FAKE_DP_SLOTS];
+	struct hd_ring *mailbox, *access;
+};
+
+/* n_workers of them on lcores 1, 2, …, and one port "front". */
+struct hd_dp *fake_dp_create(uint32_t n_workers);
+void fake_dp_destroy(struct hd_dp *dp);
+struct fake_dp_worker *fake_dp_worker(struct hd_dp *dp, uint32_t worker);
+/* The worker takes the published snapshot and its messages: dumps get `rows` rows. */
+void fake_dp_turn(struct hd_dp *dp, uint32_t worker, uint32_t rows);
+const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp);
+/* The next hd_dp_reserve fails. */
+void fake_dp_fail_reserve(struct hd_dp *dp);
+int fake_dp_drains(const struct hd_dp *dp);
+
+#endif
