@@ -89,7 +89,7 @@ static inline const char *hd_addr_format(const struct hd_addr *a, char out[HD_AD
 	char ip[HD_ADDR_STRLEN];
 
 	hd_ip_format(&a->ip, ip);
-	snprintf(out, HD_ADDR_STRLEN, hd_ip_is_v4(&a->ip) ? "%s:%u" : "[%s]:%u", ip, a->port);
+	snprintf(out, HD_ADDR_STRLEN, hd_ip_is_v4(&a->ip) ? "%.45s:%u" : "[%.45s]:%u", ip, a->port);
 	return out;
 }
 
