@@ -55,7 +55,8 @@ static void a_long_option_is_not_taken_for_a_short_one(void **state)
 {
 	struct hd_node node = { .workers = { 1 }, .n_workers = 1, .eal = { "--log-level=debug", "--match-allocations" } };
 
-	assert_string_equal(line(&node, 1), "heddle --log-level=debug --match-allocations --lcores=0,1 --main-lcore=0 --no-pci");
+	assert_string_equal(line(&node, 1),
+			    "heddle --log-level=debug --match-allocations --lcores=0,1 --main-lcore=0 --no-pci");
 }
 
 int main(void)
