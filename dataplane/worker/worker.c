@@ -5,7 +5,6 @@
 #include <rte_malloc.h>
 
 #include "worker_mailbox.h"
-#include "worker_steer.h"
 
 static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 {
@@ -46,8 +45,12 @@ static uint32_t on_hash(void *ctx, const struct flow_key *key)
 static int on_steers_here(void *ctx, const struct flow_key *key)
 {
 	const struct worker *w = ctx;
+	struct flow_path path = { 0 };
 
-	return w->n_workers <= 1 || worker_steer_flow(w->flow_secret, key, w->n_workers) == w->index;
+	if (w->flow_owner == NULL)
+		return 1;
+	/* Without a route the connection fails soon enough. */
+	return net_route(w->net, key, &path) != 0 || w->flow_owner(w->flow_ctx, path.port, key) == w->index;
 }
 
 static const struct tcp_ops tcp_to_net = {
@@ -131,9 +134,8 @@ struct worker *worker_create(const struct worker_config *c, hd_ns now)
 	w->mailbox = c->mailbox;
 	w->n_ports = c->node->n_ports;
 	w->index = c->index;
-	w->n_workers = c->n_workers;
-	w->flow_secret[0] = c->flow_secret[0];
-	w->flow_secret[1] = c->flow_secret[1];
+	w->flow_owner = c->flow_owner;
+	w->flow_ctx = c->flow_ctx;
 	w->now = now;
 	w->last_tsc = rte_rdtsc();
 	if (create_net(w, c, now) && create_tcp(w, c, now) && create_proxy(w, c, now))

@@ -25,8 +25,11 @@ struct worker_config {
 	struct hd_ring *access;			/* of struct hd_access_record; NULL: none */
 	const struct tcp_config *tcp;		/* NULL: defaults; max_connections and secret come from here below */
 	uint32_t max_connections;
-	uint32_t index, n_workers;		/* which of how many (0 as 1) */
-	uint64_t flow_secret[2];		/* the same for all workers: says whose a flow is */
+	uint32_t index;				/* in hd_snapshot.workers */
+	/* The worker that packets of a tuple reach when they arrive at a port. NULL: this one is alone. */
+	uint32_t (*flow_owner)(void *ctx, uint32_t port, const struct flow_key *key);
+	void *flow_ctx;
+	uint64_t flow_secret[2];		/* keys net's flow hash; the same for all workers */
 	uint64_t secret[2];			/* this worker's own */
 	int64_t wall_offset;			/* UTC ns minus hd_ns */
 	int socket;
@@ -42,8 +45,9 @@ struct worker {
 	hd_ns now;
 	uint64_t last_tsc;
 	uint32_t n_ports;
-	uint32_t index, n_workers;
-	uint64_t flow_secret[2];
+	uint32_t index;
+	uint32_t (*flow_owner)(void *ctx, uint32_t port, const struct flow_key *key);
+	void *flow_ctx;
 	int stopped;
 	struct hd_dump *dump;			/* in progress */
 	uint32_t dump_cursor;

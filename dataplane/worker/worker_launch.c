@@ -149,6 +149,13 @@ static int random_fill(void *out, size_t n)
 	return getrandom(out, n, 0) == (ssize_t)n ? 0 : -EIO;
 }
 
+static uint32_t flow_owner(void *ctx, uint32_t port, const struct flow_key *key)
+{
+	const struct hd_dp *dp = ctx;
+
+	return worker_steer_flow(dp->flow_secret, key, dp->n_lanes);
+}
+
 static int make_worker(struct lane *l, hd_ns now)
 {
 	struct hd_dp *dp = l->dp;
@@ -163,7 +170,8 @@ static int make_worker(struct lane *l, hd_ns now)
 		.mailbox = l->mailbox,
 		.access = l->access,
 		.max_connections = dp->node->max_connections,
-		.n_workers = dp->n_lanes,
+		.flow_owner = dp->n_lanes > 1 ? flow_owner : NULL,
+		.flow_ctx = dp,
 		.index = l->index,
 		.flow_secret = { dp->flow_secret[0], dp->flow_secret[1] },
 		.wall_offset = worker_clock_wall_offset(&dp->clock),
