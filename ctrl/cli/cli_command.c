@@ -121,7 +121,7 @@ static int args_apply(int n, char **words, json_t *args, char *error, size_t err
 {
 	if (n > 0)
 		return args_files(n, words, args, error, error_bytes);
-	snprintf(error, error_bytes, "config apply FILE…: which files? `-` is standard input");
+	snprintf(error, error_bytes, "config apply FILE...: which files? `-` is standard input");
 	return -1;
 }
 
@@ -138,8 +138,8 @@ static const struct cli_command commands[] = {
 	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
-	{ "config check", args_files, "[FILE…]", "try files over the present ones; changes nothing" },
-	{ "config apply", args_apply, "FILE…", "lay files over the present ones: all or nothing" },
+	{ "config check", args_files, "[FILE...]", "try files over the present ones; changes nothing" },
+	{ "config apply", args_apply, "FILE...", "lay files over the present ones: all or nothing" },
 	{ "config rollback", args_none, "", "return to the generation before this one" },
 	{ "config reload", args_none, "", "read the policy files again, as SIGHUP does" },
 	{ "config show", args_none, "", "the texts in use" },
@@ -175,8 +175,9 @@ static void say_unknown(int n, char **words, char *error, size_t error_bytes)
 	for (size_t i = 0; i < N_COMMANDS && at < error_bytes; i++) {
 		if (strncmp(commands[i].name, words[0], first) != 0 || commands[i].name[first] != ' ')
 			continue;
-		at += (size_t)snprintf(error + at, error_bytes - at, at ? ", %s" : "after the first word comes one of: %s",
-				       commands[i].name + first + 1);
+		if (at == 0)
+			at = (size_t)snprintf(error, error_bytes, "`%s` is followed by one of: ", words[0]);
+		at += (size_t)snprintf(error + at, error_bytes - at, "%s%s", error[at - 2] == ':' ? "" : ", ", commands[i].name + first + 1);
 	}
 	if (at == 0)
 		snprintf(error, error_bytes, "no command `%s`: heddlectl --help lists them", words[0]);
@@ -197,7 +198,7 @@ void cli_help(FILE *out)
 {
 	fputs("heddlectl: ask and steer a running heddle.\n"
 	      "\n"
-	      "usage: heddlectl [-s SOCKET] [-o table|json] COMMAND…\n"
+	      "usage: heddlectl [-s SOCKET] [-o table|json] COMMAND...\n"
 	      "\n"
 	      "  -s, --socket SOCKET   the daemon's control socket (/run/heddle.sock, or $HEDDLE_SOCKET)\n"
 	      "  -o, --output FORMAT   table for people (default), json for scripts: the bare result\n"

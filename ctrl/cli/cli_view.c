@@ -64,24 +64,30 @@ static const struct view views[] = {
 	VIEW("help", help_rows, "nothing"),
 };
 
+static const char *text(const json_t *o, const char *key)
+{
+	const char *p = json_string_value(json_object_get(o, key));
+
+	return p != NULL ? p : "-";
+}
+
 /* "v1 90 (812), v2 10 (90)": subset or host, weight, requests. */
 static json_t *destinations_text(const json_t *destinations)
 {
-	char text[512] = "";
+	char out[512] = "";
 	const json_t *d;
 	size_t i, n = 0;
 
 	json_array_foreach(destinations, i, d) {
 		const char *subset = json_string_value(json_object_get(d, "subset"));
-		const char *host = json_string_value(json_object_get(d, "host"));
 
-		if (n < sizeof(text) - 1)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT ")", n ? ", " : "",
-					      subset && subset[0] ? subset : host ? host : "?",
+		if (n < sizeof(out) - 1)
+			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT ")", n ? ", " : "",
+					      subset && subset[0] ? subset : text(d, "host"),
 					      json_integer_value(json_object_get(d, "weight")),
 					      json_integer_value(json_object_get(d, "requests")));
 	}
-	return json_string(text);
+	return json_string(out);
 }
 
 static void routes_print(FILE *out, const json_t *result, size_t width)
@@ -91,7 +97,8 @@ static void routes_print(FILE *out, const json_t *result, size_t width)
 	size_t i;
 
 	json_array_foreach(result, i, r) {
-		row = json_copy((json_t *)(uintptr_t)r);
+		row = json_object();
+		json_object_update(row, (json_t *)(uintptr_t)r);
 		json_object_set_new(row, "to", destinations_text(json_object_get(r, "destinations")));
 		json_array_append_new(rows, row);
 	}
@@ -107,9 +114,9 @@ static void diags_print(FILE *out, const json_t *rows)
 	size_t i;
 
 	json_array_foreach(rows, i, d) {
-		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n", json_string_value(json_object_get(d, "file")),
+		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n", text(d, "file"),
 			json_integer_value(json_object_get(d, "line")), json_integer_value(json_object_get(d, "col")),
-			json_string_value(json_object_get(d, "severity")), json_string_value(json_object_get(d, "message")));
+			text(d, "severity"), text(d, "message"));
 	}
 }
 
@@ -136,24 +143,16 @@ static void texts_print(FILE *out, const json_t *result)
 	size_t i;
 
 	json_array_foreach(result, i, t) {
-		const char *content = json_string_value(json_object_get(t, "content"));
+		const char *content = text(t, "content");
 		size_t n = strlen(content);
 
-		fprintf(out, "%s# %s (%s)\n%s%s", i ? "---\n" : "", json_string_value(json_object_get(t, "file")),
-			json_string_value(json_object_get(t, "origin")), content, n && content[n - 1] == '\n' ? "" : "\n");
+		fprintf(out, "%s# %s (%s)\n%s%s", i ? "---\n" : "", text(t, "file"), text(t, "origin"), content, n && content[n - 1] == '\n' ? "" : "\n");
 	}
 }
 
 static double number(const json_t *o, const char *key)
 {
 	return json_number_value(json_object_get(o, key));
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *p = json_string_value(json_object_get(o, key));
-
-	return p != NULL ? p : "-";
 }
 
 static const char *cell(const json_t *o, const char *key, enum cli_unit unit, char *out, size_t bytes)
