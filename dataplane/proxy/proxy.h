@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The proxy of one worker: legs (connections of ours), exchanges (one request and its answer), routing, balancing, upstream
- * pools and relay. The only room that sees net, tcp and http together. Time is an argument. */
+/* The proxy of one worker: legs (connections of ours), exchanges (one request and its answer),
+ * routing, balancing, upstream pools and relay. The only room that sees net, tcp and http together.
+ * Time is an argument. */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
 
@@ -14,14 +15,16 @@
 
 struct proxy;
 
-/* Stable per-slot state that outlives snapshots; chunks are provided by hd_dp_reserve before a snapshot that needs them. */
+/* Stable per-slot state that outlives snapshots; chunks are provided by hd_dp_reserve before a
+ * snapshot that needs them. */
 #define PROXY_CHUNK_SLOTS 1024
 #define PROXY_MAX_CHUNKS 1024
-struct proxy_cluster_state;	/* proxy_pool.h: starts with struct hd_cluster_stats */
-struct proxy_endpoint_state;	/* proxy_pool.h: starts with struct hd_endpoint_stats */
+struct proxy_cluster_state;  /* proxy_pool.h: starts with struct hd_cluster_stats */
+struct proxy_endpoint_state; /* proxy_pool.h: starts with struct hd_endpoint_stats */
 
 struct proxy_slots {
-	struct proxy_cluster_state *clusters[PROXY_MAX_CHUNKS];	  /* each PROXY_CHUNK_SLOTS long, zeroed */
+	struct proxy_cluster_state
+		*clusters[PROXY_MAX_CHUNKS]; /* each PROXY_CHUNK_SLOTS long, zeroed */
 	struct proxy_endpoint_state *endpoints[PROXY_MAX_CHUNKS];
 };
 size_t proxy_cluster_state_bytes(void);
@@ -32,13 +35,14 @@ struct proxy_config {
 	struct net *net;
 	struct hd_worker_stats *stats;
 	struct proxy_slots *slots;
-	const uint8_t *health;		/* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
-	struct hd_ring *access;		/* of struct hd_access_record; NULL: no access log */
+	const uint8_t
+		*health; /* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
+	struct hd_ring *access; /* of struct hd_access_record; NULL: no access log */
 	struct rte_mempool *bufs, *indirect;
 	uint32_t max_connections;
-	uint32_t worker;		/* index in hd_snapshot.workers */
-	int64_t wall_offset;		/* UTC ns minus hd_ns; refreshed through proxy_set_wall */
-	uint64_t seed[2];		/* request ids, random balancing */
+	uint32_t worker;     /* index in hd_snapshot.workers */
+	int64_t wall_offset; /* UTC ns minus hd_ns; refreshed through proxy_set_wall */
+	uint64_t seed[2];    /* request ids, random balancing */
 	int socket;
 };
 
@@ -54,7 +58,8 @@ int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);
 int proxy_run(struct proxy *p, hd_ns now);
 int proxy_timers_run(struct proxy *p, hd_ns now);
 hd_ns proxy_next_deadline(const struct proxy *p);
-/* No new connections; keep-alive ends after the current exchange ("connection: close"); idle ones close now. */
+/* No new connections; keep-alive ends after the current exchange ("connection: close"); idle ones
+ * close now. */
 void proxy_drain(struct proxy *p, hd_ns now);
 
 #endif

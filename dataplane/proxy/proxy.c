@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <rte_malloc.h>
+
+#include "proxy_state.h"
+
+#define REPLAY_SHARE 4 /* at most a quarter of the buffers is kept for further tries */
+
+struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
+{
+	struct proxy *p = rte_zmalloc_socket("proxy", sizeof(*p), HD_CACHE_LINE, c->socket);
+
+	if (p == NULL)
+		return NULL;
+	p->tcp = c->tcp;
+	p->net = c->net;
+	p->stats = c->stats;
+	p->slots = c->slots;
+	p->health = c->health;
+	p->access = c->access;
+	p->worker = c->worker;
+	p->wall_offset = c->wall_offset;
+	p->now = now;
+	p->pools = (struct proxy_relay_pools){c->bufs, c->indirect};
+	p->random = (struct proxy_random){{c->seed[0], c->seed[1] | 1}};
+	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
+	wheel_init(&p->wheel, now);
+	list_init(&p->at_rest);
+	list_init(&p->failed);
+	list_init(&p->pooled);
+	if (core_pool_init(&p->legs, "proxy_legs", c->max_connections, sizeof(struct proxy_leg),
+			   c->socket) < 0)
+		goto free_proxy;
+	if (core_pool_init(&p->exchanges, "proxy_exchanges", c->max_connections,
+			   sizeof(struct proxy_exchange), c->socket) < 0)
+		goto fini_legs;
+	return p;
+
+fini_legs:
+	core_pool_fini(&p->legs);
+free_proxy:
+	rte_free(p);
+	return NULL;
+}
+
+/* tcp is destroyed before or after: no connection is touched here. */
+void proxy_destroy(struct proxy *p)
+{
+	struct proxy_exchange *x;
+	uint32_t cursor = 0;
+
+	while ((x = core_pool_walk(&p->exchanges, &cursor)) != NULL) {
+		bufq_clear(&x->head);
+		bufq_clear(&x->replay);
+	}
+	core_pool_fini(&p->exchanges);
+	core_pool_fini(&p->legs);
+	rte_free(p);
+}
+
+void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s)
+{
+	if (p->snapshot == s)
+		return;
+	p->snapshot = s;
+	p->own = &s->workers[p->worker];
+	proxy_pool_snapshot(p);
+}
+
+void proxy_set_wall(struct proxy *p, int64_t wall_offset)
+{
+	p->wall_offset = wall_offset;
+}
+
+const char *proxy_date(struct proxy *p)
+{
+	uint64_t second = (uint64_t)((int64_t)p->now + p->wall_offset) / HD_NS_PER_S;
+
+	if (second != p->date_second) {
+		p->date_second = second;
+		proxy_rewrite_date(second, p->date);
+	}
+	return p->date;
+}
+
+int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f)
+{
+	const struct hd_listener *l;
+
+	if (p->snapshot == NULL || p->is_draining)
+		return -1;
+	l = hd_snapshot_listener(p->snapshot, &f->key.local, f->key.local_port);
+	return l != NULL ? l - p->snapshot->listeners : -1;
+}
+
+static int run_events(struct proxy *p)
+{
+	struct tcp_conn *c;
+	uint32_t events;
+	int n = 0;
+
+	while (n < PROXY_TURN_EVENTS && (c = tcp_ready_next(p->tcp, &events)) != NULL) {
+		struct proxy_leg *leg = tcp_conn_user(c);
+		n++;
+		if (leg != NULL)
+			proxy_leg_event(p, leg, events);
+		else if (events & TCP_EV_ACCEPTED)
+			proxy_leg_accept(p, c, events);
+	}
+	return n > 0;
+}
+
+static int run_failed(struct proxy *p)
+{
+	struct list_link *l;
+	int n = 0;
+
+	while (n < PROXY_TURN_FAILED && (l = list_pop_front(&p->failed)) != NULL) {
+		struct proxy_exchange *x = proxy_exchange_of(l);
+		n++;
+		proxy_exchange_try_failed(p, x, x->failure);
+	}
+	return n > 0;
+}
+
+int proxy_run(struct proxy *p, hd_ns now)
+{
+	int did;
+
+	p->now = now;
+	did = run_events(p);
+	did |= run_failed(p);
+	did |= proxy_pool_sweep(p);
+	if (hd_unlikely(p->is_draining))
+		did |= proxy_leg_drain(p) | proxy_pool_drain(p);
+	return did;
+}
+
+int proxy_timers_run(struct proxy *p, hd_ns now)
+{
+	uint32_t budget = PROXY_TURN_TIMERS;
+	struct wheel_timer *t;
+	int did = 0;
+
+	p->now = now;
+	while ((t = wheel_pop(&p->wheel, now, &budget)) != NULL) {
+		struct proxy_timer *timer = hd_container_of(t, struct proxy_timer, wheel);
+		did = 1;
+		if (timer->kind == PROXY_TIMER_LEG)
+			proxy_leg_timeout(p, hd_container_of(timer, struct proxy_leg, timer));
+		else
+			proxy_exchange_timeout(
+				p, hd_container_of(timer, struct proxy_exchange, timer));
+	}
+	return did;
+}
+
+hd_ns proxy_next_deadline(const struct proxy *p)
+{
+	if (!list_is_empty(&p->failed) || p->is_sweeping)
+		return 0;
+	return wheel_next_deadline(&p->wheel);
+}
+
+void proxy_drain(struct proxy *p, hd_ns now)
+{
+	p->now = now;
+	p->is_draining = 1;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How an exchange begins: from a request head, or a TCP stream, to a decision copied out of the
+ * snapshot. */
+#include "proxy_state.h"
+
+static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
+{
+	struct proxy_exchange *x = core_pool_get(&p->exchanges);
+	const struct flow_key *k = tcp_conn_key(down->conn);
+
+	if (x == NULL) {
+		proxy_count(p, HD_PROXY_NO_MEMORY);
+		return NULL;
+	}
+	memset(x, 0, offsetof(struct proxy_exchange, request_id));
+	x->request_id[0] = x->route_name[0] = x->route_source[0] = 0;
+	x->down = down;
+	x->role = down->role;
+	x->state = EXCHANGE_BACKOFF;
+	x->timer.kind = PROXY_TIMER_EXCHANGE;
+	x->can_replay = 1;
+	x->details = "via_upstream";
+	x->started = p->now;
+	x->request_done = x->deadline = x->try_deadline = x->wake = x->upstream_time = HD_NS_NEVER;
+	x->down_local = (struct hd_addr){k->local, k->local_port};
+	x->down_remote = (struct hd_addr){k->remote, k->remote_port};
+	if (list_is_linked(&down->link))
+		list_remove(&down->link);
+	down->state = LEG_BUSY;
+	down->exchange = x;
+	proxy_leg_set_due(p, down, p->now + PROXY_STREAM_TIMEOUT);
+	return x;
+}
+
+static void copy_text(char *out, size_t room, struct hd_str s)
+{
+	size_t n = RTE_MIN((size_t)s.n, room - 1);
+
+	memcpy(out, s.p, n);
+	out[n] = 0;
+}
+
+static struct proxy_span span_of(const struct http_head *h, enum http_field_id id)
+{
+	const struct http_field *f;
+
+	if (h->first[id] == 0)
+		return (struct proxy_span){0, 0};
+	f = &h->fields[h->first[id] - 1];
+	return (struct proxy_span){f->value, f->value_n};
+}
+
+static int has_grpc_type(const uint8_t *bytes, const struct http_head *h)
+{
+	struct proxy_span s = span_of(h, HTTP_F_CONTENT_TYPE);
+
+	return s.n >= 16 && memcmp(bytes + s.at, "application/grpc", 16) == 0 &&
+	       (s.n == 16 || bytes[s.at + 16] == '+');
+}
+
+static void note_request_id(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
+			    const struct http_head *h)
+{
+	struct proxy_span s = span_of(h, HTTP_F_X_REQUEST_ID);
+
+	if (s.n > 0 && x->role != HD_ROLE_GATEWAY) {
+		copy_text(x->request_id, sizeof(x->request_id),
+			  (struct hd_str){(const char *)bytes + s.at, s.n});
+		x->keeps_id = 1;
+	} else {
+		proxy_rewrite_uuid(proxy_random_next(&p->random), proxy_random_next(&p->random),
+				   x->request_id);
+	}
+}
+
+static void describe(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
+{
+	const struct http_head *h = &p->head;
+
+	x->protocol = h->minor == 0 ? 10 : 11;
+	x->method = h->method;
+	x->method_at = h->start;
+	x->method_n = h->method_n;
+	x->path = (struct proxy_span){h->path, h->path_n};
+	x->authority = (struct proxy_span){h->authority, h->authority_n};
+	x->agent = span_of(h, HTTP_F_USER_AGENT);
+	x->forwarded_for = span_of(h, HTTP_F_X_FORWARDED_FOR);
+	x->close_down = !h->keep_alive;
+	x->is_upgrade = h->upgrade == HTTP_UPGRADE_WEBSOCKET;
+	x->is_grpc = has_grpc_type(bytes, h) != 0;
+	note_request_id(p, x, bytes, h);
+	proxy_body_init(&x->request, h, h->framing == HTTP_BODY_CHUNKED);
+}
+
+/* The normalised path with its query lies in p->path. 0: it cannot be normalised. An absolute form
+ * may come without a path. */
+static uint32_t normalize(struct proxy *p, const uint8_t *bytes, const struct http_head *h)
+{
+	uint32_t n = h->path_n;
+
+	if (n > 0 && bytes[h->path] != '?')
+		return http_path_normalize(bytes + h->path, n, p->path);
+	p->path[0] = '/';
+	memcpy(p->path + 1, bytes + h->path, n);
+	return http_path_normalize(p->path, n + 1, p->path);
+}
+
+static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *down)
+{
+	const struct flow_key *k;
+	const struct hd_listener *l;
+
+	if (down->down.generation == (uint32_t)p->snapshot->generation)
+		return &p->snapshot->listeners[down->down.listener];
+	k = tcp_conn_key(down->conn);
+	l = hd_snapshot_listener(p->snapshot, &k->local, k->local_port);
+	if (l != NULL) {
+		down->down.listener = (uint32_t)(l - p->snapshot->listeners);
+		down->down.generation = (uint32_t)p->snapshot->generation;
+	}
+	return l;
+}
+
+static const struct proxy_answer no_route = {
+	.status = 404, .flags = HD_FLAG_NR, .details = "route_not_found"};
+
+/* The route of the request, or NULL and what to answer instead. */
+static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down,
+					 const uint8_t *bytes, uint32_t path_n,
+					 struct proxy_answer *a)
+{
+	const struct hd_snapshot *s = p->snapshot;
+	const struct hd_listener *l = listener_of(p, down);
+	const uint8_t *query = memchr(p->path, '?', path_n);
+	struct proxy_request_view q = {
+		.bytes = bytes,
+		.head = &p->head,
+		.path = p->path,
+		.path_n = query != NULL ? (uint32_t)(query - p->path) : path_n,
+	};
+	uint32_t vhost, route;
+
+	*a = no_route;
+	if (l == NULL || l->router == HD_NONE)
+		return NULL;
+	vhost = proxy_route_vhost(
+		s, &s->routers[l->router], p->host,
+		proxy_route_host(bytes + p->head.authority, p->head.authority_n, p->host));
+	if (vhost == HD_NONE) {
+		if (s->routers[l->router].unknown_host_status != 404)
+			*a = (struct proxy_answer){
+				.status = s->routers[l->router].unknown_host_status,
+				.details = "direct_response"};
+		return NULL;
+	}
+	route = proxy_route_find(s, &s->vhosts[vhost], &q, p->own->regex_scratch, &p->memo);
+	return route != HD_NONE ? &s->routes[route] : NULL;
+}
+
+static void copy_retry(struct proxy *p, struct proxy_exchange *x, const struct hd_retry_policy *r)
+{
+	x->retry.on = r->on;
+	x->retry.left = r->attempts;
+	x->retry.backoff_base = r->backoff_base;
+	x->retry.n_statuses = (uint16_t)RTE_MIN(r->statuses_count, (uint32_t)PROXY_RETRY_STATUSES);
+	for (uint32_t i = 0; i < x->retry.n_statuses; i++)
+		x->retry.statuses[i] = p->snapshot->retry_statuses[r->statuses_first + i];
+}
+
+static void copy_cluster(struct proxy *p, struct proxy_exchange *x, uint32_t cluster)
+{
+	const struct hd_cluster *c = &p->snapshot->clusters[cluster];
+
+	x->generation = p->snapshot->generation;
+	x->cluster = cluster;
+	x->cluster_slot = c->slot;
+	x->cluster_n = (uint16_t)RTE_MIN((size_t)c->name.n, sizeof(x->cluster_name));
+	memcpy(x->cluster_name, c->name.p, x->cluster_n);
+	x->idle_timeout = c->idle_timeout;
+	x->max_connection_duration = c->max_connection_duration;
+	x->max_requests_per_connection = c->max_requests_per_connection;
+}
+
+static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
+{
+	x->timeout = r->timeout;
+	if (r->retry.per_try_timeout > 0 &&
+	    (r->timeout == 0 || r->retry.per_try_timeout < r->timeout))
+		x->per_try_timeout = r->retry.per_try_timeout;
+	copy_retry(p, x, &r->retry);
+	copy_text(x->route_name, sizeof(x->route_name), r->name);
+	copy_text(x->route_source, sizeof(x->route_source), r->source.file);
+	x->route_line = r->source.line;
+	x->decorator_n = (uint16_t)RTE_MIN(r->decorator.n, (uint32_t)PROXY_DECORATOR_MAX);
+	memcpy(x->decorator, r->decorator.p, x->decorator_n);
+}
+
+/* The weighted choice; HD_NONE when what was chosen does not exist. */
+static uint32_t choose_cluster(struct proxy *p, const struct hd_route *r)
+{
+	const struct hd_destination *d = p->snapshot->destinations + r->destinations_first;
+	uint32_t i;
+
+	if (r->destinations_count == 0)
+		return HD_NONE;
+	i = proxy_balance_destination(d, r->destinations_count, r->total_weight,
+				      p->own->wrr + r->choice);
+	p->own->destination_requests[r->destinations_first + i]++;
+	return d[i].cluster;
+}
+
+const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x)
+{
+	const struct hd_snapshot *s = p->snapshot;
+
+	if (x->generation == s->generation)
+		return &s->clusters[x->cluster];
+	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		if (s->clusters[i].slot != x->cluster_slot)
+			continue;
+		x->generation = s->generation;
+		x->cluster = i;
+		return &s->clusters[i];
+	}
+	return NULL;
+}
+
+static struct proxy_endpoint_state *state_of(const void *ctx, uint32_t slot)
+{
+	return proxy_pool_endpoint(ctx, slot);
+}
+
+static int is_weighted(struct proxy *p, const struct hd_cluster *c)
+{
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, c->slot);
+	const struct hd_endpoint *ep = p->snapshot->endpoints + c->endpoints_first;
+
+	if (hd_likely(cs->generation == p->snapshot->generation))
+		return cs->is_weighted;
+	cs->generation = p->snapshot->generation;
+	cs->is_weighted = 0;
+	for (uint32_t i = 1; i < c->endpoints_count; i++)
+		cs->is_weighted |= ep[i].weight != ep[0].weight;
+	return cs->is_weighted;
+}
+
+static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchange *x,
+				      const struct hd_cluster *c)
+{
+	struct proxy_balance b = {
+		.snapshot = p->snapshot,
+		.health = p->health,
+		.rr = p->own->rr,
+		.random = &p->random,
+		.state = state_of,
+		.ctx = p,
+	};
+	uint32_t i =
+		proxy_balance_endpoint(&b, c, is_weighted(p, c), x->retry.tried, x->retry.n_tried);
+
+	return i == HD_NONE ? NULL : &p->snapshot->endpoints[i];
+}
+
+static void join_endpoint(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, x->endpoint_slot);
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
+	x->on_endpoint = 1;
+	st->stats.active++;
+	st->stats.requests++;
+	cs->stats.requests_active++;
+	cs->stats.requests++;
+}
+
+static void refuse_try(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)
+{
+	if (why == PROXY_FAIL_OVERFLOW) {
+		proxy_count(p, HD_PROXY_OVERFLOW);
+		proxy_pool_cluster(p, x->cluster_slot)->stats.overflow++;
+	} else if (why == PROXY_FAIL_NO_ENDPOINT) {
+		proxy_count(p, HD_PROXY_NO_ENDPOINT);
+	}
+	x->state = EXCHANGE_BACKOFF;
+	proxy_exchange_try_failed(p, x, why);
+}
+
+/* bytes: the request's head, when it lies parsed in p->head; else NULL. */
+static void start_try(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
+{
+	const struct hd_cluster *c = proxy_exchange_cluster(p, x);
+	const struct hd_endpoint *ep = c != NULL ? pick(p, x, c) : NULL;
+	struct proxy_leg *up;
+
+	if (ep == NULL) {
+		refuse_try(p, x, c == NULL ? PROXY_FAIL_NO_CLUSTER : PROXY_FAIL_NO_ENDPOINT);
+		return;
+	}
+	x->endpoint_slot = ep->slot;
+	x->up_addr = ep->addr;
+	switch (proxy_pool_get(p, x, c, ep, &up)) {
+	case POOL_READY:
+		join_endpoint(p, x);
+		if (bytes != NULL)
+			proxy_exchange_send(p, x, up, bytes);
+		else
+			proxy_exchange_connected(p, x, up);
+		return;
+	case POOL_WAIT:
+		join_endpoint(p, x);
+		return;
+	case POOL_OVERFLOW:
+		refuse_try(p, x, PROXY_FAIL_OVERFLOW);
+		return;
+	case POOL_NO_CONNECT:
+		proxy_count(p, HD_PROXY_CONNECT_FAILURES);
+		refuse_try(p, x, x->failure);
+	}
+}
+
+void proxy_exchange_start_try(struct proxy *p, struct proxy_exchange *x)
+{
+	start_try(p, x, NULL);
+}
+
+/* The head moves from the receive queue to the exchange, which keeps it for further tries and the
+ * access record. */
+static int keep_head(struct proxy *p, struct proxy_exchange *x)
+{
+	uint32_t n = p->head.bytes;
+
+	if (bufq_move(&x->head, tcp_conn_rx(x->down->conn), n, p->pools.indirect) < 0)
+		return -1;
+	tcp_received(x->down->conn, n);
+	return 0;
+}
+
+static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t status,
+			   const char *details)
+{
+	struct proxy_answer a = {.status = status, .details = details};
+
+	proxy_exchange_reply(p, x, &a);
+}
+
+static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes, uint32_t path_n)
+{
+	struct proxy_answer a;
+	const struct hd_route *r = find_route(p, x->down, bytes, path_n, &a);
+	uint32_t cluster;
+
+	if (r == NULL) {
+		proxy_count(p, HD_PROXY_NO_ROUTE);
+		proxy_exchange_reply(p, x, &a);
+		return;
+	}
+	copy_route(p, x, r);
+	cluster = choose_cluster(p, r);
+	if (cluster == HD_NONE) {
+		proxy_count(p, HD_PROXY_NO_CLUSTER);
+		a = proxy_reply_of_failure(PROXY_FAIL_NO_CLUSTER, 0);
+		proxy_exchange_reply(p, x, &a);
+		return;
+	}
+	copy_cluster(p, x, cluster);
+	start_try(p, x, bytes);
+}
+
+void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t *bytes)
+{
+	struct proxy_exchange *x = create(p, down);
+	uint32_t path_n;
+
+	if (x == NULL) {
+		proxy_leg_linger(p, down);
+		return;
+	}
+	down->requests++;
+	proxy_count(p, HD_PROXY_REQUESTS);
+	p->stats->requests++;
+	describe(p, x, bytes);
+	if (keep_head(p, x) < 0) {
+		proxy_count(p, HD_PROXY_NO_MEMORY);
+		x->details = "out_of_buffers";
+		proxy_exchange_destroy(p, x);
+		proxy_leg_abort(p, down);
+		return;
+	}
+	path_n = normalize(p, bytes, &p->head);
+	if (path_n == 0)
+		reply_silently(p, x, 400, "path_normalization_failed");
+	else if (p->head.upgrade == HTTP_UPGRADE_OTHER)
+		reply_silently(p, x, 403, "upgrade_failed");
+	else
+		route(p, x, bytes, path_n);
+}
+
+void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct http_error *e)
+{
+	struct proxy_exchange *x = create(p, down);
+	struct proxy_answer a = proxy_reply_of_error(e);
+
+	proxy_count(p, HD_PROXY_REFUSED_REQUESTS);
+	if (x == NULL) {
+		proxy_leg_linger(p, down);
+		return;
+	}
+	x->close_down = 1;
+	proxy_leg_discard(down);
+	proxy_exchange_reply(p, x, &a);
+}
+
+void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down, uint32_t cluster)
+{
+	struct proxy_exchange *x = create(p, down);
+
+	if (x == NULL || cluster == HD_NONE) {
+		if (x != NULL)
+			proxy_exchange_destroy(p, x);
+		proxy_leg_abort(p, down);
+		return;
+	}
+	x->is_resend = 1; /* a stream has a connection of its own */
+	x->close_down = 1;
+	copy_cluster(p, x, cluster);
+	start_try(p, x, NULL);
+}
+
+const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange *x)
+{
+	struct http_error e;
+	const uint8_t *bytes;
+	uint32_t n;
+
+	bytes = bufq_front(&x->head, &n);
+	if (x->head.bufs > 1) {
+		n = x->head.bytes;
+		bufq_copy_out(&x->head, 0, p->in, n);
+		bytes = p->in;
+	}
+	(void)http1_parse_request(bytes, n, &p->head, &e); /* it was accepted once */
+	return bytes;
+}
+
+static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *x)
+{
+	hd_ns left = x->timeout;
+
+	if (x->deadline != HD_NS_NEVER)
+		left = x->deadline > p->now ? x->deadline - p->now : HD_NS_PER_MS;
+	if (x->per_try_timeout > 0 && (left == 0 || x->per_try_timeout < left))
+		left = x->per_try_timeout;
+	return left / HD_NS_PER_MS;
+}
+
+/* Into a buffer of its own when it surely fits, else by way of the work space. */
+int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
+			  struct bufq *out)
+{
+	const struct http_head *h = &p->head;
+	char ip[HD_ADDR_STRLEN];
+	struct proxy_request_patch q = {
+		.path = p->path,
+		.path_n = normalize(p, bytes, h),
+		.role = x->role,
+		.is_upgrade = x->is_upgrade,
+		.is_chunked = x->request.is_chunked_out,
+		.attempt = (uint16_t)(x->retry.made + 1),
+		.request_id = x->keeps_id ? NULL : x->request_id,
+		.decorator = x->decorator,
+		.decorator_n = x->decorator_n,
+		.expected_ms = expected_ms(p, x),
+	};
+	struct rte_mbuf *m;
+	uint32_t n;
+
+	if (x->role == HD_ROLE_GATEWAY)
+		q.down_ip = proxy_rewrite_ip(&x->down_remote.ip, ip);
+	m = rte_pktmbuf_alloc(p->pools.bufs);
+	if (m == NULL)
+		return -1;
+	if (h->bytes + PROXY_REWRITE_SLACK > rte_pktmbuf_tailroom(m)) {
+		rte_pktmbuf_free(m);
+		return proxy_put(p, out, p->out, proxy_rewrite_request(bytes, h, &q, p->out));
+	}
+	n = proxy_rewrite_request(bytes, h, &q, rte_pktmbuf_mtod(m, uint8_t *));
+	m->data_len = (uint16_t)n;
+	m->pkt_len = n;
+	bufq_append(out, m);
+	return 0;
+}

@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of an exchange, except its beginning (proxy_begin.c). */
+#include "proxy_state.h"
+
+static void touch(struct proxy *p, struct proxy_exchange *x)
+{
+	if (x->down != NULL)
+		proxy_leg_set_due(p, x->down,
+				  p->now + (x->state == EXCHANGE_TUNNEL ? PROXY_TUNNEL_TIMEOUT
+									: PROXY_STREAM_TIMEOUT));
+}
+
+static void arm(struct proxy *p, struct proxy_exchange *x)
+{
+	hd_ns at = RTE_MIN(x->deadline, x->try_deadline);
+
+	at = RTE_MIN(at, x->wake);
+	if (at != HD_NS_NEVER)
+		wheel_arm(&p->wheel, &x->timer.wheel, at);
+	else
+		wheel_cancel(&p->wheel, &x->timer.wheel);
+}
+
+static void drop_replay(struct proxy *p, struct proxy_exchange *x)
+{
+	p->replay_bufs -= x->replay.bufs;
+	bufq_clear(&x->replay);
+}
+
+/* The current try no longer counts at its endpoint and cluster. */
+static void leave_endpoint(struct proxy *p, struct proxy_exchange *x)
+{
+	if (!x->on_endpoint)
+		return;
+	x->on_endpoint = 0;
+	proxy_pool_endpoint(p, x->endpoint_slot)->stats.active--;
+	proxy_pool_cluster(p, x->cluster_slot)->stats.requests_active--;
+}
+
+/* A connection whose request and answer are not both whole ends with a reset: nobody must take the
+ * rest for what it is not. */
+static void let_go_up(struct proxy *p, struct proxy_exchange *x, int is_reusable)
+{
+	struct proxy_leg *up = x->up;
+	int is_whole = is_reusable || (x->request.done && x->response.done);
+
+	if (up == NULL)
+		return;
+	x->up = NULL;
+	up->exchange = NULL;
+	if (is_reusable && tcp_conn_rx(up->conn)->bytes > 0) {
+		proxy_count(p, HD_PROXY_UP_SURPLUS);
+		is_reusable = 0;
+	}
+	if (is_reusable && !up->fin)
+		proxy_pool_put(p, up, x->max_requests_per_connection, x->idle_timeout,
+			       x->max_connection_duration);
+	else
+		proxy_pool_drop(p, up, !is_whole);
+}
+
+/* The current try is over: its connection, its place in a queue, its counts and its timer. */
+static void end_try(struct proxy *p, struct proxy_exchange *x, int is_reusable)
+{
+	if (x->state == EXCHANGE_PENDING)
+		proxy_pool_unwait(p, x);
+	else if (list_is_linked(&x->link))
+		list_remove(&x->link);
+	leave_endpoint(p, x);
+	proxy_retry_end(p, x);
+	x->try_deadline = x->wake = HD_NS_NEVER;
+	let_go_up(p, x, is_reusable);
+}
+
+void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
+{
+	int is_whole = x->up_reusable && x->request.done && x->response.done;
+
+	proxy_record_write(p, x);
+	if (x->down != NULL)
+		x->down->exchange = NULL;
+	drop_replay(p, x);
+	bufq_clear(&x->head);
+	wheel_cancel(&p->wheel, &x->timer.wheel);
+	end_try(p, x, is_whole);
+	core_pool_put(&p->exchanges, x);
+}
+
+/* The answer is out as far as it goes. The caller's connection goes on with its next request, or
+ * ends. */
+static void finish(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_leg *down = x->down;
+	int close = x->close_down || !x->request.done;
+
+	proxy_exchange_destroy(p, x);
+	if (down == NULL)
+		return;
+	if (close)
+		proxy_leg_linger(p, down);
+	else
+		proxy_leg_down_next(p, down);
+}
+
+void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
+{
+	struct proxy_reply_style style = {
+		.role = x->role, .is_head = x->method == HTTP_HEAD, .is_grpc = x->is_grpc};
+	char text[PROXY_REPLY_MAX];
+	uint32_t n, body_n;
+
+	x->close_down |= !x->request.done || p->is_draining;
+	style.close = x->close_down;
+	style.date = proxy_date(p);
+	x->flags |= a->flags;
+	x->details = a->details;
+	x->status = x->is_grpc ? 200 : a->status;
+	x->up_reusable = 0;
+	if (x->down != NULL) {
+		n = proxy_reply_render(a, &style, text, &body_n);
+		x->bytes_sent = body_n;
+		if (tcp_send_copy(x->down->conn, text, n) < 0) {
+			proxy_count(p, HD_PROXY_NO_MEMORY);
+			x->close_down = 1;
+		}
+	}
+	proxy_count(p, HD_PROXY_LOCAL_REPLIES);
+	proxy_count(p, HD_PROXY_RESPONSES);
+	finish(p, x);
+}
+
+/* The answer's head is out and the rest will not come: the caller must not take it for complete.
+ * Its connection ends without a last chunk or short of its length. */
+static void cut(struct proxy *p, struct proxy_exchange *x, uint32_t flag, const char *details)
+{
+	proxy_count(p, HD_PROXY_CUT_ANSWERS);
+	x->flags |= flag;
+	x->details = details;
+	x->close_down = 1;
+	x->up_reusable = 0;
+	finish(p, x);
+}
+
+/* Cannot go on for lack of buffers: both connections end. */
+static void give_up(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_leg *down = x->down;
+
+	proxy_count(p, HD_PROXY_NO_MEMORY);
+	x->flags |= HD_FLAG_LR;
+	x->details = "out_of_buffers";
+	x->up_reusable = 0;
+	proxy_exchange_destroy(p, x);
+	if (down != NULL)
+		proxy_leg_abort(p, down);
+}
+
+void proxy_exchange_try_failed(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)
+{
+	struct proxy_answer a;
+	int was_tried = x->retry.made > 0;
+
+	end_try(p, x, 0);
+	if (why == PROXY_FAIL_PER_TRY_TIMEOUT)
+		proxy_count(p, HD_PROXY_TIMEOUTS);
+	if (x->answer_begun) {
+		cut(p, x, HD_FLAG_UPE, "upstream_reset_after_response_started{protocol_error}");
+		return;
+	}
+	if (proxy_retry_failure(p, x, why)) {
+		arm(p, x);
+		return;
+	}
+	a = proxy_reply_of_failure(why, was_tried);
+	proxy_exchange_reply(p, x, &a);
+}
+
+void proxy_exchange_up_lost(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)
+{
+	proxy_pool_endpoint(p, x->endpoint_slot)->stats.resets++;
+	if (why == PROXY_FAIL_TERMINATED && x->up->reset && x->up->scan.seen == 0 &&
+	    proxy_retry_is_unseen(x) && x->can_replay) {
+		proxy_count(p, HD_PROXY_RESENDS);
+		end_try(p, x, 0);
+		x->is_resend = 1;
+		proxy_exchange_start_try(p, x);
+		return;
+	}
+	proxy_count(p, why == PROXY_FAIL_PROTOCOL ? HD_PROXY_UP_PROTOCOL : HD_PROXY_UP_RESETS);
+	proxy_exchange_try_failed(p, x, why);
+}
+
+void proxy_exchange_down_lost(struct proxy *p, struct proxy_exchange *x)
+{
+	proxy_count(p, HD_PROXY_DOWN_GONE);
+	x->down = NULL;
+	x->flags |= HD_FLAG_DC;
+	x->details = "downstream_remote_disconnect";
+	x->up_reusable = 0;
+	proxy_exchange_destroy(p, x);
+}
+
+void proxy_exchange_silent(struct proxy *p, struct proxy_exchange *x)
+{
+	static const struct proxy_answer late = {
+		.status = 504,
+		.flags = HD_FLAG_SI,
+		.body = "stream timeout",
+		.details = "stream_idle_timeout",
+	};
+	struct proxy_answer a = late;
+
+	proxy_count(p, HD_PROXY_STREAM_TIMEOUTS);
+	if (x->answer_begun || x->state == EXCHANGE_TUNNEL) {
+		cut(p, x, HD_FLAG_SI, late.details);
+		return;
+	}
+	if (!x->request.done)
+		a.status = 408;
+	proxy_exchange_reply(p, x, &a);
+}
+
+static void route_timeout(struct proxy *p, struct proxy_exchange *x)
+{
+	static const struct proxy_answer late = {
+		.status = 504,
+		.flags = HD_FLAG_UT,
+		.body = "upstream request timeout",
+		.details = "response_timeout",
+	};
+
+	proxy_count(p, HD_PROXY_TIMEOUTS);
+	if (x->on_endpoint)
+		proxy_pool_endpoint(p, x->endpoint_slot)->stats.timeouts++;
+	if (x->answer_begun)
+		cut(p, x, HD_FLAG_UT, late.details);
+	else
+		proxy_exchange_reply(p, x, &late);
+}
+
+void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x)
+{
+	if (x->deadline <= p->now) {
+		route_timeout(p, x);
+	} else if (x->try_deadline <= p->now) {
+		proxy_pool_endpoint(p, x->endpoint_slot)->stats.timeouts++;
+		proxy_exchange_try_failed(p, x, PROXY_FAIL_PER_TRY_TIMEOUT);
+	} else if (x->wake <= p->now) {
+		x->wake = HD_NS_NEVER;
+		arm(p, x);
+		if (x->state == EXCHANGE_BACKOFF)
+			proxy_exchange_start_try(p, x);
+		else /* the backend closed, and said neither that it saw the request nor that it did
+			not */
+			proxy_exchange_try_failed(p, x, PROXY_FAIL_TERMINATED);
+	} else {
+		arm(p, x);
+	}
+}
+
+/* The whole request is here: from now on the route's timeout runs (istio-api.md 5.6). */
+static void request_complete(struct proxy *p, struct proxy_exchange *x)
+{
+	x->request_done = p->now;
+	if (x->timeout > 0)
+		x->deadline = p->now + x->timeout;
+	if (x->per_try_timeout > 0 && x->up != NULL)
+		x->try_deadline = p->now + x->per_try_timeout;
+	if (x->timeout > 0 || x->per_try_timeout > 0)
+		arm(p, x);
+}
+
+/* Where references to body bytes go that a later try would need, or NULL. */
+static struct bufq *replay_of(struct proxy *p, struct proxy_exchange *x)
+{
+	uint32_t limit = proxy_retry_needs_body(x)  ? PROXY_REPLAY_MAX
+			 : proxy_retry_is_unseen(x) ? PROXY_UNSEEN_MAX
+						    : 0;
+
+	if (!x->can_replay)
+		return NULL;
+	if (x->replay.bytes < limit && p->replay_bufs < p->replay_bufs_max)
+		return &x->replay;
+	if (limit == PROXY_REPLAY_MAX)
+		proxy_count(p, HD_PROXY_REPLAY_DROPPED);
+	x->can_replay = 0;
+	drop_replay(p, x);
+	return NULL;
+}
+
+static void bad_request_body(struct proxy *p, struct proxy_exchange *x, const struct http_error *e)
+{
+	struct proxy_answer a = proxy_reply_of_error(e);
+
+	proxy_count(p, e->counter);
+	proxy_count(p, HD_PROXY_REFUSED_REQUESTS);
+	if (x->answer_begun)
+		cut(p, x, HD_FLAG_DPE, e->details);
+	else
+		proxy_exchange_reply(p, x, &a);
+}
+
+/* The caller closed in the middle of its body: the backend must never take it for complete. */
+static void request_cut(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_leg *down = x->down;
+
+	proxy_exchange_down_lost(p, x);
+	proxy_leg_release(p, down);
+}
+
+/* Body bytes from the caller to the backend. False: x is no more. */
+static int relay_request(struct proxy *p, struct proxy_exchange *x)
+{
+	struct bufq *in = tcp_conn_rx(x->down->conn), out = {0};
+	uint32_t before = in->bytes, moved, space = tcp_send_space(x->up->conn);
+	struct http_error e = {0};
+	enum proxy_relay_verdict v;
+	struct bufq *keep;
+
+	if (x->request.done || x->up->reset || (space == 0 && before > 0))
+		return 1;
+	keep = replay_of(p, x);
+	p->replay_bufs -= x->replay.bufs;
+	v = proxy_relay(&x->request, in, &out, space, keep, &x->can_replay, &moved, &p->pools, &e);
+	p->replay_bufs += x->replay.bufs;
+	if (before != in->bytes)
+		tcp_received(x->down->conn, before - in->bytes);
+	x->bytes_received += moved;
+	if (out.bytes > 0) {
+		tcp_send(x->up->conn, &out);
+		touch(p, x);
+	}
+	switch (v) {
+	case RELAY_DONE:
+		request_complete(p, x);
+		return 1;
+	case RELAY_FULL:
+		if (tcp_send_space(x->up->conn) > 0)
+			tcp_ready_again(x->down->conn, TCP_EV_READABLE);
+		return 1;
+	case RELAY_DRY:
+		if (!x->down->fin)
+			return 1;
+		request_cut(p, x);
+		return 0;
+	case RELAY_BAD:
+		bad_request_body(p, x, &e);
+		return 0;
+	case RELAY_NO_MEMORY:
+		give_up(p, x);
+		return 0;
+	}
+	return 1;
+}
+
+/* Body bytes that an earlier try sent already. -ENOMEM ends the exchange. */
+static int send_replay(struct proxy *p, struct proxy_exchange *x, struct bufq *out)
+{
+	struct bufq data = {0};
+
+	if (proxy_relay_share(&data, &x->replay, p->pools.indirect) < 0)
+		return -1;
+	if (proxy_relay_frame(&x->request, out, &data, p->pools.bufs) < 0) {
+		bufq_clear(&data);
+		return -1;
+	}
+	if (x->request.done && x->request.is_chunked_out)
+		return proxy_put(p, out, "0\r\n\r\n", 5);
+	return 0;
+}
+
+static void attach(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up)
+{
+	x->up = up;
+	x->state = EXCHANGE_ACTIVE;
+	x->is_resend = 0;
+	x->sent_from = tcp_send_offset(up->conn);
+	x->up_local.ip = tcp_conn_key(up->conn)->local;
+	x->up_local.port = tcp_conn_key(up->conn)->local_port;
+	up->exchange = x;
+	up->state = LEG_BUSY;
+	up->scan = (struct http1_scan){0};
+	up->requests++;
+}
+
+/* The head of the request, parsed into p->head over the bytes returned, lies ready. */
+void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up,
+			 const uint8_t *bytes)
+{
+	struct bufq out = {0};
+
+	attach(p, x, up);
+	if (proxy_exchange_render(p, x, bytes, &out) < 0 || send_replay(p, x, &out) < 0) {
+		bufq_clear(&out);
+		give_up(p, x);
+		return;
+	}
+	tcp_send(up->conn, &out);
+	touch(p, x);
+	if (x->request.done) {
+		if (x->request_done == HD_NS_NEVER) {
+			request_complete(p, x);
+		} else if (x->per_try_timeout > 0) {
+			x->try_deadline = p->now + x->per_try_timeout;
+			arm(p, x);
+		}
+	} else {
+		relay_request(p, x);
+	}
+}
+
+void proxy_exchange_connected(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up)
+{
+	if (x->protocol == 0) {
+		attach(p, x, up);
+		proxy_tunnel_begin(p, x);
+		return;
+	}
+	proxy_exchange_send(p, x, up, proxy_exchange_parse_again(p, x));
+}
+
+/* What the answer's head decides. */
+static void begin_answer(struct proxy *p, struct proxy_exchange *x)
+{
+	const struct http_head *h = &p->head;
+	struct proxy_endpoint_state *ep = proxy_pool_endpoint(p, x->endpoint_slot);
+
+	x->answer_begun = 1;
+	x->status = h->status;
+	x->details = x->is_upgrade && h->status != 101 ? "websocket_handshake_unsuccessful"
+						       : "via_upstream";
+	x->close_down |= !x->request.done || p->is_draining || (x->is_upgrade && h->status != 101);
+	x->up_reusable = h->keep_alive && h->framing != HTTP_BODY_UNTIL_CLOSE;
+	x->try_deadline = HD_NS_NEVER;
+	x->upstream_time =
+		x->request.done && x->request_done != HD_NS_NEVER ? p->now - x->request_done : 0;
+	proxy_body_init(&x->response, h,
+			h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_UNTIL_CLOSE);
+	proxy_retry_end(p, x);
+	drop_replay(p, x);
+	ep->stats.responses_5xx += h->status >= 500;
+	proxy_count(p, HD_PROXY_RESPONSES);
+}
+
+static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
+		     int is_interim)
+{
+	const struct http_head *h = &p->head;
+	struct proxy_response_patch q = {
+		.role = x->role,
+		.is_interim = is_interim != 0,
+		.is_upgrade = h->status == 101,
+		.date = proxy_date(p),
+		.content_length = h->content_length,
+	};
+	struct bufq out = {0};
+
+	if (!is_interim) {
+		q.close = x->close_down && h->status != 101;
+		q.is_chunked = x->response.is_chunked_out;
+		q.has_length =
+			h->framing == HTTP_BODY_LENGTH ||
+			(h->framing == HTTP_BODY_NONE && h->status >= 200 && h->status != 204);
+		q.upstream_ms = x->upstream_time / HD_NS_PER_MS;
+	}
+	if (proxy_put(p, &out, p->out, proxy_rewrite_response(bytes, h, &q, p->out)) < 0)
+		return -1;
+	tcp_send(x->down->conn, &out);
+	touch(p, x);
+	return 0;
+}
+
+static void take_head(struct proxy_exchange *x, uint32_t n)
+{
+	bufq_consume(tcp_conn_rx(x->up->conn), n);
+	tcp_received(x->up->conn, n);
+	x->up->scan = (struct http1_scan){0};
+}
+
+/* The answer is thrown away and the request tried again. When all of it is here its connection can
+ * still be used. */
+static void retry_status(struct proxy *p, struct proxy_exchange *x)
+{
+	const struct http_head *h = &p->head;
+	int is_whole = h->keep_alive && x->request.done &&
+		       (h->framing == HTTP_BODY_NONE || h->framing == HTTP_BODY_LENGTH) &&
+		       tcp_conn_rx(x->up->conn)->bytes == h->bytes + h->content_length;
+
+	proxy_pool_endpoint(p, x->endpoint_slot)->stats.responses_5xx += h->status >= 500;
+	if (is_whole)
+		proxy_leg_discard(x->up);
+	end_try(p, x, is_whole);
+	proxy_retry_schedule(p, x);
+	arm(p, x);
+}
+
+/* What came of a look at the answer's head. */
+enum head_step {
+	HEAD_AGAIN,  /* an interim answer passed */
+	HEAD_PASSED, /* the final head went out: the body follows */
+	HEAD_WAITS,  /* bytes are missing */
+	HEAD_OVER,   /* x is no more, or its up leg is not, or it became a tunnel */
+};
+
+/* The head of an answer lies parsed in p->head. */
+static enum head_step answer_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
+{
+	uint32_t n = p->head.bytes;
+	uint16_t status = p->head.status;
+	int is_interim = status < 200 && status != 101;
+
+	if (status == 101 && (!x->is_upgrade || p->head.upgrade != HTTP_UPGRADE_WEBSOCKET)) {
+		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
+		return HEAD_OVER;
+	}
+	if (!is_interim && proxy_retry_wants_status(p, x, status)) {
+		retry_status(p, x);
+		return HEAD_OVER;
+	}
+	if (is_interim)
+		x->interim_sent = 1;
+	else
+		begin_answer(p, x);
+	if (send_head(p, x, bytes, is_interim) < 0) {
+		give_up(p, x);
+		return HEAD_OVER;
+	}
+	take_head(x, n);
+	if (status != 101)
+		return is_interim ? HEAD_AGAIN : HEAD_PASSED;
+	proxy_tunnel_begin(p, x);
+	return HEAD_OVER;
+}
+
+static enum http_verdict scan_response(struct proxy *p, struct proxy_exchange *x,
+				       const struct bufq *rx, struct http_error *e)
+{
+	struct http1_scan *scan = &x->up->scan;
+	uint32_t offset = scan->seen, head_bytes = 0;
+	enum http_verdict v = HTTP_MORE;
+
+	for (const struct rte_mbuf *m = rx->head; m != NULL && v == HTTP_MORE; m = m->next) {
+		if (offset >= m->data_len) {
+			offset -= m->data_len;
+			continue;
+		}
+		v = http1_scan_response(scan, rte_pktmbuf_mtod_offset(m, const uint8_t *, offset),
+					m->data_len - offset, &head_bytes, e);
+		offset = 0;
+	}
+	if (v != HTTP_DONE)
+		return v;
+	bufq_copy_out(rx, 0, p->in, head_bytes);
+	return http1_parse_response(p->in, head_bytes, x->method, &p->head, e);
+}
+
+static enum http_verdict read_response(struct proxy *p, struct proxy_exchange *x,
+				       const uint8_t **bytes, struct http_error *e)
+{
+	const struct bufq *rx = tcp_conn_rx(x->up->conn);
+	enum http_verdict v;
+	uint32_t n;
+
+	*bytes = bufq_front(rx, &n);
+	if (n == 0)
+		return HTTP_MORE;
+	if (x->up->scan.seen == 0) {
+		v = http1_parse_response(*bytes, n, x->method, &p->head, e);
+		if (v != HTTP_MORE)
+			return v;
+	}
+	*bytes = p->in;
+	return scan_response(p, x, rx, e);
+}
+
+static enum head_step read_answer_head(struct proxy *p, struct proxy_exchange *x)
+{
+	struct http_error e = {0};
+	const uint8_t *bytes;
+
+	switch (read_response(p, x, &bytes, &e)) {
+	case HTTP_DONE:
+		return answer_head(p, x, bytes);
+	case HTTP_BAD:
+		proxy_count(p, e.counter);
+		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
+		return HEAD_OVER;
+	case HTTP_MORE:
+		break;
+	}
+	return HEAD_WAITS;
+}
+
+/* Body bytes from the backend to the caller. */
+static void relay_response(struct proxy *p, struct proxy_exchange *x)
+{
+	struct bufq *in = tcp_conn_rx(x->up->conn), out = {0};
+	uint32_t before = in->bytes, moved = 0;
+	struct http_error e = {0};
+	uint8_t unused;
+	enum proxy_relay_verdict v =
+		proxy_relay(&x->response, in, &out, tcp_send_space(x->down->conn), NULL, &unused,
+			    &moved, &p->pools, &e);
+
+	if (before != in->bytes)
+		tcp_received(x->up->conn, before - in->bytes);
+	x->bytes_sent += moved;
+	if (v == RELAY_DRY && x->up->fin) {
+		int end = x->up->reset ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
+		v = end < 0 ? RELAY_NO_MEMORY : end > 0 ? RELAY_DONE : RELAY_BAD;
+	}
+	if (out.bytes > 0) {
+		tcp_send(x->down->conn, &out);
+		touch(p, x);
+	}
+	switch (v) {
+	case RELAY_DRY:
+		return;
+	case RELAY_FULL:
+		if (tcp_send_space(x->down->conn) > 0)
+			tcp_ready_again(x->up->conn, TCP_EV_READABLE);
+		return;
+	case RELAY_DONE:
+		finish(p, x);
+		return;
+	case RELAY_BAD:
+		proxy_count(p, x->up->fin ? HD_PROXY_UP_RESETS : HD_PROXY_UP_PROTOCOL);
+		cut(p, x, HD_FLAG_UPE, "upstream_reset_after_response_started{protocol_error}");
+		return;
+	case RELAY_NO_MEMORY:
+		give_up(p, x);
+	}
+}
+
+/* The backend closed before its answer's head was complete. Its FIN alone does not say whether it
+ * saw the request: the reset or ACK that follows does. */
+static void closed_early(struct proxy *p, struct proxy_exchange *x)
+{
+	if (!x->up->reset && tcp_conn_rx(x->up->conn)->bytes == 0 && proxy_retry_is_unseen(x) &&
+	    x->can_replay) {
+		if (x->wake == HD_NS_NEVER) {
+			x->wake = p->now + PROXY_VERDICT_TIMEOUT;
+			arm(p, x);
+		}
+		return;
+	}
+	proxy_exchange_up_lost(p, x, PROXY_FAIL_TERMINATED);
+}
+
+static void progress_response(struct proxy *p, struct proxy_exchange *x)
+{
+	enum head_step step = HEAD_AGAIN;
+
+	for (int i = 0; !x->answer_begun && i < PROXY_TURN_INTERIMS; i++) {
+		if (tcp_send_space(x->down->conn) == 0)
+			return;
+		step = read_answer_head(p, x);
+		if (step == HEAD_OVER)
+			return;
+		if (step == HEAD_WAITS) {
+			if (x->up->fin)
+				closed_early(p, x);
+			return;
+		}
+	}
+	if (x->answer_begun)
+		relay_response(p, x);
+	else
+		tcp_ready_again(x->up->conn, TCP_EV_READABLE);
+}
+
+void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32_t events)
+{
+	if (x->state == EXCHANGE_TUNNEL) {
+		proxy_tunnel_relay(p, x);
+		return;
+	}
+	if (x->state != EXCHANGE_ACTIVE) {
+		if (x->down->fin && !x->request.done && tcp_conn_rx(x->down->conn)->bytes == 0)
+			request_cut(p, x);
+		return;
+	}
+	if ((events & (TCP_EV_READABLE | TCP_EV_FIN)) && !relay_request(p, x))
+		return;
+	if (events & TCP_EV_WRITABLE)
+		progress_response(p, x);
+}
+
+void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t events)
+{
+	if (x->state == EXCHANGE_TUNNEL) {
+		proxy_tunnel_relay(p, x);
+		return;
+	}
+	if ((events & TCP_EV_WRITABLE) && !relay_request(p, x))
+		return;
+	progress_response(p, x);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exchange: one request and its answer, or one tunnel. It lives while the request is in flight,
+ * holds copies of all that the snapshot decided, and owns at most one down and one up leg. */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include <heddle/msg.h>
+#include <heddle/snapshot.h>
+
+#include "bufq.h"
+#include "proxy_leg.h"
+#include "proxy_relay.h"
+#include "proxy_reply.h"
+
+#define PROXY_TRIED_MAX 4 /* endpoints remembered, so that a retry goes elsewhere */
+#define PROXY_RETRY_STATUSES 8
+#define PROXY_DECORATOR_MAX 128
+
+enum proxy_exchange_state {
+	EXCHANGE_PENDING, /* waits for a connection in its endpoint's queue */
+	EXCHANGE_BACKOFF, /* waits for the next try */
+	EXCHANGE_FAILED,  /* on the worker's list of tries that failed: `failure` says why */
+	EXCHANGE_ACTIVE,  /* the request went out on `up` */
+	EXCHANGE_TUNNEL,  /* bytes pass both ways, nobody reads them */
+};
+
+/* Where a part of the request head lies, for the access record. */
+struct proxy_span {
+	uint16_t at, n;
+};
+
+/* What the route said about trying again. */
+struct proxy_retry {
+	uint32_t on; /* hd_retry_on */
+	uint16_t left;
+	uint16_t made;
+	uint16_t n_statuses;
+	uint16_t statuses[PROXY_RETRY_STATUSES];
+	uint8_t n_tried;
+	uint8_t counted; /* takes one of the cluster's maxRetries */
+	hd_ns backoff_base;
+	uint32_t tried[PROXY_TRIED_MAX]; /* endpoint slots */
+};
+
+struct proxy_exchange {
+	struct proxy_leg *down, *up; /* NULL: not there, or gone */
+	struct list_link
+		link; /* the endpoint's pending queue, or the worker's list of failed tries */
+	struct proxy_timer timer;
+
+	uint8_t state;	    /* proxy_exchange_state */
+	uint8_t failure;    /* proxy_failure of the last try */
+	uint8_t method;	    /* http_method */
+	uint8_t protocol;   /* 11, or 0 for a TCP stream */
+	uint8_t role;	    /* hd_role */
+	uint8_t close_down; /* the caller's connection ends with this exchange */
+	uint8_t is_upgrade; /* the caller asked for a websocket */
+	uint8_t is_grpc;
+	uint8_t answer_begun; /* a final response head went down */
+	uint8_t interim_sent; /* a 1xx went down: no retry */
+	uint8_t can_replay;   /* head and all body bytes sent so far are still held */
+	uint8_t is_resend;    /* the next connection must be a fresh one */
+	uint8_t keeps_id;     /* the caller brought its own x-request-id */
+	uint8_t up_reusable;
+	uint8_t on_endpoint; /* counted as active there */
+
+	struct bufq head;   /* the request head as received */
+	struct bufq replay; /* body bytes already sent, by reference */
+	struct proxy_body request, response;
+	uint64_t sent_from; /* stream offset of `up` at which this request begins */
+
+	/* Copied from the snapshot: it may be gone before the answer comes. */
+	uint64_t generation;
+	uint32_t cluster, cluster_slot; /* cluster: index in the snapshot of `generation` */
+	uint32_t endpoint_slot;
+	struct hd_addr up_addr;
+	hd_ns timeout, per_try_timeout, idle_timeout, max_connection_duration;
+	uint32_t max_requests_per_connection;
+	struct proxy_retry retry;
+
+	hd_ns started, request_done, deadline, try_deadline, wake; /* HD_NS_NEVER: none */
+	hd_ns upstream_time;
+
+	/* For the access record. */
+	uint64_t bytes_received, bytes_sent;
+	uint32_t flags; /* hd_response_flag */
+	uint16_t status;
+	uint16_t decorator_n, cluster_n;
+	const char *details; /* static text */
+	struct hd_addr down_remote, down_local, up_local;
+	struct proxy_span path, authority, agent, forwarded_for;
+	uint16_t method_at, method_n;
+	uint32_t route_line;
+	char request_id[40];
+	char decorator[PROXY_DECORATOR_MAX];
+	char cluster_name[128];
+	char route_name[48];
+	char route_source[64];
+};
+
+/* The head of a request lies parsed in p->head over the bytes `bytes`; it is the first
+ * p->head.bytes of the leg's receive queue. The leg becomes busy, or is answered at once. */
+void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t *bytes);
+/* What the leg received is no request, or came too late. */
+void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct http_error *e);
+/* A connection of a TCP listener. */
+void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down, uint32_t cluster);
+/* Moves what can be moved, as events of either leg say. */
+void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);
+void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);
+/* The pool has a connected leg for it: the request goes out. */
+void proxy_exchange_connected(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up);
+/* The current try came to nothing (the up leg is already detached): try again by the policy, or
+ * answer. */
+void proxy_exchange_try_failed(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why);
+/* The caller is gone (its leg is already detached). */
+void proxy_exchange_down_lost(struct proxy *p, struct proxy_exchange *x);
+/* The backend is gone. */
+void proxy_exchange_up_lost(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why);
+void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x);
+/* Nothing moved for too long. */
+void proxy_exchange_silent(struct proxy *p, struct proxy_exchange *x);
+/* Ends everything about it: the record, the up leg (back to the pool when it may), the memory. Not
+ * the down leg. */
+void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x);
+/* Answers from Heddle itself and ends the exchange. */
+void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a);
+
+/* Picks an endpoint in the snapshot of now and asks the pool for a connection to it. */
+void proxy_exchange_start_try(struct proxy *p, struct proxy_exchange *x);
+/* The request goes out on this leg; its head lies parsed in p->head over `bytes`. */
+void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up,
+			 const uint8_t *bytes);
+/* Puts the request's head, parsed in p->head, as the backend gets it into out. 0 or -ENOMEM. */
+int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
+			  struct bufq *out);
+/* Parses the head that x kept into p->head again; returns where its bytes lie. */
+const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange *x);
+
+/* Its cluster in the snapshot of now; NULL when a reload took it away. */
+const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_tunnel.c */
+void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x);
+/* Moves what can be moved, both ways, and ends the tunnel when both ways ended. */
+void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_retry.c */
+/* Whether the try that failed with `why` is made again; then it is scheduled. Sets URX or UO when
+ * it is not though it might. */
+int proxy_retry_failure(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why);
+/* The same for an answer with this status: only whether. The caller gets rid of the answer and
+ * calls proxy_retry_schedule. */
+int proxy_retry_wants_status(struct proxy *p, struct proxy_exchange *x, uint16_t status);
+/* Takes one retry and the time until it. */
+void proxy_retry_schedule(struct proxy *p, struct proxy_exchange *x);
+/* The policy may ask for a try after the body went out. */
+int proxy_retry_needs_body(const struct proxy_exchange *x);
+/* The request went out on a used connection whose other end acknowledged no byte of it: so it
+ * cannot have been acted on, whatever its method, and it is safe to send it again. */
+int proxy_retry_is_unseen(const struct proxy_exchange *x);
+/* The try is over for the cluster's count of concurrent retries. */
+void proxy_retry_end(struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_record.c */
+void proxy_record_write(struct proxy *p, const struct proxy_exchange *x);
+
+#endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy_state.h"
+
+struct proxy_cluster_state *proxy_pool_cluster(const struct proxy *p, uint32_t slot)
+{
+	return &p->slots->clusters[slot / PROXY_CHUNK_SLOTS][slot % PROXY_CHUNK_SLOTS];
+}
+
+struct proxy_endpoint_state *proxy_pool_endpoint(const struct proxy *p, uint32_t slot)
+{
+	return &p->slots->endpoints[slot / PROXY_CHUNK_SLOTS][slot % PROXY_CHUNK_SLOTS];
+}
+
+size_t proxy_cluster_state_bytes(void)
+{
+	return sizeof(struct proxy_cluster_state);
+}
+
+size_t proxy_endpoint_state_bytes(void)
+{
+	return sizeof(struct proxy_endpoint_state);
+}
+
+/* Our part of a limit that holds over all workers. */
+static uint32_t share(const struct proxy *p, uint32_t limit)
+{
+	uint32_t n = p->snapshot->n_workers;
+
+	if (n <= 1 || limit == UINT32_MAX)
+		return limit;
+	return RTE_MAX(limit / n + (p->worker < limit % n), 1u);
+}
+
+static void close_idle(struct proxy *p, struct proxy_endpoint_state *st)
+{
+	struct list_link *l;
+
+	while ((l = list_front(&st->idle)) != NULL) {
+		proxy_count(p, HD_PROXY_UP_RETIRED);
+		proxy_pool_drop(p, list_entry(l, struct proxy_leg, link), 0);
+	}
+}
+
+static void fail_pending(struct proxy *p, struct proxy_endpoint_state *st, enum proxy_failure why)
+{
+	struct list_link *l;
+
+	while ((l = list_front(&st->pending)) != NULL) {
+		struct proxy_exchange *x = proxy_exchange_of(l);
+		proxy_pool_unwait(p, x);
+		x->state = EXCHANGE_FAILED;
+		x->failure = why;
+		list_push_back(&p->failed, &x->link);
+	}
+}
+
+/* From now on the slot stands for somebody else, or for nobody: connections in use close when their
+ * exchange is over. */
+static void renew(struct proxy *p, struct proxy_endpoint_state *st)
+{
+	st->incarnation++;
+	close_idle(p, st);
+	fail_pending(p, st, PROXY_FAIL_UNREACHABLE);
+}
+
+static int is_same_addr(const struct hd_addr *a, const struct hd_addr *b)
+{
+	return a->port == b->port && hd_ip_eq(&a->ip, &b->ip);
+}
+
+static void sync_endpoint(struct proxy *p, struct proxy_endpoint_state *st,
+			  const struct hd_endpoint *ep)
+{
+	if (st->idle.next == NULL) {
+		list_init(&st->idle);
+		list_init(&st->pending);
+		st->addr = ep->addr;
+	} else if (hd_unlikely(!is_same_addr(&st->addr, &ep->addr))) {
+		renew(p, st);
+		st->addr = ep->addr;
+	}
+	st->generation = p->snapshot->generation;
+}
+
+static void account_gone(struct proxy *p, struct proxy_leg *leg)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+
+	st->stats.connections--;
+	proxy_pool_cluster(p, leg->up.cluster)->stats.connections--;
+	if (leg->state == LEG_CONNECTING)
+		st->n_connecting--;
+	if (list_is_linked(&leg->link))
+		list_remove(&leg->link);
+	if (list_is_empty(&st->idle) && list_is_linked(&st->link))
+		list_remove(&st->link);
+}
+
+static enum proxy_failure failure_of(enum tcp_error e)
+{
+	switch (e) {
+	case TCP_ERR_TIMEOUT:
+		return PROXY_FAIL_CONNECT_TIMEOUT;
+	case TCP_ERR_UNREACHABLE:
+		return PROXY_FAIL_UNREACHABLE;
+	case TCP_ERR_NO_PORTS:
+	case TCP_ERR_NO_MEMORY:
+		return PROXY_FAIL_LOCAL;
+	default:
+		return PROXY_FAIL_CONNECT;
+	}
+}
+
+/* Begins a connection. PROXY_FAIL_* or -1. */
+static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st, uint32_t endpoint_slot,
+			 const struct hd_cluster *c)
+{
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, c->slot);
+	struct tcp_conn *conn;
+	struct proxy_leg *leg;
+	struct hd_ip local;
+	enum tcp_error e;
+
+	if (net_source_address(p->net, &st->addr.ip, &local) < 0)
+		return PROXY_FAIL_UNREACHABLE;
+	e = tcp_connect(p->tcp, &local, &st->addr, p->now, &conn);
+	if (e != TCP_OK)
+		return failure_of(e);
+	leg = proxy_leg_create(p, conn, 1);
+	if (leg == NULL) {
+		tcp_abort(conn);
+		return PROXY_FAIL_LOCAL;
+	}
+	tcp_set_connect_timeout(conn, c->connect_timeout);
+	if (c->keepalive.probes > 0)
+		tcp_set_keepalive(conn, c->keepalive.probes, c->keepalive.time,
+				  c->keepalive.interval);
+	leg->up.endpoint = endpoint_slot;
+	leg->up.cluster = c->slot;
+	leg->up.incarnation = st->incarnation;
+	st->n_connecting++;
+	st->stats.connections++;
+	cs->stats.connections++;
+	cs->stats.connects++;
+	return -1;
+}
+
+static int is_fresh_enough(const struct proxy *p, const struct proxy_leg *leg,
+			   const struct proxy_endpoint_state *st, uint32_t max_requests,
+			   hd_ns max_duration)
+{
+	if (!p->is_sweeping && st->generation != p->snapshot->generation)
+		return 0; /* a reload took the endpoint away */
+	return leg->up.incarnation == st->incarnation &&
+	       (max_requests == 0 || leg->requests < max_requests) &&
+	       (max_duration == 0 || p->now - tcp_conn_opened(leg->conn) < max_duration);
+}
+
+static struct proxy_leg *take_idle(struct proxy *p, struct proxy_endpoint_state *st,
+				   const struct hd_cluster *c)
+{
+	struct list_link *l;
+
+	while ((l = list_front(&st->idle)) != NULL) {
+		struct proxy_leg *leg = list_entry(l, struct proxy_leg, link);
+		if (tcp_conn_rx(leg->conn)->bytes > 0) {
+			proxy_count(p, HD_PROXY_UP_IDLE_DATA);
+			proxy_pool_drop(p, leg, 1);
+		} else if (!is_fresh_enough(p, leg, st, c->max_requests_per_connection,
+					    c->max_connection_duration)) {
+			proxy_count(p, HD_PROXY_UP_RETIRED);
+			proxy_pool_drop(p, leg, 0);
+		} else {
+			list_remove(l);
+			if (list_is_empty(&st->idle))
+				list_remove(&st->link);
+			leg->due = HD_NS_NEVER;
+			return leg;
+		}
+	}
+	return NULL;
+}
+
+static void wait_for(struct proxy *p, struct proxy_exchange *x, struct proxy_endpoint_state *st)
+{
+	x->state = EXCHANGE_PENDING;
+	list_push_back(&st->pending, &x->link);
+	st->n_pending++;
+	proxy_pool_cluster(p, x->cluster_slot)->stats.pending++;
+}
+
+void proxy_pool_unwait(struct proxy *p, struct proxy_exchange *x)
+{
+	list_remove(&x->link);
+	proxy_pool_endpoint(p, x->endpoint_slot)->n_pending--;
+	proxy_pool_cluster(p, x->cluster_slot)->stats.pending--;
+}
+
+/* An endpoint without any connection gets one whatever the limit says (istio-api.md 5.2), else it
+ * would starve. */
+static int may_connect(const struct proxy *p, const struct proxy_endpoint_state *st,
+		       const struct hd_cluster *c)
+{
+	return proxy_pool_cluster(p, c->slot)->stats.connections < share(p, c->max_connections) ||
+	       st->stats.connections == 0;
+}
+
+enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x,
+				       const struct hd_cluster *c, const struct hd_endpoint *ep,
+				       struct proxy_leg **out)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, ep->slot);
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, c->slot);
+	int failure;
+
+	sync_endpoint(p, st, ep);
+	if (cs->stats.requests_active >= share(p, c->max_requests))
+		return POOL_OVERFLOW;
+	*out = x->is_resend ? NULL : take_idle(p, st, c);
+	if (*out != NULL)
+		return POOL_READY;
+	if (cs->stats.pending >= share(p, c->max_pending_requests))
+		return POOL_OVERFLOW;
+	if (st->n_connecting <= st->n_pending) {
+		if (may_connect(p, st, c)) {
+			failure = begin_connect(p, st, ep->slot, c);
+			if (failure >= 0 && st->n_connecting == 0) {
+				x->failure = (uint8_t)failure;
+				return POOL_NO_CONNECT;
+			}
+		} else {
+			x->is_resend = 0; /* a fresh connection is not to be had: any will do */
+		}
+	}
+	wait_for(p, x, st);
+	return POOL_WAIT;
+}
+
+/* The first in the queue that may use this leg: a request that is sent again wants one that never
+ * carried another. */
+static struct proxy_exchange *next_waiting(struct proxy_endpoint_state *st,
+					   const struct proxy_leg *leg)
+{
+	struct list_link *l = list_front(&st->pending);
+
+	for (int i = 0; l != NULL && i < 4; i++, l = list_next(&st->pending, l)) {
+		struct proxy_exchange *x = proxy_exchange_of(l);
+		if (leg->requests == 0 || !x->is_resend)
+			return x;
+	}
+	return NULL;
+}
+
+static void hand_out(struct proxy *p, struct proxy_endpoint_state *st, struct proxy_leg *leg,
+		     hd_ns idle_timeout)
+{
+	struct proxy_exchange *x = next_waiting(st, leg);
+
+	if (x != NULL) {
+		proxy_pool_unwait(p, x);
+		leg->due = HD_NS_NEVER;
+		proxy_exchange_connected(p, x, leg);
+		return;
+	}
+	leg->state = LEG_IDLE;
+	list_push_front(&st->idle, &leg->link);
+	if (!list_is_linked(&st->link))
+		list_push_back(&p->pooled, &st->link);
+	proxy_leg_set_due(p, leg, p->now + (idle_timeout > 0 ? idle_timeout : PROXY_IDLE_TIMEOUT));
+}
+
+/* A connection went away: those who still wait may need another. */
+static void top_up(struct proxy *p, struct proxy_endpoint_state *st, uint32_t endpoint_slot)
+{
+	struct list_link *l = list_front(&st->pending);
+	const struct hd_cluster *c;
+	int failure;
+
+	if (l == NULL || st->n_connecting >= st->n_pending)
+		return;
+	c = proxy_exchange_cluster(p, proxy_exchange_of(l));
+	if (c == NULL) {
+		fail_pending(p, st, PROXY_FAIL_UNREACHABLE);
+		return;
+	}
+	if (!may_connect(p, st, c))
+		return;
+	failure = begin_connect(p, st, endpoint_slot, c);
+	if (failure >= 0 && st->stats.connections == 0)
+		fail_pending(p, st, (enum proxy_failure)failure);
+}
+
+void proxy_pool_drop(struct proxy *p, struct proxy_leg *leg, int with_reset)
+{
+	uint32_t slot = leg->up.endpoint;
+
+	account_gone(p, leg);
+	if (with_reset)
+		proxy_leg_abort(p, leg);
+	else
+		proxy_leg_release(p, leg);
+	top_up(p, proxy_pool_endpoint(p, slot), slot);
+}
+
+void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_requests,
+		    hd_ns idle_timeout, hd_ns max_duration)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+
+	if (!is_fresh_enough(p, leg, st, max_requests, max_duration) || p->is_draining) {
+		proxy_count(p, HD_PROXY_UP_RETIRED);
+		proxy_pool_drop(p, leg, 0);
+		return;
+	}
+	hand_out(p, st, leg, idle_timeout);
+}
+
+static void connect_failed(struct proxy *p, struct proxy_leg *leg)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+	enum proxy_failure why = failure_of(tcp_conn_error(leg->conn));
+
+	proxy_count(p, HD_PROXY_CONNECT_FAILURES);
+	st->stats.connect_failures++;
+	account_gone(p, leg);
+	proxy_leg_release(p, leg);
+	fail_pending(p, st, why);
+}
+
+static void connect_done(struct proxy *p, struct proxy_leg *leg)
+{
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+
+	st->n_connecting--;
+	leg->state = LEG_IDLE;
+	if (leg->up.incarnation != st->incarnation || leg->fin) {
+		proxy_count(p, HD_PROXY_UP_RETIRED);
+		proxy_pool_drop(p, leg, 0);
+		return;
+	}
+	hand_out(p, st, leg, 0);
+}
+
+void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
+{
+	if (leg->state == LEG_CONNECTING) {
+		if (events & TCP_EV_RESET)
+			connect_failed(p, leg);
+		else if (events & TCP_EV_CONNECTED)
+			connect_done(p, leg);
+		return;
+	}
+	if (leg->fin)
+		proxy_count(p, HD_PROXY_UP_IDLE_CLOSED);
+	else if (events & TCP_EV_READABLE)
+		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
+	else
+		return;
+	proxy_pool_drop(p, leg, !leg->fin);
+}
+
+void proxy_pool_snapshot(struct proxy *p)
+{
+	p->swept = 0;
+	p->is_sweeping = 1;
+}
+
+/* First all endpoints of the snapshot are marked, then those with connections at rest that are not
+ * marked are emptied. */
+int proxy_pool_sweep(struct proxy *p)
+{
+	const struct hd_snapshot *s = p->snapshot;
+	struct list_link *l, *next;
+	uint32_t budget = PROXY_TURN_SWEEP;
+
+	if (!p->is_sweeping)
+		return 0;
+	for (; p->swept < s->n_endpoints && budget > 0; p->swept++, budget--)
+		sync_endpoint(p, proxy_pool_endpoint(p, s->endpoints[p->swept].slot),
+			      &s->endpoints[p->swept]);
+	if (p->swept < s->n_endpoints)
+		return 1;
+	for (l = list_front(&p->pooled); l != NULL; l = next) {
+		struct proxy_endpoint_state *st = list_entry(l, struct proxy_endpoint_state, link);
+		next = list_next(&p->pooled, l);
+		if (st->generation != s->generation)
+			renew(p, st);
+	}
+	p->is_sweeping = 0;
+	return 1;
+}
+
+int proxy_pool_drain(struct proxy *p)
+{
+	struct list_link *l = list_front(&p->pooled);
+
+	if (l == NULL)
+		return 0;
+	close_idle(p, list_entry(l, struct proxy_endpoint_state, link));
+	return 1;
+}

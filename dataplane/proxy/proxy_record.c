@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The access record of a finished exchange, written straight into the ring that ctrl reads. */
+#include "proxy_state.h"
+
+/* A part of the request's head, cut to fit. Returns how much of it there is. */
+static uint16_t put_span(const struct proxy_exchange *x, struct proxy_span s, char *out,
+			 uint32_t room)
+{
+	uint32_t n = RTE_MIN((uint32_t)s.n, room);
+
+	if ((uint32_t)s.at + n > x->head.bytes)
+		return 0;
+	if (n > 0)
+		bufq_copy_out(&x->head, s.at, out, n);
+	return (uint16_t)n;
+}
+
+static void put_times(const struct proxy *p, const struct proxy_exchange *x,
+		      struct hd_access_record *r)
+{
+	r->start_wall = (hd_ns)((int64_t)x->started + p->wall_offset);
+	r->duration = p->now - x->started;
+	r->upstream_time = x->upstream_time;
+}
+
+static void put_addresses(const struct proxy_exchange *x, struct hd_access_record *r)
+{
+	r->down_remote = x->down_remote;
+	r->down_local = x->down_local;
+	r->up_remote = x->up_addr;
+	r->up_local = x->up_local;
+}
+
+static void put_request(const struct proxy_exchange *x, struct hd_access_record *r)
+{
+	struct proxy_span method = {x->method_at, x->method_n};
+
+	r->method_n = (uint8_t)put_span(x, method, r->method, sizeof(r->method));
+	put_span(x, x->path, r->path, sizeof(r->path));
+	r->path_n = x->path.n;
+	r->path_cut = x->path.n > sizeof(r->path);
+	put_span(x, x->authority, r->authority, sizeof(r->authority));
+	r->authority_n = x->authority.n;
+	put_span(x, x->agent, r->agent, sizeof(r->agent));
+	r->agent_n = x->agent.n;
+	put_span(x, x->forwarded_for, r->forwarded_for, sizeof(r->forwarded_for));
+	r->forwarded_for_n = x->forwarded_for.n;
+	memcpy(r->request_id, x->request_id, sizeof(r->request_id));
+}
+
+static void put_decisions(const struct proxy_exchange *x, struct hd_access_record *r)
+{
+	size_t details_n = strlen(x->details);
+
+	r->flags = x->flags;
+	r->status = x->status;
+	r->retries = x->retry.made;
+	r->protocol = x->protocol;
+	r->bytes_received = x->bytes_received;
+	r->bytes_sent = x->bytes_sent;
+	r->details_n = (uint16_t)details_n;
+	memcpy(r->details, x->details, RTE_MIN(details_n, sizeof(r->details)));
+	r->cluster_n = x->cluster_n;
+	memcpy(r->cluster, x->cluster_name, x->cluster_n);
+	memcpy(r->route_name, x->route_name, sizeof(r->route_name));
+	memcpy(r->route_source, x->route_source, sizeof(r->route_source));
+	r->route_source_line = x->route_line;
+}
+
+void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
+{
+	struct hd_access_record *r;
+
+	if (p->access == NULL)
+		return;
+	r = hd_ring_slot(p->access);
+	if (r == NULL) {
+		proxy_count(p, HD_WORKER_LOG_RING_FULL);
+		return;
+	}
+	put_times(p, x, r);
+	put_addresses(x, r);
+	put_request(x, r);
+	put_decisions(x, r);
+	r->worker = (uint8_t)p->worker;
+	hd_ring_push(p->access);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that Heddle makes itself, with Envoy's statuses, texts, flags and details
+ * (istio-api.md 3.1, observed-istio.md 1). */
+#ifndef PROXY_REPLY_H
+#define PROXY_REPLY_H
+
+#include <heddle/msg.h>
+#include <heddle/snapshot.h>
+
+#include "http.h"
+
+/* Why a try failed. X(symbol, status, flag, reset reason, details). */
+#define PROXY_FAILURES(X)                                                                                                \
+	X(CONNECT, 503, UF, "remote connection failure",                                                                 \
+	  "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}") \
+	X(UNREACHABLE, 503, UF, "remote connection failure",                                                             \
+	  "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_No_route_to_host}")   \
+	X(LOCAL, 503, UF, "local connection failure",                                                                    \
+	  "upstream_reset_before_response_started{local_connection_failure}")                                            \
+	X(CONNECT_TIMEOUT, 503, UF, "connection timeout",                                                                \
+	  "upstream_reset_before_response_started{connection_timeout}")                                                  \
+	X(TERMINATED, 503, UC, "connection termination",                                                                 \
+	  "upstream_reset_before_response_started{connection_termination}")                                              \
+	X(PROTOCOL, 502, UPE, "protocol error",                                                                          \
+	  "upstream_reset_before_response_started{protocol_error}")                                                      \
+	X(OVERFLOW, 503, UO, "overflow", "upstream_reset_before_response_started{overflow}")                             \
+	X(PER_TRY_TIMEOUT, 504, UT, NULL, "upstream_per_try_timeout")                                                    \
+	X(NO_ENDPOINT, 503, UH, NULL, "no_healthy_upstream")                                                             \
+	X(NO_CLUSTER, 503, NC, NULL, "cluster_not_found")
+
+enum proxy_failure {
+#define PROXY_FAILURE_ENUM(symbol, status, flag, reason, details) PROXY_FAIL_##symbol,
+	PROXY_FAILURES(PROXY_FAILURE_ENUM)
+#undef PROXY_FAILURE_ENUM
+};
+
+struct proxy_answer {
+	uint16_t status;
+	uint8_t is_overload; /* x-envoy-overloaded: true */
+	uint8_t is_retried;  /* the text says that there were several tries */
+	uint32_t flags;	     /* hd_response_flag */
+	const char *body;    /* or a reset reason to put into Envoy's sentence, when is_reset */
+	uint8_t is_reset;
+	const char *details;
+};
+
+/* What the caller gets when the last try failed like this. */
+struct proxy_answer proxy_reply_of_failure(enum proxy_failure why, int is_retried);
+/* What the caller gets for bytes that are no request. */
+struct proxy_answer proxy_reply_of_error(const struct http_error *e);
+uint32_t proxy_failure_flag(enum proxy_failure why);
+
+struct proxy_reply_style {
+	uint8_t role;	 /* hd_role */
+	uint8_t is_head; /* no body follows, whatever the length says (RFC 9110 9.3.2) */
+	uint8_t is_grpc; /* trailers-only answer (istio-api.md 3.4) */
+	uint8_t close;
+	const char *date; /* 29 bytes */
+};
+#define PROXY_REPLY_MAX 1024
+/* Renders head and body; returns their length. *body_n: how much of it is body. */
+uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_reply_style *s,
+			    char out[PROXY_REPLY_MAX], uint32_t *body_n);
+
+#endif

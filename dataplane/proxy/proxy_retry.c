@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a request is tried again, and when (istio-api.md 5.6). */
+#include "proxy_state.h"
+
+#define RETRY_RESETS (HD_RETRY_RESET | HD_RETRY_5XX | HD_RETRY_GATEWAY_ERROR)
+#define RETRY_CONNECTS (RETRY_RESETS | HD_RETRY_CONNECT_FAILURE | HD_RETRY_RESET_BEFORE_REQUEST)
+
+/* Conditions that ask for another try after such a failure. */
+static const uint32_t conditions[] = {
+	[PROXY_FAIL_CONNECT] = RETRY_CONNECTS,
+	[PROXY_FAIL_UNREACHABLE] = RETRY_CONNECTS,
+	[PROXY_FAIL_LOCAL] = RETRY_CONNECTS,
+	[PROXY_FAIL_CONNECT_TIMEOUT] = RETRY_CONNECTS,
+	[PROXY_FAIL_TERMINATED] = RETRY_RESETS,
+	[PROXY_FAIL_PROTOCOL] = RETRY_RESETS,
+	[PROXY_FAIL_PER_TRY_TIMEOUT] = RETRY_RESETS,
+	[PROXY_FAIL_OVERFLOW] = 0,
+	[PROXY_FAIL_NO_ENDPOINT] = 0,
+	[PROXY_FAIL_NO_CLUSTER] = 0,
+};
+
+static uint32_t share_of_retries(const struct proxy *p, const struct hd_cluster *c)
+{
+	uint32_t n = p->snapshot->n_workers;
+
+	return n <= 1 || c->max_retries == UINT32_MAX ? c->max_retries
+						      : RTE_MAX(c->max_retries / n, 1u);
+}
+
+/* There is a try left and room for it; sets the flag of what there is not. */
+static int may_retry(struct proxy *p, struct proxy_exchange *x)
+{
+	const struct hd_cluster *c = proxy_exchange_cluster(p, x);
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
+	if (!x->can_replay || x->interim_sent || c == NULL)
+		return 0;
+	if (x->retry.left == 0) {
+		if (x->retry.made > 0)
+			x->flags |= HD_FLAG_URX;
+		return 0;
+	}
+	if (cs->retries_active >= share_of_retries(p, c)) {
+		proxy_count(p, HD_PROXY_RETRY_OVERFLOW);
+		x->flags |= HD_FLAG_UO;
+		return 0;
+	}
+	return 1;
+}
+
+int proxy_retry_failure(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)
+{
+	if (!(conditions[why] & x->retry.on) || !may_retry(p, x))
+		return 0;
+	proxy_retry_schedule(p, x);
+	return 1;
+}
+
+static int is_wanted(const struct proxy_exchange *x, uint16_t status)
+{
+	uint32_t on = x->retry.on;
+
+	if ((on & HD_RETRY_5XX) && status >= 500)
+		return 1;
+	if ((on & HD_RETRY_GATEWAY_ERROR) && status >= 502 && status <= 504)
+		return 1;
+	if ((on & HD_RETRY_RETRIABLE_4XX) && status == 409)
+		return 1;
+	for (uint32_t i = 0; i < x->retry.n_statuses; i++)
+		if (x->retry.statuses[i] == status)
+			return 1;
+	return 0;
+}
+
+int proxy_retry_wants_status(struct proxy *p, struct proxy_exchange *x, uint16_t status)
+{
+	return is_wanted(x, status) && may_retry(p, x);
+}
+
+static void remember_tried(struct proxy_exchange *x)
+{
+	struct proxy_retry *r = &x->retry;
+
+	if (r->n_tried < PROXY_TRIED_MAX)
+		r->tried[r->n_tried++] = x->endpoint_slot;
+	else
+		r->tried[r->made % PROXY_TRIED_MAX] = x->endpoint_slot;
+}
+
+/* Full jitter: uniform in [0, min(base x 2^(n-1), 10 x base)) before the n-th retry, in steps of a
+ * microsecond. */
+static hd_ns backoff(struct proxy *p, const struct proxy_retry *r)
+{
+	uint64_t base_us = r->backoff_base / HD_NS_PER_US;
+	uint64_t most_us =
+		r->made > 4 ? 10 * base_us : RTE_MIN(base_us << (r->made - 1), 10 * base_us);
+
+	if (most_us == 0)
+		return 0;
+	return proxy_random_below(&p->random, (uint32_t)RTE_MIN(most_us, (uint64_t)UINT32_MAX)) *
+	       HD_NS_PER_US;
+}
+
+void proxy_retry_schedule(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
+	remember_tried(x);
+	x->retry.left--;
+	x->retry.made++;
+	x->retry.counted = 1;
+	cs->retries_active++;
+	cs->stats.retries++;
+	proxy_count(p, HD_PROXY_RETRIES);
+	x->state = EXCHANGE_BACKOFF;
+	x->wake = p->now + backoff(p, &x->retry);
+}
+
+void proxy_retry_end(struct proxy *p, struct proxy_exchange *x)
+{
+	if (!x->retry.counted)
+		return;
+	x->retry.counted = 0;
+	proxy_pool_cluster(p, x->cluster_slot)->retries_active--;
+}
+
+int proxy_retry_needs_body(const struct proxy_exchange *x)
+{
+	const uint32_t before_sending = HD_RETRY_CONNECT_FAILURE | HD_RETRY_REFUSED_STREAM |
+					HD_RETRY_RESET_BEFORE_REQUEST | HD_RETRY_GRPC_UNAVAILABLE |
+					HD_RETRY_GRPC_CANCELLED;
+
+	return x->retry.left > 0 && (x->retry.on & ~before_sending) && !x->interim_sent;
+}
+
+int proxy_retry_is_unseen(const struct proxy_exchange *x)
+{
+	return x->up != NULL && x->up->requests > 1 && !x->interim_sent &&
+	       tcp_acked_offset(x->up->conn) <= x->sent_from;
+}

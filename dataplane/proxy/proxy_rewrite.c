@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy_rewrite.h"
+
+struct cursor {
+	uint8_t *at;
+};
+
+static void put(struct cursor *c, const void *p, uint32_t n)
+{
+	memcpy(c->at, p, n);
+	c->at += n;
+}
+
+#define put_text(c, text) put((c), (text), sizeof(text) - 1)
+
+static void put_end(struct cursor *c)
+{
+	put_text(c, "\r\n");
+}
+
+/* The capital letters of eight bytes become small; everything else stays, bytes above 127 too. */
+static uint64_t lower8(uint64_t w)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t seven = w & (0x7f * ones);
+	uint64_t from_a = seven + (0x80 - 'A') * ones, past_z = seven + (0x80 - 'Z' - 1) * ones;
+
+	return w | (((from_a ^ past_z) & ~w & (0x80 * ones)) >> 2);
+}
+
+static void put_lower(struct cursor *c, const uint8_t *p, uint32_t n)
+{
+	uint64_t w;
+	uint32_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&w, p + i, 8);
+		w = lower8(w);
+		memcpy(c->at + i, &w, 8);
+	}
+	for (; i < n; i++)
+		c->at[i] = (uint8_t)(p[i] - 'A') < 26 ? p[i] | 0x20 : p[i];
+	c->at += n;
+}
+
+static void put_field(struct cursor *c, const uint8_t *bytes, const struct http_field *f)
+{
+	put_lower(c, bytes + f->name, f->name_n);
+	put_text(c, ": ");
+	put(c, bytes + f->value, f->value_n);
+	put_end(c);
+}
+
+uint32_t proxy_rewrite_decimal(uint8_t *out, uint64_t n)
+{
+	uint8_t digits[20];
+	uint32_t i = 20;
+
+	do {
+		digits[--i] = (uint8_t)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	memcpy(out, digits + i, 20 - i);
+	return 20 - i;
+}
+
+static void put_decimal(struct cursor *c, uint64_t n)
+{
+	c->at += proxy_rewrite_decimal(c->at, n);
+}
+
+static void put_length(struct cursor *c, uint64_t n)
+{
+	put_text(c, "content-length: ");
+	put_decimal(c, n);
+	put_end(c);
+}
+
+void proxy_rewrite_uuid(uint64_t a, uint64_t b, char out[37])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64_t words[2] = {(a & ~UINT64_C(0xf000)) | 0x4000,
+			     (b & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63};
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < 32; i++) {
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			out[at++] = '-';
+		out[at++] = hex[(words[i / 16] >> (60 - 4 * (i % 16))) & 15];
+	}
+	out[at] = 0;
+}
+
+static void two_digits(char *out, uint32_t n)
+{
+	out[0] = (char)('0' + n / 10);
+	out[1] = (char)('0' + n % 10);
+}
+
+/* Days to year, month and day after Howard Hinnant's civil_from_days: eras of 400 years that begin
+ * in March. */
+void proxy_rewrite_date(uint64_t seconds, char out[30])
+{
+	static const char days[] = "ThuFriSatSunMonTueWed",
+			  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	uint64_t day = seconds / 86400, z = day + 719468;
+	uint32_t left = (uint32_t)(seconds % 86400);
+	uint32_t of_era = (uint32_t)(z % 146097);
+	uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	uint32_t m = (5 * of_year + 2) / 153;
+	uint32_t month = m < 10 ? m + 2 : m - 10;
+
+	year += (uint32_t)(z / 146097) * 400 + (month < 2);
+	memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", 30);
+	memcpy(out, days + 3 * (day % 7), 3);
+	two_digits(out + 5, of_year - (153 * m + 2) / 5 + 1);
+	memcpy(out + 8, months + 3 * month, 3);
+	two_digits(out + 12, year / 100 % 100);
+	two_digits(out + 14, year % 100);
+	two_digits(out + 17, left / 3600);
+	two_digits(out + 20, left / 60 % 60);
+	two_digits(out + 23, left % 60);
+}
+
+static uint32_t put_hex(char *out, uint32_t n)
+{
+	uint32_t digits = n > 0xfff ? 4 : n > 0xff ? 3 : n > 0xf ? 2 : 1;
+
+	for (uint32_t i = 0; i < digits; i++)
+		out[i] = "0123456789abcdef"[(n >> (4 * (digits - 1 - i))) & 15];
+	return digits;
+}
+
+/* The first longest run of two or more zero groups (RFC 5952 4.2); *n is 0 when there is none. */
+static uint32_t zero_run(const uint16_t group[8], uint32_t *n)
+{
+	uint32_t best = 8, run = 0;
+
+	*n = 1;
+	for (uint32_t i = 0; i < 8; i++) {
+		run = group[i] == 0 ? run + 1 : 0;
+		if (run > *n) {
+			*n = run;
+			best = i + 1 - run;
+		}
+	}
+	if (best == 8)
+		*n = 0;
+	return best;
+}
+
+static void put_ip6(const struct hd_ip *ip, char *out)
+{
+	uint16_t group[8];
+	uint32_t at = 0, run, run_n;
+
+	for (uint32_t i = 0; i < 8; i++)
+		group[i] = (uint16_t)(ip->b[2 * i] << 8 | ip->b[2 * i + 1]);
+	run = zero_run(group, &run_n);
+	for (uint32_t i = 0; i < 8; i++) {
+		if (i == run) {
+			out[at++] = ':';
+			if (i + run_n == 8)
+				out[at++] = ':';
+			i += run_n - 1;
+			continue;
+		}
+		if (i > 0)
+			out[at++] = ':';
+		at += put_hex(out + at, group[i]);
+	}
+	out[at] = 0;
+}
+
+const char *proxy_rewrite_ip(const struct hd_ip *ip, char out[HD_ADDR_STRLEN])
+{
+	uint8_t *at = (uint8_t *)out;
+
+	if (!hd_ip_is_v4(ip)) {
+		put_ip6(ip, out);
+		return out;
+	}
+	for (uint32_t i = 12; i < 16; i++) {
+		at += proxy_rewrite_decimal(at, ip->b[i]);
+		*at++ = '.';
+	}
+	at[-1] = 0;
+	return out;
+}
+
+/* Fields that steer Envoy and that no caller may set (istio-api.md 3.2), or that we set ourselves.
+ * Names after "x-envoy-". `edge`: taken only from callers of a gateway. */
+static const struct {
+	const char *name;
+	uint8_t n, edge;
+} steering[] = {
+#define STEERING(name, edge)                 \
+	{                                    \
+		name, sizeof(name) - 1, edge \
+	}
+	STEERING("retry-on", 0),
+	STEERING("retry-grpc-on", 0),
+	STEERING("max-retries", 0),
+	STEERING("retriable-status-codes", 0),
+	STEERING("retriable-header-names", 0),
+	STEERING("upstream-rq-timeout-ms", 0),
+	STEERING("upstream-rq-per-try-timeout-ms", 0),
+	STEERING("upstream-rq-timeout-alt-response", 0),
+	STEERING("hedge-on-per-try-timeout", 0),
+	STEERING("force-trace", 0),
+	STEERING("upstream-alt-stat-name", 0),
+	STEERING("ip-tags", 0),
+	STEERING("original-url", 0),
+	STEERING("expected-rq-timeout-ms", 0),
+	STEERING("internal", 0),
+	STEERING("attempt-count", 0),
+	STEERING("decorator-operation", 0),
+	STEERING("original-path", 1),
+	STEERING("downstream-service-cluster", 1),
+	STEERING("downstream-service-node", 1),
+	STEERING("external-address", 1),
+#undef STEERING
+};
+
+#define ENVOY_PREFIX 8 /* "x-envoy-" */
+
+static int has_envoy_prefix(const uint8_t *name, uint32_t n)
+{
+	uint64_t w;
+
+	if (n < ENVOY_PREFIX)
+		return 0;
+	memcpy(&w, name, 8);
+	return lower8(w) == __builtin_bswap64(UINT64_C(0x782d656e766f792d));
+}
+
+static int is_steering(const uint8_t *name, uint32_t n, int is_edge)
+{
+	if (!has_envoy_prefix(name, n))
+		return 0;
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(steering); i++)
+		if (steering[i].n == n - ENVOY_PREFIX && (!steering[i].edge || is_edge) &&
+		    http_name_eq(name + ENVOY_PREFIX, n - ENVOY_PREFIX, steering[i].name))
+			return 1;
+	return 0;
+}
+
+/* What was put out already: each is put once, where its first line stood, or at the end. */
+struct placed {
+	uint8_t length, coding, id, forwarded_for, proto, upgrade, server, date;
+};
+
+static void put_coding(struct cursor *c)
+{
+	put_text(c, "transfer-encoding: chunked\r\n");
+}
+
+static void put_framing(struct cursor *c, const struct http_head *h, int is_chunked,
+			struct placed *placed)
+{
+	if (is_chunked && !placed->coding) {
+		placed->coding = 1;
+		put_coding(c);
+	} else if (!is_chunked && h->framing == HTTP_BODY_LENGTH && !placed->length) {
+		placed->length = 1;
+		put_length(c, h->content_length);
+	}
+}
+
+static void put_request_id(struct cursor *c, const char *id)
+{
+	put_text(c, "x-request-id: ");
+	put(c, id, 36);
+	put_end(c);
+}
+
+static void put_proto(struct cursor *c)
+{
+	put_text(c, "x-forwarded-proto: http\r\n");
+}
+
+/* The field that a line turns into, or nothing. Fields that matter to security are looked at before
+ * Connection's list is: a caller must not be able to name them there. */
+static void put_request_field(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
+			      const struct http_field *f, const struct proxy_request_patch *q,
+			      struct placed *placed)
+{
+	int is_edge = q->role == HD_ROLE_GATEWAY;
+
+	switch (f->id) {
+	case HTTP_F_HOST:
+	case HTTP_F_X_FORWARDED_CLIENT_CERT: /* nobody on this connection has shown a certificate
+						(istio-api.md 3.3) */
+		return;
+	case HTTP_F_CONTENT_LENGTH:
+	case HTTP_F_TRANSFER_ENCODING:
+		put_framing(c, h, q->is_chunked, placed);
+		return;
+	case HTTP_F_UPGRADE:
+		if (q->is_upgrade && !placed->upgrade) {
+			placed->upgrade = 1;
+			put_text(c, "connection: upgrade\r\nupgrade: websocket\r\n");
+		}
+		return;
+	case HTTP_F_X_REQUEST_ID:
+		if (q->request_id == NULL)
+			put_field(c, bytes, f);
+		else if (!placed->id)
+			put_request_id(c, q->request_id);
+		placed->id = 1;
+		return;
+	case HTTP_F_X_FORWARDED_PROTO:
+		if (!is_edge)
+			put_field(c, bytes, f);
+		else if (!placed->proto)
+			put_proto(c);
+		placed->proto = 1;
+		return;
+	case HTTP_F_X_FORWARDED_FOR:
+		put_field(c, bytes, f);
+		if (is_edge && !placed->forwarded_for &&
+		    !(h->repeated >> HTTP_F_X_FORWARDED_FOR & 1)) {
+			c->at[-2] = ',';
+			c->at--;
+			put(c, q->down_ip, (uint32_t)strlen(q->down_ip));
+			put_end(c);
+			placed->forwarded_for = 1;
+		}
+		return;
+	default:
+		if (!f->hop && !is_steering(bytes + f->name, f->name_n, is_edge))
+			put_field(c, bytes, f);
+	}
+}
+
+static void put_request_line(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
+			     const struct proxy_request_patch *q)
+{
+	put(c, bytes + h->start, h->method_n);
+	put_text(c, " ");
+	put(c, q->path, q->path_n);
+	put_text(c, " HTTP/1.1\r\nhost: ");
+	put(c, bytes + h->authority, h->authority_n);
+	put_end(c);
+}
+
+static void put_request_extras(struct cursor *c, const struct proxy_request_patch *q,
+			       const struct placed *placed)
+{
+	int is_edge = q->role == HD_ROLE_GATEWAY;
+
+	if (is_edge && !placed->forwarded_for) {
+		put_text(c, "x-forwarded-for: ");
+		put(c, q->down_ip, (uint32_t)strlen(q->down_ip));
+		put_end(c);
+	}
+	if (!placed->proto)
+		put_proto(c);
+	if (is_edge) {
+		put_text(c, "x-envoy-external-address: ");
+		put(c, q->down_ip, (uint32_t)strlen(q->down_ip));
+		put_end(c);
+	}
+	if (!placed->id && q->request_id != NULL)
+		put_request_id(c, q->request_id);
+	if (q->decorator_n > 0) {
+		put_text(c, "x-envoy-decorator-operation: ");
+		put(c, q->decorator, q->decorator_n);
+		put_end(c);
+	}
+	if (q->expected_ms > 0) {
+		put_text(c, "x-envoy-expected-rq-timeout-ms: ");
+		put_decimal(c, q->expected_ms);
+		put_end(c);
+	}
+	put_text(c, "x-envoy-attempt-count: ");
+	put_decimal(c, q->attempt);
+	put_end(c);
+}
+
+uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
+			       const struct proxy_request_patch *q, uint8_t *out)
+{
+	struct cursor c = {out};
+	struct placed placed = {0};
+
+	put_request_line(&c, bytes, h, q);
+	for (uint32_t i = 0; i < h->n_fields; i++)
+		put_request_field(&c, bytes, h, &h->fields[i], q, &placed);
+	put_framing(&c, h, q->is_chunked, &placed);
+	put_request_extras(&c, q, &placed);
+	put_end(&c);
+	return (uint32_t)(c.at - out);
+}
+
+static void put_server(struct cursor *c, uint8_t role)
+{
+	if (role == HD_ROLE_SIDECAR)
+		put_text(c, "server: envoy\r\n");
+	else
+		put_text(c, "server: istio-envoy\r\n");
+}
+
+static int is_ours_in_answers(const uint8_t *name, uint32_t n)
+{
+	return has_envoy_prefix(name, n) &&
+	       (http_name_eq(name, n, "x-envoy-upstream-service-time") ||
+		http_name_eq(name, n, "x-envoy-decorator-operation"));
+}
+
+static void put_response_field(struct cursor *c, const uint8_t *bytes, const struct http_field *f,
+			       const struct proxy_response_patch *q, struct placed *placed)
+{
+	switch (f->id) {
+	case HTTP_F_CONTENT_LENGTH:
+		if (q->has_length && !placed->length)
+			put_length(c, q->content_length);
+		placed->length = 1;
+		return;
+	case HTTP_F_TRANSFER_ENCODING:
+		if (q->is_chunked && !placed->coding)
+			put_coding(c);
+		placed->coding = 1;
+		return;
+	case HTTP_F_SERVER:
+		if (!placed->server && !q->is_interim)
+			put_server(c, q->role);
+		placed->server = 1;
+		return;
+	case HTTP_F_UPGRADE:
+		if (!q->is_upgrade)
+			return;
+		if (!placed->upgrade)
+			put_text(c, "connection: upgrade\r\n");
+		placed->upgrade = 1;
+		put_field(c, bytes, f);
+		return;
+	case HTTP_F_DATE:
+		placed->date = 1;
+		[[fallthrough]];
+	default:
+		if (!f->hop && !is_ours_in_answers(bytes + f->name, f->name_n))
+			put_field(c, bytes, f);
+	}
+}
+
+static void put_response_extras(struct cursor *c, const struct proxy_response_patch *q,
+				const struct placed *placed)
+{
+	if (q->is_chunked && !placed->coding)
+		put_coding(c);
+	if (!placed->date) {
+		put_text(c, "date: ");
+		put(c, q->date, 29);
+		put_end(c);
+	}
+	put_text(c, "x-envoy-upstream-service-time: ");
+	put_decimal(c, q->upstream_ms);
+	put_end(c);
+	if (!placed->server)
+		put_server(c, q->role);
+	if (q->close)
+		put_text(c, "connection: close\r\n");
+}
+
+static void put_status_line(struct cursor *c, const uint8_t *bytes, const struct http_head *h)
+{
+	put_text(c, "HTTP/1.1 ");
+	put_decimal(c, h->status);
+	put_text(c, " ");
+	put(c, bytes + h->reason, h->reason_n);
+	put_end(c);
+}
+
+uint32_t proxy_rewrite_response(const uint8_t *bytes, const struct http_head *h,
+				const struct proxy_response_patch *q, uint8_t *out)
+{
+	struct cursor c = {out};
+	struct placed placed = {0};
+
+	put_status_line(&c, bytes, h);
+	for (uint32_t i = 0; i < h->n_fields; i++)
+		put_response_field(&c, bytes, &h->fields[i], q, &placed);
+	if (!q->is_interim)
+		put_response_extras(&c, q, &placed);
+	put_end(&c);
+	return (uint32_t)(c.at - out);
+}

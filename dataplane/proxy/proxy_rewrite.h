@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Heads on their way: what is one hop's stays behind, what Envoy adds is added, the rest goes out
+ * as it came, its names in lower case and in its order (observed-istio.md 8, 9, 19, 20). Output
+ * goes to memory of the caller that is large enough. */
+#ifndef PROXY_REWRITE_H
+#define PROXY_REWRITE_H
+
+#include <heddle/addr.h>
+#include <heddle/snapshot.h>
+
+#include "http.h"
+
+/* More than any head of ours can grow by what is added to it. */
+#define PROXY_REWRITE_SLACK 1024
+
+struct proxy_request_patch {
+	const uint8_t *path; /* normalised, with the query; of the original form */
+	uint32_t path_n;
+	uint8_t role;		/* hd_role */
+	uint8_t is_upgrade;	/* to websocket */
+	uint8_t is_chunked;	/* the body goes out in chunks */
+	uint16_t attempt;	/* 1 for the first try */
+	const char *request_id; /* NULL: the caller's own stays */
+	const char *down_ip;	/* text, for gateways */
+	const char *decorator;	/* x-envoy-decorator-operation; decorator_n 0: none */
+	uint32_t decorator_n;
+	uint64_t expected_ms; /* x-envoy-expected-rq-timeout-ms; 0: none */
+};
+uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
+			       const struct proxy_request_patch *q, uint8_t *out);
+
+struct proxy_response_patch {
+	uint8_t role;
+	uint8_t close;	    /* connection: close */
+	uint8_t is_upgrade; /* 101 */
+	uint8_t is_chunked;
+	uint8_t is_interim; /* 1xx: nothing is added */
+	uint8_t has_length; /* content_length is sent, also when no body follows (HEAD, 304) */
+	uint64_t content_length;
+	uint64_t upstream_ms; /* x-envoy-upstream-service-time */
+	const char *date;     /* 29 bytes, used when the backend sent none */
+};
+uint32_t proxy_rewrite_response(const uint8_t *bytes, const struct http_head *h,
+				const struct proxy_response_patch *q, uint8_t *out);
+
+/* A UUID version 4 (RFC 9562 5.4) with its end. */
+void proxy_rewrite_uuid(uint64_t a, uint64_t b, char out[37]);
+/* Decimal digits; returns how many. */
+uint32_t proxy_rewrite_decimal(uint8_t *out, uint64_t n);
+/* An address as text, without a system library. */
+const char *proxy_rewrite_ip(const struct hd_ip *ip, char out[HD_ADDR_STRLEN]);
+/* "Sun, 06 Nov 1994 08:49:37 GMT" of seconds since 1970 (RFC 9110 5.6.7), with its end. */
+void proxy_rewrite_date(uint64_t seconds, char out[30]);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share: the proxy of one worker. */
+#ifndef PROXY_STATE_H
+#define PROXY_STATE_H
+
+#include <rte_branch_prediction.h>
+
+#include "core_list.h"
+#include "core_pool.h"
+#include "core_wheel.h"
+#include "http.h"
+#include "proxy.h"
+#include "proxy_balance.h"
+#include "proxy_exchange.h"
+#include "proxy_leg.h"
+#include "proxy_pool.h"
+#include "proxy_random.h"
+#include "proxy_relay.h"
+#include "proxy_rewrite.h"
+#include "proxy_route.h"
+
+/* contract.md, "Deadlines that are on by default", and Envoy's. */
+#define PROXY_HEAD_TIMEOUT (60 * HD_NS_PER_S)
+#define PROXY_IDLE_TIMEOUT (3600 * HD_NS_PER_S)
+#define PROXY_STREAM_TIMEOUT (300 * HD_NS_PER_S)
+#define PROXY_TUNNEL_TIMEOUT (3600 * HD_NS_PER_S)
+#define PROXY_LINGER_TIMEOUT (5 * HD_NS_PER_S)
+/* How long a backend that closed may keep us from knowing whether it saw the request. */
+#define PROXY_VERDICT_TIMEOUT (5 * HD_NS_PER_S)
+
+/* Bounds of one turn. */
+#define PROXY_TURN_EVENTS 512
+#define PROXY_TURN_FAILED 64
+#define PROXY_TURN_TIMERS 256
+#define PROXY_TURN_SWEEP 256
+#define PROXY_TURN_INTERIMS 16 /* of one exchange */
+
+/* Bytes of request bodies kept for another try: of one request (Envoy's 1 MiB), and while only an
+ * unseen request could need them. */
+#define PROXY_REPLAY_MAX (1u << 20)
+#define PROXY_UNSEEN_MAX (64u << 10)
+
+#define PROXY_HEAD_ROOM (HTTP_MAX_HEAD_BYTES + 8192)
+
+struct proxy {
+	struct tcp *tcp;
+	struct net *net;
+	struct hd_worker_stats *stats;
+	struct proxy_slots *slots;
+	const uint8_t *health;
+	const struct hd_snapshot *snapshot;
+	struct hd_snapshot_worker *own; /* ours in the snapshot */
+	hd_ns now;			/* of this turn */
+	struct proxy_random random;
+	struct proxy_relay_pools pools;
+	struct core_pool legs, exchanges;
+	struct wheel wheel;
+	struct list_link at_rest; /* down legs between requests */
+	struct list_link failed;  /* exchanges whose try failed */
+	struct list_link pooled;  /* endpoints with legs at rest */
+	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
+	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
+	uint32_t worker;
+	uint8_t is_draining;
+	uint8_t is_sweeping;
+	int64_t wall_offset;
+	struct hd_ring *access;
+	uint64_t date_second;
+	char date[30];
+
+	/* Work space, valid within one step. */
+	struct proxy_route_memo memo;
+	struct http_head head;
+	char host[PROXY_HOST_MAX];
+	uint8_t path[PROXY_HEAD_ROOM];
+	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
+	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK];
+};
+
+static inline void proxy_count(struct proxy *p, enum hd_counter c)
+{
+	hd_count(p->stats, c);
+}
+
+/* Text of the current second for `date` fields. */
+const char *proxy_date(struct proxy *p);
+
+/* Puts n bytes of `bytes` at the end of q. 0 or -ENOMEM. */
+static inline int proxy_put(struct proxy *p, struct bufq *q, const void *bytes, uint32_t n)
+{
+	return bufq_copy_in(q, bytes, n, p->pools.bufs);
+}
+
+static inline struct proxy_exchange *proxy_exchange_of(struct list_link *l)
+{
+	return list_entry(l, struct proxy_exchange, link);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams that nobody reads: after a 101 that was asked for, and of TCP listeners. Each direction
+ * ends on its own (half close). */
+#include "proxy_state.h"
+
+void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x)
+{
+	proxy_count(p, HD_PROXY_TUNNELS);
+	x->state = EXCHANGE_TUNNEL;
+	x->answer_begun = 1;
+	x->close_down = 1;
+	x->up_reusable = 0;
+	x->request.done = x->response.done = 0;
+	x->deadline = x->try_deadline = x->wake = HD_NS_NEVER;
+	wheel_cancel(&p->wheel, &x->timer.wheel);
+	proxy_leg_set_due(p, x->down, p->now + PROXY_TUNNEL_TIMEOUT);
+	proxy_tunnel_relay(p, x);
+}
+
+/* One direction, one step. Bytes moved, or -1 for lack of buffers. */
+static int64_t move(struct proxy *p, struct proxy_leg *from, struct proxy_leg *to, uint8_t *done)
+{
+	struct bufq *in = tcp_conn_rx(from->conn), out = {0};
+	uint32_t n = RTE_MIN(in->bytes, (uint32_t)PROXY_RELAY_BUDGET);
+
+	if (*done || to->reset)
+		return 0;
+	n = RTE_MIN(n, tcp_send_space(to->conn));
+	if (n > 0) {
+		if (bufq_move(&out, in, n, p->pools.indirect) < 0)
+			return -1;
+		tcp_send(to->conn, &out);
+		tcp_received(from->conn, n);
+		if (in->bytes > 0 && tcp_send_space(to->conn) > 0)
+			tcp_ready_again(from->conn, TCP_EV_READABLE);
+	}
+	if (from->fin && !from->reset && in->bytes == 0) {
+		*done = 1;
+		tcp_close(to->conn);
+	}
+	return n;
+}
+
+static void end(struct proxy *p, struct proxy_exchange *x, int with_reset)
+{
+	struct proxy_leg *down = x->down;
+
+	if (with_reset)
+		x->request.done = x->response.done = 0;
+	proxy_exchange_destroy(p, x);
+	if (with_reset)
+		proxy_leg_abort(p, down);
+	else
+		proxy_leg_release(p, down);
+}
+
+void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x)
+{
+	int64_t out = move(p, x->down, x->up, &x->request.done);
+	int64_t in = move(p, x->up, x->down, &x->response.done);
+
+	if (out > 0 || in > 0) {
+		x->bytes_received += (uint64_t)RTE_MAX(out, 0);
+		x->bytes_sent += (uint64_t)RTE_MAX(in, 0);
+		proxy_leg_set_due(p, x->down, p->now + PROXY_TUNNEL_TIMEOUT);
+	}
+	if (out < 0 || in < 0) {
+		proxy_count(p, HD_PROXY_NO_MEMORY);
+		end(p, x, 1);
+	} else if (x->up->reset) {
+		end(p, x, 1);
+	} else if (x->request.done && x->response.done) {
+		end(p, x, 0);
+	}
+}
