@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import layers  # noqa: E402
+import lint_test  # noqa: E402
 import style  # noqa: E402
 import symbols  # noqa: E402
 
@@ -47,6 +49,7 @@ CHECKS = [
     ("words: nothing left for later", lambda b: style.check_words(ROOT, tracked("*.c", "*.h", "*.py", "*.sh", "*.md", "dev"))),
     ("tests: wait for events, never sleep", lambda b: style.check_sleeps(ROOT, tracked("tests/*.c", "tests/*.py", "tests/*.sh"))),
     ("spelling", spelling),
+    ("lint: each rule finds what breaks it", lambda b: lint_test.problems()),
 ]
 
 
