@@ -59,6 +59,18 @@ int hd_dp_event_fd(const struct hd_dp *dp);
 /* -EAGAIN when the mailbox is full: try again. */
 [[nodiscard]] int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg);
 
+/* What a worker would do with a request at a listener, by its own parser and lookups; asks no worker. head: an HTTP/1.1
+ * request head with its empty line. */
+struct hd_explanation {
+	uint16_t status;	/* we would answer with it ourselves, for the reason in details; 0: the request goes on */
+	char details[64];
+	uint32_t vhost, route;	/* HD_NONE: none */
+	uint32_t path_n;
+	char path[2048];	/* as policy sees it: normalised, without the query; cut to fit */
+};
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n,
+		   struct hd_explanation *out);
+
 /* Drain as SIGTERM does; connections left is the sum of hd_worker_stats.connections. */
 [[nodiscard]] int hd_dp_drain(struct hd_dp *dp);
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hd_dp_explain: what a worker would do with a request, by the worker's own parser and lookups. On the control thread. */
+#include <stdio.h>
+
+#include <hs.h>
+
+#include <heddle/dp.h>
+
+#include "http.h"
+#include "proxy_route.h"
+
+static void explain_refusal(struct hd_explanation *x, uint16_t status, const char *details)
+{
+	x->status = status;
+	snprintf(x->details, sizeof(x->details), "%s", details);
+}
+
+/* The path as policy sees it, without its query, in x->path. 0: it has none. */
+static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, const struct http_head *h)
+{
+	uint8_t whole[HTTP_MAX_HEAD_BYTES + 1];
+	uint32_t at = h->path_n > 0 && head[h->path] != '?' ? 0 : 1, n;
+	const uint8_t *query;
+
+	whole[0] = '/';
+	memcpy(whole + at, head + h->path, h->path_n);
+	n = http_path_normalize(whole, h->path_n + at, whole);
+	query = memchr(whole, '?', n);
+	if (query != NULL)
+		n = (uint32_t)(query - whole);
+	x->path_n = n < sizeof(x->path) ? n : (uint32_t)sizeof(x->path);
+	memcpy(x->path, whole, x->path_n);
+	return n;
+}
+
+static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s, const uint8_t *head, const struct http_head *h)
+{
+	struct proxy_request_view q = { .bytes = head, .head = h, .path = (const uint8_t *)x->path, .path_n = x->path_n };
+	hs_scratch_t *scratch = NULL;
+	struct proxy_route_memo memo;
+
+	if (s->regex_db != NULL && hs_alloc_scratch(s->regex_db, &scratch) != HS_SUCCESS) {
+		explain_refusal(x, 500, "no memory to try the regular expressions");
+		return;
+	}
+	x->route = proxy_route_find(s, &s->vhosts[x->vhost], &q, scratch, &memo);
+	hs_free_scratch(scratch);
+	if (x->route == HD_NONE)
+		explain_refusal(x, 404, "route_not_found");
+}
+
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n, struct hd_explanation *out)
+{
+	const uint8_t *bytes = (const uint8_t *)head;
+	const struct hd_router *r;
+	struct http_error e;
+	struct http_head h;
+	char host[PROXY_HOST_MAX];
+
+	*out = (struct hd_explanation){ .vhost = HD_NONE, .route = HD_NONE };
+	if (n > HTTP_MAX_HEAD_BYTES || l->router == HD_NONE) {
+		explain_refusal(out, n > HTTP_MAX_HEAD_BYTES ? 431 : 0, "no HTTP port, or a head that is too long");
+		return;
+	}
+	if (http1_parse_request(bytes, n, &h, &e) != HTTP_DONE) {
+		explain_refusal(out, e.status, e.details);
+		return;
+	}
+	if (explain_path(out, bytes, &h) == 0) {
+		explain_refusal(out, 400, "path_normalization_failed");
+		return;
+	}
+	r = &s->routers[l->router];
+	out->vhost = proxy_route_vhost(s, r, host, proxy_route_host(bytes + h.authority, h.authority_n, host));
+	if (out->vhost == HD_NONE)
+		explain_refusal(out, r->unknown_host_status, "no virtual host has this name");
+	else
+		explain_route(out, s, bytes, &h);
+}
