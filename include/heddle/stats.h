@@ -47,14 +47,43 @@
 	X(NET_NEIGH_EVICTED, "neighbor", "evicted", "packet whose neighbour made room for another")
 
 /* Segments that tcp throws away. */
-#define HD_TCP_DROPS(X)                                                                                                \
-	X(TCP_BAD_OFFSET, "tcp", "bad_offset", "data offset below 5 or past the segment")                              \
-	X(TCP_NO_MEMORY, "tcp", "no_connection_memory", "the connection pool is empty")
+#define HD_TCP_DROPS(X)													\
+	X(TCP_BAD_OFFSET, "tcp", "bad_offset", "data offset below 5 or past the segment")				\
+	X(TCP_NO_MEMORY, "tcp", "no_connection_memory", "a pool of connections or of their parts is empty")		\
+	X(TCP_NO_MBUF, "tcp", "no_mbuf", "no buffer for a segment to send")						\
+	X(TCP_NO_ROUTE, "tcp", "no_route", "a SYN from where no route leads back")					\
+	X(TCP_NO_CONNECTION, "tcp", "no_connection", "belongs to no connection")					\
+	X(TCP_CLOSED_PORT, "tcp", "closed_port", "a SYN for a port that nobody listens on")				\
+	X(TCP_BAD_FLAGS, "tcp", "bad_flags", "flags that make no sense together, or no ACK where one must be")		\
+	X(TCP_HALF_OPEN_FULL, "tcp", "half_open_full", "a SYN while too many handshakes were open")			\
+	X(TCP_NO_TIMESTAMP, "tcp", "no_timestamp", "without the timestamp that was agreed on")				\
+	X(TCP_PAWS, "tcp", "paws", "a timestamp older than the last one: a segment of the past")			\
+	X(TCP_OUT_OF_WINDOW, "tcp", "out_of_window", "sequence numbers wholly outside of the window")			\
+	X(TCP_BEYOND_WINDOW, "tcp", "beyond_window", "data cut off at the right edge of the window")			\
+	X(TCP_BAD_ACK, "tcp", "bad_ack", "acknowledges what was never sent, or far too old")				\
+	X(TCP_RANGES_FULL, "tcp", "out_of_order_full", "data above too many gaps")					\
+	X(TCP_AFTER_RELEASE, "tcp", "after_release", "data for a connection that was closed here")			\
+	X(TCP_ICMP_IGNORED, "tcp", "icmp_ignored", "an ICMP error that fits no segment in flight or changes nothing")
 
 /* Events of tcp that are no drops. */
-#define HD_TCP_EVENTS(X)                                                                                               \
-	X(TCP_ACCEPTED, "tcp", "accepted", "connections that callers opened")                                          \
-	X(TCP_CONNECTED, "tcp", "connected", "connections opened to backends")
+#define HD_TCP_EVENTS(X)												\
+	X(TCP_ACCEPTED, "tcp", "accepted", "connections that callers opened")						\
+	X(TCP_CONNECTED, "tcp", "connected", "connections opened to backends")						\
+	X(TCP_RETRANSMITS, "tcp", "retransmits", "segments sent again")							\
+	X(TCP_TIMEOUT_RETRANSMITS, "tcp", "retransmission_timeouts", "retransmission timers that fired")		\
+	X(TCP_FAST_RECOVERIES, "tcp", "fast_recoveries", "losses found by SACK or duplicate ACKs")			\
+	X(TCP_TAIL_PROBES, "tcp", "tail_loss_probes", "probes for the loss of the last segments")			\
+	X(TCP_UNDONE, "tcp", "undone_recoveries", "recoveries that turned out needless")				\
+	X(TCP_WINDOW_PROBES, "tcp", "window_probes", "probes of a closed window")					\
+	X(TCP_TIMEOUTS, "tcp", "timeouts", "connections given up because the peer was silent")				\
+	X(TCP_FIN_WAIT_2_EXPIRED, "tcp", "fin_wait_2_expired", "closed connections whose peer never closed")		\
+	X(TCP_TIME_WAIT_EVICTED, "tcp", "time_wait_evicted", "waits cut short as all places were taken")		\
+	X(TCP_RESETS_SENT, "tcp", "resets_sent", "RST segments sent")							\
+	X(TCP_RESETS_RECEIVED, "tcp", "resets_received", "connections reset by the peer")				\
+	X(TCP_CHALLENGE_ACKS, "tcp", "challenge_acks", "ACKs in answer to something odd")				\
+	X(TCP_CHALLENGE_LIMITED, "tcp", "challenge_limited", "such ACKs withheld by the connection's own limit")	\
+	X(TCP_NO_PORTS, "tcp", "no_ports", "no free local port towards a backend")					\
+	X(TCP_MTU_REDUCED, "tcp", "mtu_reduced", "path MTUs that ICMP made smaller")
 
 /* Protocol errors of HTTP/1.1 on either side. */
 #define HD_HTTP_ERRORS(X)											\

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arrival of segments: the lookup of a burst, and the common case on one page. What is not common goes to tcp_input_slow.c. */
+#include <rte_byteorder.h>
+#include <rte_prefetch.h>
+#include <rte_tcp.h>
+
+#include "tcp_stack.h"
+
+#define BURST 64
+#define TS_HEADER_WORD 0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
+#define TIGHT_BUFS 64	/* from so many held buffers on, small ones are packed together whatever they cost */
+
+uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t hash, int *found)
+{
+	uint16_t signature = tcp_table_signature(hash);
+
+	for (const struct tcp_bucket *b = tcp_table_bucket(&t->table, hash); b != NULL; b = tcp_bucket_next(&t->table, b)) {
+		for (uint32_t hit = tcp_bucket_match(b, signature); hit != 0; hit &= hit - 1) {
+			uint32_t value = b->value[(uint32_t)__builtin_ctz(hit) / 2];
+			const struct flow_key *k = value & TCP_VALUE_WAIT ? &tcp_wait_at(t, value)->key : &tcp_conn_at(t, value)->key;
+
+			hit &= hit - 1; /* two bits a way */
+			if (flow_key_eq(k, key)) {
+				*found = 1;
+				return value;
+			}
+		}
+	}
+	*found = 0;
+	return 0;
+}
+
+static void prefetch_candidate(const struct tcp *t, uint32_t hash)
+{
+	const struct tcp_bucket *b = tcp_table_bucket(&t->table, hash);
+	uint32_t hit = tcp_bucket_match(b, tcp_table_signature(hash)), value;
+
+	if (hit == 0)
+		return;
+	value = b->value[(uint32_t)__builtin_ctz(hit) / 2];
+	if (value & TCP_VALUE_WAIT) {
+		rte_prefetch0(tcp_wait_at(t, value));
+		return;
+	}
+	rte_prefetch0(tcp_conn_at(t, value));
+	rte_prefetch0(&tcp_conn_at(t, value)->tx);
+	rte_prefetch0(&tcp_conn_at(t, value)->rx);
+	rte_prefetch0(&tcp_conn_at(t, value)->key);
+}
+
+void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pkt_facts *f)
+{
+	*s = (struct tcp_segment){ .m = m, .key = f->key, .seq = f->seq, .ack = f->ack, .len = f->payload, .wnd = f->window,
+				   .flags = f->flags };
+	tcp_options_parse(&s->opt, rte_pktmbuf_mtod_offset(m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr)),
+			  f->data_offset - (uint32_t)sizeof(struct rte_tcp_hdr), (f->flags & PKT_TCP_SYN) != 0);
+	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
+}
+
+void tcp_segment_cut_front(struct tcp_segment *s, uint32_t n)
+{
+	s->seq += n;
+	s->len -= n;
+	for (struct rte_mbuf *m = s->m; m != NULL && n > 0; m = m->next) {
+		uint32_t part = u32_min(n, m->data_len);
+
+		m->data_off = (uint16_t)(m->data_off + part);
+		m->data_len = (uint16_t)(m->data_len - part);
+		n -= part;
+	}
+}
+
+void tcp_segment_cut_back(struct tcp_segment *s, uint32_t n)
+{
+	uint32_t keep = s->len - n;
+
+	s->len = keep;
+	for (struct rte_mbuf *m = s->m; m != NULL; m = m->next) {
+		m->data_len = (uint16_t)u32_min(m->data_len, keep);
+		keep -= m->data_len;
+	}
+}
+
+/* Appends, and holds no more buffers than the bytes are worth: past TIGHT_BUFS what fits the last buffer is copied there. */
+static void append(struct bufq *q, struct rte_mbuf *m)
+{
+	struct rte_mbuf *last = q->tail;
+
+	if (q->bufs >= TIGHT_BUFS && RTE_MBUF_DIRECT(last) && rte_mbuf_refcnt_read(last) == 1 &&
+	    rte_pktmbuf_tailroom(last) >= m->data_len) {
+		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), rte_pktmbuf_mtod(m, void *), m->data_len);
+		last->data_len = (uint16_t)(last->data_len + m->data_len);
+		last->pkt_len = last->data_len;
+		q->bytes += m->data_len;
+		rte_pktmbuf_free_seg(m);
+		return;
+	}
+	bufq_append(q, m);
+}
+
+void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
+{
+	struct rte_mbuf *m = s->m;
+
+	s->m = NULL;
+	while (m != NULL) {
+		struct rte_mbuf *next = m->next;
+
+		m->next = NULL;
+		m->nb_segs = 1;
+		m->pkt_len = m->data_len;
+		if (m->data_len != 0)
+			append(&c->rx, m);
+		else
+			rte_pktmbuf_free_seg(m);
+		m = next;
+	}
+	c->rcv_nxt += s->len;
+	c->received += s->len;
+	c->rcv_held += s->len;
+	c->segs_unacked++;
+	/* RFC 9293 SHLD-18, RFC 5681 4.2: every second segment; a burst is answered once (MUST-58). */
+	if (c->segs_unacked >= 2)
+		c->flags |= TCP_F_ACK_NOW;
+	tcp_conn_raise(c, TCP_EV_READABLE);
+}
+
+/* Header prediction: the segment that everything waits for, on a connection where nothing is wrong. */
+static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, const uint8_t *options)
+{
+	if (c->state != TCP_ESTABLISHED || (f->flags & ~PKT_TCP_PSH) != PKT_TCP_ACK || f->seq != c->rcv_nxt ||
+	    f->ack - c->snd_una > tcp_conn_flight(c) || f->payload > c->rcv_edge - c->rcv_nxt || c->ooo != NULL)
+		return 0;
+	if (c->sb != NULL && (c->sb->state != TCP_OPEN || c->sb->sacked != 0 || c->sb->dupacks != 0))
+		return 0;
+	if (f->payload == 0 && f->ack == c->snd_una) /* a duplicate, a probe or a window update */
+		return 0;
+	if (!(c->flags & TCP_F_TS))
+		return f->data_offset == sizeof(struct rte_tcp_hdr);
+	return f->data_offset == sizeof(struct rte_tcp_hdr) + TCP_OPTIONS_TS_BYTES &&
+	       *(const unaligned_uint32_t *)options == rte_cpu_to_be_32(TS_HEADER_WORD) &&
+	       seq_geq(rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 4)), c->ts_recent);
+}
+
+static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, const struct pkt_facts *f,
+			    const uint8_t *options)
+{
+	struct tcp_segment s;
+
+	s.m = m;
+	s.seq = f->seq;
+	s.ack = f->ack;
+	s.len = f->payload;
+	s.wnd = (uint32_t)f->window << tcp_conn_scale_peers(c);
+	s.flags = f->flags;
+	s.opt.n_sack = 0;
+	s.opt.present = 0;
+	c->heard_ms = t->now_ms;
+	if (c->flags & TCP_F_TS) {
+		s.opt.present = TCP_OPTION_TS;
+		s.opt.tsval = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 4));
+		s.opt.tsecr = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 8));
+		/* RFC 7323 4.3: of several segments that one ACK answers, the first one's is echoed. */
+		if (seq_leq(s.seq, c->rcv_acked))
+			c->ts_recent = s.opt.tsval;
+	}
+	tcp_ack_input(t, c, &s);
+	if (s.len == 0) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (c->flags & TCP_F_RELEASED) {
+		tcp_input_refuse(t, c, &s);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
+	tcp_input_deliver(c, &s);
+	tcp_conn_queue_output(c);
+}
+
+static void input_one(struct tcp *t, struct rte_mbuf *m)
+{
+	const struct pkt_facts *f = pkt_facts(m);
+	const uint8_t *options = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr));
+	uint32_t value, isn_floor = 0;
+	struct tcp_segment s;
+	int found;
+
+	value = tcp_lookup(t, &f->key, f->hash, &found);
+	if (found && !(value & TCP_VALUE_WAIT)) {
+		struct tcp_conn *c = tcp_conn_at(t, value);
+
+		if (hd_likely(is_predicted(c, f, options))) {
+			input_predicted(t, c, m, f, options);
+			return;
+		}
+		tcp_segment_init(&s, m, f);
+		tcp_input_slow(t, c, &s);
+	} else {
+		tcp_segment_init(&s, m, f);
+		if (!found || tcp_wait_input(t, tcp_wait_at(t, value), &s, &isn_floor))
+			tcp_listen_input(t, &s, f, isn_floor);
+	}
+	if (s.m != NULL)
+		rte_pktmbuf_free(s.m);
+}
+
+void tcp_input_burst(struct tcp *t, struct rte_mbuf **pkts, uint16_t n, hd_ns now)
+{
+	tcp_set_now(t, now);
+	for (uint32_t first = 0; first < n; first += BURST) {
+		uint32_t end = u32_min(first + BURST, n);
+
+		for (uint32_t i = first; i < end; i++)
+			rte_prefetch0(tcp_table_bucket(&t->table, pkt_facts(pkts[i])->hash));
+		for (uint32_t i = first; i < end; i++)
+			prefetch_candidate(t, pkt_facts(pkts[i])->hash);
+		for (uint32_t i = first; i < end; i++)
+			input_one(t, pkts[i]);
+	}
+}
