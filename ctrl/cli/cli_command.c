@@ -125,6 +125,38 @@ static int args_apply(int n, char **words, json_t *args, char *error, size_t err
 	return -1;
 }
 
+static int explain_option(const char *option, const char *value, json_t *args, json_t *headers)
+{
+	if (strcmp(option, "-H") == 0)
+		return json_array_append_new(headers, json_string(value));
+	if (strcmp(option, "--source") == 0)
+		return json_object_set_new(args, "source", json_string(value));
+	return -1;
+}
+
+static int args_explain(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	json_t *headers = json_array();
+	int plain = 0;
+
+	json_object_set_new(args, "headers", headers);
+	for (int i = 0; i < n; i++) {
+		if (words[i][0] == '-') {
+			if (i + 1 == n || explain_option(words[i], words[i + 1], args, headers) != 0) {
+				snprintf(error, error_bytes, "explain: `%s`: -H 'name: value' or --source IP", words[i]);
+				return -1;
+			}
+			i++;
+			continue;
+		}
+		json_object_set_new(args, plain++ == 0 ? "method" : "url", json_string(words[i]));
+	}
+	if (plain == 2)
+		return 0;
+	snprintf(error, error_bytes, "explain METHOD URL [-H 'name: value'] [--source IP], as: explain GET http://api.default/users");
+	return -1;
+}
+
 static const struct cli_command commands[] = {
 	{ "status", args_none, "", "how the daemon is: the page to look at first" },
 	{ "show services", args_none, "", "services, their addresses and ports" },
@@ -138,6 +170,7 @@ static const struct cli_command commands[] = {
 	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
+	{ "explain", args_explain, "METHOD URL", "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
 	{ "config check", args_files, "[FILE...]", "try files over the present ones; changes nothing" },
 	{ "config apply", args_apply, "FILE...", "lay files over the present ones: all or nothing" },
 	{ "config rollback", args_none, "", "return to the generation before this one" },
@@ -218,6 +251,7 @@ void cli_help(FILE *out)
 	      "  heddlectl config check new-weights.yaml && heddlectl config apply new-weights.yaml\n"
 	      "  heddlectl config rollback\n"
 	      "  heddlectl stats 'tcp.*'\n"
+	      "  heddlectl explain GET http://api.default/users -H 'x-canary: yes'\n"
 	      "  heddlectl -o json show endpoints | jq '.[] | select(.health != \"healthy\")'\n"
 	      "\n"
 	      "exit codes: 0 done, 1 heddle refused (the message says why), 2 wrong usage or no daemon.\n", out);

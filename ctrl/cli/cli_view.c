@@ -214,12 +214,50 @@ static void status_print(FILE *out, const json_t *s, int colour)
 		fprintf(out, "%-12s %s\n", "identity", text(json_object_get(s, "identity"), "certificate"));
 }
 
+static void explain_destinations(FILE *out, const json_t *rows)
+{
+	const json_t *d, *e;
+	size_t i, k;
+
+	json_array_foreach(rows, i, d) {
+		const char *subset = json_string_value(json_object_get(d, "subset"));
+
+		fprintf(out, "%-12s %5.1f%%  %s%s%s\n", i ? "" : "to", number(d, "share_percent"), text(d, "host"), subset && subset[0] ? " " : "",
+			subset ? subset : "");
+		if (json_array_size(json_object_get(d, "endpoints")) == 0)
+			fprintf(out, "%-12s         no endpoint: the caller gets 503\n", "");
+		json_array_foreach(json_object_get(d, "endpoints"), k, e)
+			fprintf(out, "%-12s         %s %s\n", "", text(e, "address"), text(e, "health"));
+	}
+}
+
+static void explain_print(FILE *out, const json_t *result)
+{
+	const json_t *x = json_array_get(result, 0);
+
+	fprintf(out, "%-12s %s (%s)\n", "listener", text(x, "listener"), text(x, "service"));
+	if (number(x, "status") > 0)
+		fprintf(out, "%-12s %.0f by heddle itself: %s\n", "answer", number(x, "status"), text(x, "details"));
+	else if (json_is_string(json_object_get(x, "details")))
+		fprintf(out, "%-12s %s\n", "answer", text(x, "details"));
+	if (json_is_string(json_object_get(x, "virtual_host")))
+		fprintf(out, "%-12s %s, path %s\n", "host", text(x, "virtual_host"), text(x, "path"));
+	if (json_is_string(json_object_get(x, "match"))) {
+		fprintf(out, "%-12s %s\n", "match", text(x, "match"));
+		fprintf(out, "%-12s %s %s\n", "from", text(x, "object"), text(x, "source"));
+		fprintf(out, "%-12s timeout %.0f ms, %.0f retries\n", "", number(x, "timeout_ms"), number(x, "retries"));
+	}
+	explain_destinations(out, json_object_get(x, "destinations"));
+}
+
 void cli_view_print(FILE *out, const char *command, const json_t *result, size_t width, int colour)
 {
 	if (strcmp(command, "status") == 0)
 		status_print(out, result, colour);
 	else if (strcmp(command, "show routes") == 0)
 		routes_print(out, result, width);
+	else if (strcmp(command, "explain") == 0)
+		explain_print(out, result);
 	else if (strcmp(command, "config check") == 0)
 		check_print(out, result);
 	else if (strcmp(command, "config show") == 0)

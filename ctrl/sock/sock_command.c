@@ -2,7 +2,6 @@
 #include "sock_command.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +65,7 @@ static const struct command {
 	{ "show neighbors", sock_show_neighbors, "", "the link-layer addresses that ports know" },
 	{ "show memory", sock_show_memory, "", "where memory is" },
 	{ "stats", sock_stats, "glob", "counters by name" },
+	{ "explain", sock_explain, "method, url, headers, source", "which port, route and endpoints a request would get" },
 	{ "config check", sock_config_check, "files, paths", "try files over the present ones; changes nothing" },
 	{ "config apply", sock_config_apply, "files, paths", "lay files over the present ones: all or nothing" },
 	{ "config rollback", sock_config_rollback, "", "return to the generation before this one" },

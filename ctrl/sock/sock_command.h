@@ -59,6 +59,7 @@ int sock_show_clusters(struct sock_request *rq);
 int sock_show_endpoints(struct sock_request *rq);
 int sock_show_connections(struct sock_request *rq);
 int sock_show_neighbors(struct sock_request *rq);
+int sock_explain(struct sock_request *rq);
 int sock_config_check(struct sock_request *rq);
 int sock_config_apply(struct sock_request *rq);
 int sock_config_rollback(struct sock_request *rq);

@@ -7,13 +7,14 @@
 #include "observe_sum.h"
 #include "observe_text.h"
 #include "sock_command.h"
+#include "sock_policy.h"
 
 static const struct hd_snapshot *snapshot(const struct sock_request *rq)
 {
 	return rq->host->snapshot(rq->host->arg);
 }
 
-static json_t *source_json(const struct hd_source *s)
+json_t *sock_source_json(const struct hd_source *s)
 {
 	char line[16];
 	struct observe_text t = { 0 };
@@ -61,7 +62,7 @@ int sock_show_services(struct sock_request *rq)
 		json_array_append_new(rq->result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o}", "name", sock_json_str(v->name), "namespace",
 							    sock_json_str(v->namespace_), "host", sock_json_str(v->host), "addresses",
 							    words_json(v->addresses, " "), "ports", words_json(v->ports, ", "),
-							    "endpoints", (int)v->endpoints, "source", source_json(&v->source)));
+							    "endpoints", (int)v->endpoints, "source", sock_source_json(&v->source)));
 	}
 	return 0;
 }
@@ -79,8 +80,7 @@ static void string_match_print(struct observe_text *t, const char *what, struct 
 	observe_text_add(t, m->text.p, m->text.n);
 }
 
-/* "path^/api method=GET header:x-canary=yes"; "any" when everything matches. */
-static json_t *match_json(const struct hd_snapshot *s, const struct hd_route_match *m)
+json_t *sock_match_json(const struct hd_snapshot *s, const struct hd_route_match *m)
 {
 	struct observe_text t = { 0 };
 	json_t *out;
@@ -131,8 +131,8 @@ static void routes_add(json_t *result, const struct hd_snapshot *s, uint32_t rou
 		const struct hd_route *r = &s->routes[v->routes_first + i];
 
 		json_array_append_new(result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:o}", "host", sock_json_str(v->name), "match",
-							match_json(s, &r->match), "destinations", destinations_json(s, r), "source",
-							source_json(&r->source), "name", sock_json_str(r->name), "timeout_ms",
+							sock_match_json(s, &r->match), "destinations", destinations_json(s, r), "source",
+							sock_source_json(&r->source), "name", sock_json_str(r->name), "timeout_ms",
 							(json_int_t)(r->timeout / HD_NS_PER_MS), "retries", (int)r->retry.attempts,
 							"object", sock_json_str(r->source.object), "listeners",
 							listeners_json(s, router)));
@@ -179,7 +179,7 @@ int sock_show_routes(struct sock_request *rq)
 	return 0;
 }
 
-static const char *health_name(uint8_t health)
+const char *sock_health_name(uint8_t health)
 {
 	static const char *const names[] = { [HD_EP_HEALTHY] = "healthy", [HD_EP_UNREADY] = "unready", [HD_EP_DRAINING] = "draining",
 					     [HD_EP_EJECTED] = "ejected" };
@@ -207,7 +207,7 @@ int sock_show_clusters(struct sock_request *rq)
 						(int)c->endpoints_count, "healthy", healthy, "connections", (int)st.connections,
 						"pending", (int)st.pending, "requests_active", (int)st.requests_active, "overflow",
 						(json_int_t)st.overflow, "requests", (json_int_t)st.requests, "retries",
-						(json_int_t)st.retries, "source", source_json(&c->source)));
+						(json_int_t)st.retries, "source", sock_source_json(&c->source)));
 	}
 	return 0;
 }
@@ -231,7 +231,7 @@ int sock_show_endpoints(struct sock_request *rq)
 				rq->result,
 				json_pack("{s:o,s:o,s:o,s:o,s:s,s:i,s:I,s:i,s:n,s:i,s:I,s:I,s:o,s:o}", "address", sock_json_addr(&e->addr),
 					  "service", sock_json_str(c->host), "subset", sock_json_str(c->subset), "cluster",
-					  sock_json_str(c->name), "health", health_name(e->health), "weight", (int)e->weight, "requests",
+					  sock_json_str(c->name), "health", sock_health_name(e->health), "weight", (int)e->weight, "requests",
 					  (json_int_t)st.requests, "active", (int)st.active, "ejected_until", "connections",
 					  (int)st.connections, "connect_failures", (json_int_t)st.connect_failures, "responses_5xx",
 					  (json_int_t)st.responses_5xx, "workload", sock_json_str(e->workload), "locality",

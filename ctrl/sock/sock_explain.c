@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* explain METHOD URL: which port, route and endpoints a request would get, and from which lines of policy. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "observe_text.h"
+#include "sock_command.h"
+#include "sock_policy.h"
+
+#define MAX_HEADERS 64
+
+struct url {
+	struct hd_str authority, host, path;
+	unsigned int port;
+};
+
+/* "http://api.default:80/users?x=1"; the scheme and the path may be left out. 0 or -EINVAL. */
+static int url_parse(const char *text, struct url *u)
+{
+	const char *p = strstr(text, "://"), *end, *colon;
+	char *rest;
+
+	p = p != NULL ? p + 3 : text;
+	end = p + strcspn(p, "/?");
+	u->authority = (struct hd_str){ p, (uint32_t)(end - p) };
+	u->path = (struct hd_str){ end, (uint32_t)strlen(end) };
+	u->host = u->authority;
+	u->port = 80;
+	colon = p[0] == '[' ? strstr(p, "]:") : memchr(p, ':', u->authority.n);
+	if (colon != NULL && p[0] == '[')
+		colon++;
+	if (colon != NULL && colon < end) {
+		u->host.n = (uint32_t)(colon - p);
+		u->port = (unsigned int)strtoul(colon + 1, &rest, 10);
+		if (rest != end)
+			return -EINVAL;
+	}
+	return u->host.n == 0 || u->port == 0 || u->port > UINT16_MAX ? -EINVAL : 0;
+}
+
+/* "api" and "api.default" mean api.default.svc.cluster.local. */
+static int names_service(struct hd_str host, struct hd_str service)
+{
+	return host.n <= service.n && strncasecmp(host.p, service.p, host.n) == 0 && (host.n == service.n || service.p[host.n] == '.');
+}
+
+static const struct hd_listener *listener_by_address(const struct hd_snapshot *s, const struct url *u)
+{
+	char text[64];
+	struct hd_ip ip;
+	struct hd_str h = u->host;
+
+	if (h.n >= 2 && h.p[0] == '[')
+		h = (struct hd_str){ h.p + 1, h.n - 2 };
+	snprintf(text, sizeof(text), "%.*s", (int)h.n, h.p);
+	return h.n < sizeof(text) && hd_ip_parse(text, &ip) == 0 ? hd_snapshot_listener(s, &ip, (uint16_t)u->port) : NULL;
+}
+
+/* Where a caller of this URL would connect: the address itself, the service of that name, else any port that routes. */
+static const struct hd_listener *listener_find(const struct hd_snapshot *s, const struct url *u)
+{
+	const struct hd_listener *found = listener_by_address(s, u);
+
+	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
+		if (s->listeners[i].addr.port == u->port && names_service(u->host, s->listeners[i].service))
+			found = &s->listeners[i];
+	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
+		if (s->listeners[i].addr.port == u->port && s->listeners[i].router != HD_NONE)
+			found = &s->listeners[i];
+	return found;
+}
+
+/* Other lines of a head must not come in through an argument. */
+static int has_line_end(struct hd_str s)
+{
+	return memchr(s.p, '\r', s.n) != NULL || memchr(s.p, '\n', s.n) != NULL;
+}
+
+static int headers_add(struct sock_request *rq, struct observe_text *head)
+{
+	const json_t *headers = json_object_get(rq->args, "headers"), *h;
+	size_t i;
+
+	if (headers != NULL && (!json_is_array(headers) || json_array_size(headers) > MAX_HEADERS))
+		return sock_refuse(rq, "args: `headers` is an array of at most %d lines \"name: value\"", MAX_HEADERS);
+	json_array_foreach(headers, i, h) {
+		struct hd_str line = { json_string_value(h), (uint32_t)json_string_length(h) };
+
+		if (line.p == NULL || has_line_end(line) || memchr(line.p, ':', line.n) == NULL)
+			return sock_refuse(rq, "args: a header is \"name: value\"");
+		observe_text_add(head, line.p, line.n);
+		observe_text_add(head, "\r\n", 2);
+	}
+	return 0;
+}
+
+static int head_build(struct sock_request *rq, const char *method, const struct url *u, struct observe_text *head)
+{
+	struct hd_str parts[] = { { method, (uint32_t)strlen(method) }, u->authority, u->path };
+
+	for (size_t i = 0; i < HD_ARRAY_SIZE(parts); i++)
+		if (has_line_end(parts[i]))
+			return sock_refuse(rq, "args: `method` and `url` are one line each");
+	observe_text_addf(head, "%s %s%.*s HTTP/1.1\r\nhost: %.*s\r\n", method, u->path.n == 0 || u->path.p[0] != '/' ? "/" : "",
+			  (int)u->path.n, u->path.n ? u->path.p : "", (int)u->authority.n, u->authority.p);
+	if (headers_add(rq, head) != 0)
+		return -EINVAL;
+	observe_text_add(head, "\r\n", 2);
+	return head->failed ? -ENOMEM : 0;
+}
+
+static json_t *endpoints_json(const struct hd_snapshot *s, uint32_t cluster)
+{
+	json_t *out = json_array();
+
+	if (cluster == HD_NONE)
+		return out;
+	for (uint32_t i = 0; i < s->clusters[cluster].endpoints_count; i++) {
+		const struct hd_endpoint *e = &s->endpoints[s->clusters[cluster].endpoints_first + i];
+
+		json_array_append_new(out, json_pack("{s:o,s:s,s:i}", "address", sock_json_addr(&e->addr), "health",
+						     sock_health_name(e->health), "weight", (int)e->weight));
+	}
+	return out;
+}
+
+static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_route *r)
+{
+	json_t *out = json_array();
+
+	for (uint32_t i = 0; i < r->destinations_count; i++) {
+		const struct hd_destination *d = &s->destinations[r->destinations_first + i];
+		double share = r->total_weight ? 100.0 * d->weight / r->total_weight : r->destinations_count == 1 ? 100 : 0;
+
+		json_array_append_new(out, json_pack("{s:o,s:o,s:i,s:f,s:o,s:o,s:o}", "host", sock_json_str(d->host), "subset",
+						     sock_json_str(d->subset), "weight", (int)d->weight, "share_percent", share, "cluster",
+						     d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name),
+						     "source", sock_source_json(&d->source), "endpoints", endpoints_json(s, d->cluster)));
+	}
+	return out;
+}
+
+static json_t *answer_build(const struct hd_snapshot *s, const struct hd_listener *l, const struct hd_explanation *x)
+{
+	json_t *row = json_pack("{s:o,s:o,s:o,s:o,s:i,s:o,s:s}", "listener", sock_json_addr(&l->addr), "service", sock_json_str(l->service),
+				"path", sock_json_str((struct hd_str){ x->path, x->path_n }), "virtual_host",
+				x->vhost == HD_NONE ? json_null() : sock_json_str(s->vhosts[x->vhost].name), "status", x->status,
+				"details", x->details[0] ? json_string(x->details) : json_null(), "authorization",
+				"not enforced by this version");
+
+	if (x->route != HD_NONE) {
+		const struct hd_route *r = &s->routes[x->route];
+
+		json_object_set_new(row, "route", sock_json_str(r->name));
+		json_object_set_new(row, "match", sock_match_json(s, &r->match));
+		json_object_set_new(row, "object", sock_json_str(r->source.object));
+		json_object_set_new(row, "source", sock_source_json(&r->source));
+		json_object_set_new(row, "timeout_ms", json_integer((json_int_t)(r->timeout / HD_NS_PER_MS)));
+		json_object_set_new(row, "retries", json_integer(r->retry.attempts));
+		json_object_set_new(row, "destinations", destinations_json(s, r));
+	}
+	return json_pack("[o]", row);
+}
+
+/* A TCP port passes every stream on unread. */
+static json_t *answer_tcp(const struct hd_snapshot *s, const struct hd_listener *l)
+{
+	return json_pack("[{s:o,s:o,s:i,s:s,s:o,s:o}]", "listener", sock_json_addr(&l->addr), "service", sock_json_str(l->service), "status", 0,
+			 "details", "a TCP port: bytes are passed on unread", "source", sock_source_json(&l->source), "endpoints",
+			 endpoints_json(s, l->cluster));
+}
+
+int sock_explain(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = rq->host->snapshot(rq->host->arg);
+	const char *method = NULL, *text = NULL, *source = NULL;
+	struct observe_text head = { 0 };
+	const struct hd_listener *l;
+	struct hd_explanation x;
+	struct hd_ip ip;
+	struct url u;
+	int rc;
+
+	if (sock_args_allow(rq, "method", "url", "headers", "source", NULL) != 0 || sock_args_string(rq, "method", &method) != 0 ||
+	    sock_args_string(rq, "url", &text) != 0 || sock_args_string(rq, "source", &source) != 0)
+		return -EINVAL;
+	if (method == NULL || text == NULL)
+		return sock_refuse(rq, "explain needs `method` and `url`, as GET and http://api.default/users");
+	if (source != NULL && hd_ip_parse(source, &ip) != 0)
+		return sock_refuse(rq, "explain: `source` must be an IP address");
+	if (url_parse(text, &u) != 0)
+		return sock_refuse(rq, "explain: `%.128s` is no URL, as http://api.default:80/users is", text);
+	l = listener_find(s, &u);
+	if (l == NULL)
+		return sock_refuse(rq, "explain: nothing accepts connections on port %u: see `show services`", u.port);
+	if (l->router == HD_NONE) {
+		rq->result = answer_tcp(s, l);
+		return 0;
+	}
+	rc = head_build(rq, method, &u, &head);
+	if (rc == 0) {
+		hd_dp_explain(s, l, head.p, (uint32_t)head.n, &x);
+		rq->result = answer_build(s, l, &x);
+	}
+	observe_text_fini(&head);
+	return rc;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fake daemon around the control socket: one service, a 90/10 route, a fake dataplane. */
+#ifndef FAKE_HOST_H
+#define FAKE_HOST_H
+
+#include "fake_dp.h"
+#include "sock_host.h"
+
+struct fake_host {
+	struct sock_host host;
+	struct hd_dp *dp;
+	struct policy_node node;
+	struct policy_texts texts;
+	int refuse;		/* the next config_* call fails with two errors */
+	int drained, stopped;
+	char applied[64];	/* name of the last text that config_apply was given */
+	char log_level[16], log_area[16];
+};
+
+struct fake_host *fake_host_create(uint32_t n_workers);
+void fake_host_destroy(struct fake_host *h);
+
+#endif
