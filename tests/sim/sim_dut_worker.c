@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim_dut.h"
+
+#include <stdlib.h>
+
+#include "policy.h"
+#include "worker.h"
+
+/* What an operator would load: one service, two versions, nine to one. */
+static const char mesh[] =
+	"apiVersion: v1\n"
+	"kind: Service\n"
+	"metadata: {name: echo, namespace: default}\n"
+	"spec:\n"
+	"  clusterIP: 10.1.0.1\n"
+	"  selector: {app: echo}\n"
+	"  ports: [{name: http, port: 8080, targetPort: 9000}]\n"
+	"---\n"
+	"apiVersion: v1\n"
+	"kind: Pod\n"
+	"metadata: {name: echo-1, namespace: default, labels: {app: echo, version: v1}}\n"
+	"spec: {containers: [{name: c, image: i}]}\n"
+	"status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
+	"---\n"
+	"apiVersion: v1\n"
+	"kind: Pod\n"
+	"metadata: {name: echo-2, namespace: default, labels: {app: echo, version: v2}}\n"
+	"spec: {containers: [{name: c, image: i}]}\n"
+	"status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
+	"---\n"
+	"apiVersion: networking.istio.io/v1\n"
+	"kind: DestinationRule\n"
+	"metadata: {name: echo, namespace: default}\n"
+	"spec:\n"
+	"  host: echo\n"
+	"  subsets:\n"
+	"  - {name: v1, labels: {version: v1}}\n"
+	"  - {name: v2, labels: {version: v2}}\n"
+	"---\n"
+	"apiVersion: networking.istio.io/v1\n"
+	"kind: VirtualService\n"
+	"metadata: {name: echo, namespace: default}\n"
+	"spec:\n"
+	"  hosts: [echo]\n"
+	"  http:\n"
+	"  - route:\n"
+	"    - {destination: {host: echo, subset: v1}, weight: 90}\n"
+	"    - {destination: {host: echo, subset: v2}, weight: 10}\n";
+
+struct sim_dut {
+	struct sim_world *world;
+	struct worker *worker;
+	struct policy *policy;
+	struct hd_snapshot *snapshot;
+	const struct hd_snapshot *_Atomic published;
+	struct hd_node node;
+	struct proxy_slots slots;
+	uint8_t *health;
+	struct hd_ring *access;
+	uint64_t records;
+};
+
+int sim_dut_is_there(void)
+{
+	return 1;
+}
+
+static void fill_port(struct hd_node_port *port, const char *name, enum hd_side side,
+		      const char *address)
+{
+	snprintf(port->name, sizeof(port->name), "%s", name);
+	port->side = side;
+	port->n_addresses = 1;
+	port->addresses[0].len = 96 + 24;
+	if (hd_ip_parse(address, &port->addresses[0].ip) != 0)
+		abort();
+}
+
+static void fill_node(struct hd_node *n)
+{
+	fill_port(&n->ports[0], "front", HD_SIDE_MESH, "10.1.0.1");
+	fill_port(&n->ports[1], "back", HD_SIDE_WORKLOAD, "10.2.0.1");
+	n->n_ports = 2;
+	n->n_workers = 1;
+}
+
+static void load_policy(struct sim_dut *d)
+{
+	struct policy_settings settings = { .node = &d->node, .n_workers = 1 };
+	struct policy_texts texts;
+	struct policy_diags diags;
+
+	policy_texts_init(&texts);
+	policy_diags_init(&diags);
+	d->policy = policy_create(&settings);
+	if (d->policy == NULL ||
+	    policy_texts_add(&texts, "mesh.yaml", mesh, sizeof(mesh) - 1) != 0 ||
+	    policy_load(d->policy, &texts, 1, &d->snapshot, &diags) != 0) {
+		policy_diags_print(&diags, stderr);
+		abort();
+	}
+	policy_diags_fini(&diags);
+	policy_texts_fini(&texts);
+	d->published = d->snapshot;
+}
+
+static void create_slots(struct sim_dut *d)
+{
+	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
+	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
+	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
+	d->access = hd_ring_create(1024, sizeof(struct hd_access_record));
+	if (d->slots.clusters[0] == NULL || d->slots.endpoints[0] == NULL || d->health == NULL ||
+	    d->access == NULL)
+		abort();
+}
+
+static void create_worker(struct sim_dut *d, const struct net_device *devices,
+			  struct rte_mempool *bufs, struct rte_mempool *indirect)
+{
+	uint64_t seed = d->world->seed;
+	struct worker_config c = {
+		.node = &d->node,
+		.devices = devices,
+		.bufs = bufs,
+		.indirect = indirect,
+		.snapshot = &d->published,
+		.slots = &d->slots,
+		.health = d->health,
+		.access = d->access,
+		.max_connections = 512,
+		.flow_secret = { sim_mix(seed + 11), sim_mix(seed + 12) },
+		.secret = { sim_mix(seed + 13), sim_mix(seed + 14) },
+		.socket = -1,
+	};
+
+	d->worker = worker_create(&c, d->world->now);
+	if (d->worker == NULL)
+		abort();
+}
+
+struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *devices,
+			       struct rte_mempool *bufs, struct rte_mempool *indirect)
+{
+	struct sim_dut *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		abort();
+	d->world = w;
+	fill_node(&d->node);
+	load_policy(d);
+	create_slots(d);
+	create_worker(d, devices, bufs, indirect);
+	return d;
+}
+
+void sim_dut_destroy(struct sim_dut *d)
+{
+	worker_destroy(d->worker);
+	policy_snapshot_free(d->policy, d->snapshot);
+	policy_destroy(d->policy);
+	free(d->slots.clusters[0]);
+	free(d->slots.endpoints[0]);
+	free(d->health);
+	free(d->access);
+	free(d);
+}
+
+static void read_access_log(struct sim_dut *d)
+{
+	const struct hd_access_record *r;
+
+	while ((r = hd_ring_peek(d->access)) != NULL) {
+		sim_note(d->world, "access %.*s %.*s status %u flags %x details %s", r->method_n,
+			 r->method, r->path_n < HD_ACCESS_PATH ? r->path_n : HD_ACCESS_PATH,
+			 r->path, r->status, r->flags, r->details);
+		d->records++;
+		hd_ring_pop(d->access);
+	}
+}
+
+int sim_dut_turn(struct sim_dut *d, hd_ns now)
+{
+	int did = worker_turn(d->worker, now);
+
+	read_access_log(d);
+	return did;
+}
+
+hd_ns sim_dut_next(const struct sim_dut *d)
+{
+	return worker_next_deadline(d->worker);
+}
+
+static void check_endpoints(struct sim_dut *d)
+{
+	for (uint32_t i = 0; i < d->snapshot->n_endpoints; i++) {
+		uint32_t slot = d->snapshot->endpoints[i].slot;
+		const struct hd_endpoint_stats *s =
+			(const void *)((const char *)d->slots.endpoints[0] +
+				       slot * proxy_endpoint_state_bytes());
+		if (s->active != 0 || s->connections != 0)
+			sim_fail(d->world, "endpoint %u counts %u requests and %u connections", i,
+				 s->active, s->connections);
+	}
+}
+
+static void check_clusters(struct sim_dut *d)
+{
+	for (uint32_t i = 0; i < d->snapshot->n_clusters; i++) {
+		uint32_t slot = d->snapshot->clusters[i].slot;
+		const struct hd_cluster_stats *s =
+			(const void *)((const char *)d->slots.clusters[0] +
+				       slot * proxy_cluster_state_bytes());
+		if (s->requests_active != 0 || s->connections != 0 || s->pending != 0)
+			sim_fail(d->world,
+				 "cluster %u counts %u requests, %u connections, %u pending", i,
+				 s->requests_active, s->connections, s->pending);
+	}
+}
+
+void sim_dut_check_idle(struct sim_dut *d)
+{
+	uint32_t left = tcp_n_connections(d->worker->tcp);
+
+	if (left != 0)
+		sim_fail(d->world, "%u connections are left at the worker", left);
+	check_endpoints(d);
+	check_clusters(d);
+}
