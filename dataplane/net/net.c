@@ -145,7 +145,7 @@ struct net *net_create(const struct net_config *c, const struct net_device *devi
 	}
 	net_routes_build(n, c->node);
 	net_own_build(n);
-	net_announce_start(n, 0);
+	net_announce_start(n);
 	return n;
 }
 
@@ -176,7 +176,7 @@ void net_set_vips(struct net *n, const struct hd_ip *ips, uint32_t count)
 	if (same)
 		return;
 	net_own_build(n);
-	net_announce_start(n, 1);
+	net_announce_vips(n);
 }
 
 enum hd_side net_port_side(const struct net *n, uint32_t port)

@@ -12,13 +12,24 @@
 #define PROBE_WAIT_NS HD_NS_PER_S
 #define ANNOUNCE_WAIT_NS (2 * HD_NS_PER_S)
 
-void net_announce_start(struct net *n, uint32_t round)
+static void begin(struct net *n, uint32_t round)
 {
 	n->announce_round = round;
 	n->announce_next = 0;
-	if (round == PROBE_ROUND)
-		n->tentative_until = n->now + PROBE_WAIT_NS;
 	wheel_arm(&n->wheel, &n->announce_timer, n->now);
+}
+
+void net_announce_start(struct net *n)
+{
+	n->tentative_until = n->now + PROBE_WAIT_NS;
+	begin(n, PROBE_ROUND);
+}
+
+/* The first vips come right after the start and are still probed; later ones are announced. */
+void net_announce_vips(struct net *n)
+{
+	if (n->announce_round != PROBE_ROUND)
+		begin(n, PROBE_ROUND + 1);
 }
 
 static void speak(struct net *n, struct net_if *i, const struct hd_ip *ip)

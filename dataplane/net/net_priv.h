@@ -163,7 +163,8 @@ void net_nd_probe(struct net *n, struct net_if *i, const struct hd_ip *ip);
 void net_nd_announce(struct net *n, struct net_if *i, const struct hd_ip *ip);
 
 /* net_announce.c */
-void net_announce_start(struct net *n, uint32_t round);
+void net_announce_start(struct net *n);
+void net_announce_vips(struct net *n);
 void net_announce_run(struct net *n);
 
 /* net_route.c */
