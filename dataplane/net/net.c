@@ -79,9 +79,9 @@ int net_bucket_take(struct net_bucket *b, hd_ns now, hd_ns interval, uint32_t bu
 /* RFC 4291 appendix A: modified EUI-64 of the MAC. */
 static struct hd_prefix link_local(const uint8_t mac[6])
 {
-	struct hd_prefix p = {.len = 64};
-	const uint8_t ip[16] = {0xfe,	    0x80,   0,	    0,	  0,	0,	0,	0,
-				mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+	struct hd_prefix p = { .len = 64 };
+	const uint8_t ip[16] = { 0xfe,	     0x80,   0,	     0,	   0,	 0,	 0,	 0,
+				 mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
 
 	memcpy(p.ip.b, ip, sizeof(ip));
 	return p;

@@ -33,13 +33,32 @@ int net_neigh_init(struct net *n, int socket)
 	return 0;
 }
 
+/* The link to the next packet of a queue: packets of ours have no facts. */
+static struct rte_mbuf **next_of(struct rte_mbuf *m)
+{
+	return rte_mbuf_to_priv(m);
+}
+
+static struct rte_mbuf *dequeue(struct net *n, struct net_neigh *g)
+{
+	struct rte_mbuf *m = g->first;
+
+	if (m == NULL)
+		return NULL;
+	g->first = *next_of(m);
+	g->n_queue--;
+	n->neigh.n_queued--;
+	return m;
+}
+
 void net_neigh_fini(struct net *n)
 {
 	struct net_neigh_table *t = &n->neigh;
+	struct rte_mbuf *m;
 
 	for (uint32_t i = 0; t->entries != NULL && i < NEIGH_MAX; i++) {
-		for (uint32_t q = 0; q < t->entries[i].n_queue; q++)
-			rte_pktmbuf_free(t->entries[i].queue[q]);
+		while ((m = dequeue(n, &t->entries[i])) != NULL)
+			rte_pktmbuf_free(m);
 	}
 	rte_free(t->entries);
 	rte_free(t->buckets);
@@ -101,9 +120,10 @@ static void give_up(struct net *n, struct rte_mbuf *m, enum hd_counter why)
 
 static void drop_queue(struct net *n, struct net_neigh *g, enum hd_counter why)
 {
-	for (uint32_t i = 0; i < g->n_queue; i++)
-		give_up(n, g->queue[i], why);
-	g->n_queue = 0;
+	struct rte_mbuf *m;
+
+	while ((m = dequeue(n, g)) != NULL)
+		give_up(n, m, why);
 }
 
 static void forget(struct net *n, struct net_neigh *g)
@@ -183,7 +203,7 @@ static struct net_neigh *create(struct net *n, struct net_if *i, const struct hd
 	g->ip = *ip;
 	g->reachable_until = 0;
 	g->used = g->since = n->now;
-	g->n_queue = g->probes = 0;
+	g->probes = 0;
 	g->next = *bucket;
 	*bucket = (uint32_t)(g - t->entries) + 1;
 	return g;
@@ -245,11 +265,20 @@ static void start_resolving(struct net *n, struct net_neigh *g)
  * (RFC 4861 7.2.2 would keep the last ones, for datagrams whose newest matters most.) */
 static void enqueue(struct net *n, struct net_neigh *g, struct rte_mbuf *m)
 {
-	if (g->n_queue == NEIGH_QUEUE) {
+	struct net_neigh_table *t = &n->neigh;
+
+	if (g->n_queue == NEIGH_QUEUE || (g->n_queue >= NEIGH_QUEUE_SURE && t->n_queued >= NEIGH_QUEUE_ALL)) {
 		give_up(n, m, HD_NET_NEIGH_QUEUE);
 		return;
 	}
-	g->queue[g->n_queue++] = m;
+	*next_of(m) = NULL;
+	if (g->first == NULL)
+		g->first = m;
+	else
+		*next_of(g->last) = m;
+	g->last = m;
+	g->n_queue++;
+	t->n_queued++;
 }
 
 static void send_now(struct net *n, const struct net_neigh *g, struct rte_mbuf *m)
@@ -289,9 +318,10 @@ void net_neigh_output(struct net *n, struct net_neigh *g, struct rte_mbuf *m)
 
 static void flush_queue(struct net *n, struct net_neigh *g)
 {
-	for (uint32_t i = 0; i < g->n_queue; i++)
-		send_now(n, g, g->queue[i]);
-	g->n_queue = 0;
+	struct rte_mbuf *m;
+
+	while ((m = dequeue(n, g)) != NULL)
+		send_now(n, g, m);
 }
 
 /* The Ethernet header that every packet to g gets. */

@@ -19,7 +19,9 @@ struct net_if;
 #define NEIGH_MAX_HEARD 1024  /* learnt from others' requests and never used by us */
 #define NEIGH_MAX_PENDING 512 /* being resolved */
 #define NEIGH_MAX_FAILED 1024 /* negative cache */
-#define NEIGH_QUEUE 3	      /* packets that wait for one */
+#define NEIGH_QUEUE 64	      /* packets that wait for one: a burst of connections to a new backend */
+#define NEIGH_QUEUE_SURE 3    /* of them in any case; the others as long as NEIGH_QUEUE_ALL wait in all */
+#define NEIGH_QUEUE_ALL 1024
 
 #define NEIGH_REACHABLE_NS (30 * HD_NS_PER_S) /* RFC 4861 10 */
 #define NEIGH_DELAY_NS (5 * HD_NS_PER_S)
@@ -53,7 +55,7 @@ struct net_neigh {
 	hd_ns since; /* of this state or MAC */
 	struct wheel_timer timer;
 	struct list_link link;		     /* of its class, oldest first; or of the free list */
-	struct rte_mbuf *queue[NEIGH_QUEUE]; /* IP packets without Ethernet header */
+	struct rte_mbuf *first, *last;	     /* IP packets that wait, without Ethernet header; linked in their private area */
 	uint8_t n_queue, probes, class;
 };
 
@@ -62,6 +64,7 @@ struct net_neigh_table {
 	uint32_t *buckets; /* NEIGH_MAX of them: index + 1 */
 	struct list_link free, classes[NEIGH_CLASSES];
 	uint32_t n[NEIGH_CLASSES];
+	uint32_t n_queued; /* packets that wait for a neighbour, of all */
 	/* Flows to tell tcp about, from net_timers_run: a full queue of the deepest state. */
 	struct flow_key lost[64];
 	uint32_t n_lost;

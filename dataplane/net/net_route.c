@@ -51,7 +51,8 @@ static void add_via(struct net *n, const struct hd_node_route *r)
 {
 	for (uint32_t p = 0; p < n->n_ifs; p++) {
 		if (net_if_on_link(&n->ifs[p], &r->via)) {
-			add(n, &(struct net_route){.to = r->to, .via = r->via, .port = (uint8_t)p});
+			add(n,
+			    &(struct net_route){ .to = r->to, .via = r->via, .port = (uint8_t)p });
 			return;
 		}
 	}
@@ -61,8 +62,8 @@ void net_routes_build(struct net *n, const struct hd_node *node)
 {
 	for (uint32_t p = 0; p < n->n_ifs; p++) {
 		for (uint32_t a = 0; a < n->ifs[p].n_addrs; a++)
-			add(n, &(struct net_route){.to = n->ifs[p].addrs[a].prefix,
-						   .port = (uint8_t)p});
+			add(n, &(struct net_route){ .to = n->ifs[p].addrs[a].prefix,
+						    .port = (uint8_t)p });
 	}
 	for (uint32_t r = 0; r < node->n_routes; r++)
 		add_via(n, &node->routes[r]);
@@ -110,11 +111,11 @@ int net_route(struct net *n, const struct flow_key *key, struct flow_path *path)
 	if (r == NULL)
 		return -EHOSTUNREACH;
 	g = net_neigh_get(n, &n->ifs[r->port], hd_ip_is_zero(&r->via) ? &key->remote : &r->via);
-	*path = (struct flow_path){.neighbor = (uint32_t)(g - n->neigh.entries),
-				   .generation = g->generation,
-				   .mtu = n->ifs[r->port].dev.mtu,
-				   .port = r->port,
-				   .valid = FLOW_PATH_KNOWN};
+	*path = (struct flow_path){ .neighbor = (uint32_t)(g - n->neigh.entries),
+				    .generation = g->generation,
+				    .mtu = n->ifs[r->port].dev.mtu,
+				    .port = r->port,
+				    .valid = FLOW_PATH_KNOWN };
 	return 0;
 }
 

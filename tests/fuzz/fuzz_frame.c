@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any frame at all into net_rx: no crash, no leak, facts that lie inside the frame.
  *
- * The input is a list of records: one byte of flags (bit 0: port; bits 1 to 3: cut into buffers of 16 << k bytes, 0: one buffer;
- * bit 4: a second passes before; bit 5: destination MAC and IPv4 header checksum are made right), two bytes of length (big-endian,
- * cut to what is left), the frame. */
+ * The input is a list of records: one byte of flags (bit 0: port; bits 1 to 3: cut into buffers of
+ * 16 << k bytes, 0: one buffer; bit 4: a second passes before; bit 5: destination MAC and IPv4
+ * header checksum are made right), two bytes of length (big-endian, cut to what is left), the
+ * frame. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +23,23 @@ static struct hd_worker_stats stats;
 static void start(void)
 {
 	char prefix[64];
-	char *argv[] = { "fuzz-frame", "--no-huge", "--no-pci", "-m", "64", "--no-shconf", "-l", "0", "--no-telemetry",
-			 "--log-level=error", prefix };
+	char *argv[] = { "fuzz-frame",
+			 "--no-huge",
+			 "--no-pci",
+			 "-m",
+			 "64",
+			 "--no-shconf",
+			 "-l",
+			 "0",
+			 "--no-telemetry",
+			 "--log-level=error",
+			 prefix };
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=fuzz-frame-%d", getpid());
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		abort();
-	pool = rte_pktmbuf_pool_create("fuzz", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("fuzz", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
 	if (pool == NULL)
 		abort();
 }

@@ -28,7 +28,8 @@ static uint16_t fake_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	return taken;
 }
 
-void fake_device_init(struct fake_device *d, struct net_device *as_net, struct rte_mempool *pool, uint8_t last)
+void fake_device_init(struct fake_device *d, struct net_device *as_net, struct rte_mempool *pool,
+		      uint8_t last)
 {
 	*d = (struct fake_device){ .pool = pool, .tx_room = UINT32_MAX };
 	*as_net = (struct net_device){ .rx = fake_rx,

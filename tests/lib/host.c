@@ -21,8 +21,8 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return h->app.listener != NULL ? h->app.listener(h->app.ctx, f) : -1;
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos,
-		    int32_t payload_sum)
+static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		    struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct host *h = ctx;
 
@@ -58,7 +58,8 @@ static const struct tcp_ops tcp_to_net = {
 	.hash = on_hash,
 };
 
-static void on_icmp(void *ctx, const struct flow_key *key, uint32_t seq, enum net_icmp what, uint32_t mtu)
+static void on_icmp(void *ctx, const struct flow_key *key, uint32_t seq, enum net_icmp what,
+		    uint32_t mtu)
 {
 	struct host *h = ctx;
 
@@ -83,7 +84,8 @@ static void fill_node(struct hd_node *node, const struct host_config *c)
 	if (!hd_ip_is_zero(&c->gateway)) {
 		node->routes[0].via = c->gateway;
 		if (hd_ip_is_v4(&c->gateway))
-			node->routes[0].to = (struct hd_prefix){ .ip = hd_ip_from_v4(0), .len = 96 };
+			node->routes[0].to =
+				(struct hd_prefix){ .ip = hd_ip_from_v4(0), .len = 96 };
 		node->n_routes = 1;
 	}
 }

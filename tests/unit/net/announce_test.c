@@ -31,7 +31,8 @@ static struct heard listen_for(struct world *w, const char *text)
 
 static void each_address_is_probed_once_and_announced_twice(void **state)
 {
-	const char *addresses[] = { "10.1.0.1", "10.1.0.10", "fd00:1::1", "fd00:1::10", "fe80::ff:fe00:1" };
+	const char *addresses[] = { "10.1.0.1", "10.1.0.10", "fd00:1::1", "fd00:1::10",
+				    "fe80::ff:fe00:1" };
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(addresses); k++) {
 		struct world *w = world_create(0);
@@ -98,8 +99,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_address_is_probed_once_and_announced_twice),
 		cmocka_unit_test(a_vip_elsewhere_is_not_announced),
-		cmocka_unit_test_setup_teardown(a_reload_without_new_vips_is_silent, world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(many_vips_are_announced_at_a_pace, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(a_reload_without_new_vips_is_silent, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(many_vips_are_announced_at_a_pace, world_setup,
+						world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, world_group_setup, NULL);

@@ -58,7 +58,8 @@ static void requests_for_our_addresses_are_answered_to_the_asker(void **state)
 static void requests_for_others_are_silence(void **state)
 {
 	struct world *w = *state;
-	const char *others[] = { "10.1.0.199", "10.1.0.255", "0.0.0.0", "10.2.0.1", "224.0.0.1", "10.96.0.1" };
+	const char *others[] = { "10.1.0.199", "10.1.0.255", "0.0.0.0",
+				 "10.2.0.1",   "224.0.0.1",  "10.96.0.1" };
 	struct frame f;
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(others); k++) {
@@ -85,7 +86,8 @@ static void malformed_packets_have_no_effect(void **state)
 	const struct {
 		uint32_t at;
 		uint8_t value;
-	} changes[] = { { 0, 9 }, { 1, 7 }, { 2, 0x86 }, { 4, 0 }, { 4, 255 }, { 5, 0 }, { 5, 16 }, { 6, 9 }, { 7, 0 }, { 7, 99 } };
+	} changes[] = { { 0, 9 }, { 1, 7 },  { 2, 0x86 }, { 4, 0 }, { 4, 255 },
+			{ 5, 0 }, { 5, 16 }, { 6, 9 },	  { 7, 0 }, { 7, 99 } };
 	struct frame f, good;
 
 	frame_arp(&good, 1, world_far_mac, "10.1.0.2", nobody, "10.1.0.1");
@@ -141,7 +143,8 @@ static void requests_go_out_once_a_second_then_tcp_is_told(void **state)
 	assert_int_equal(w->n_unreachable, 0);
 	world_pass(w, HD_NS_PER_S);
 	assert_int_equal(w->n_unreachable, 1);
-	assert_true(hd_ip_eq(&w->lost_key.remote, &(struct hd_ip){ .b = { [10] = 255, [11] = 255, 10, 2, 0, 9 } }));
+	assert_true(hd_ip_eq(&w->lost_key.remote,
+			     &(struct hd_ip){ .b = { [10] = 255, [11] = 255, 10, 2, 0, 9 } }));
 	assert_int_equal(w->lost_key.local_port, 80);
 	assert_int_equal(w->lost_key.remote_port, 4000);
 }
@@ -205,7 +208,8 @@ static void unasked_claims_create_nothing(void **state)
 	world_rx(w, 0, &f);
 	frame_arp(&f, 1, other_mac, "10.1.0.3", nobody, "10.1.0.4");
 	world_rx(w, 0, &f);
-	frame_arp(&f, 1, other_mac, "192.168.0.3", nobody, "10.1.0.1"); /* answered, but on no link of ours */
+	frame_arp(&f, 1, other_mac, "192.168.0.3", nobody,
+		  "10.1.0.1"); /* answered, but on no link of ours */
 	world_rx(w, 0, &f);
 	assert_int_equal(net_neighbors(w->net, rows, 4, w->now), 0);
 	while (world_sent(w, 0, &f) != 0)
@@ -289,7 +293,9 @@ static void a_flood_of_strangers_leaves_peers_in_use_alone(void **state)
 	world_xmit(w, "10.1.0.1", "10.1.0.2", &path, 0);
 	world_sent(w, 0, &f);
 	for (uint32_t k = 0; k < 100000; k++) {
-		const uint8_t mac[6] = { 2, 1, (uint8_t)(k >> 16), (uint8_t)(k >> 8), (uint8_t)k, 5 };
+		const uint8_t mac[6] = {
+			2, 1, (uint8_t)(k >> 16), (uint8_t)(k >> 8), (uint8_t)k, 5
+		};
 
 		snprintf(text, sizeof(text), "10.1.0.%u", 20 + k % 200);
 		frame_arp(&f, 1, mac, text, nobody, "10.1.0.1");
@@ -347,7 +353,8 @@ static void off_link_goes_by_the_gateway(void **state)
 	memset(&path, 0, sizeof(path));
 	world_xmit(w, "10.2.0.1", "10.9.1.1", &path, 0);
 	assert_int_equal(sent_requests(w, 1, "10.2.0.254"), 1);
-	/* A reply leaves by the port of the request although the default route is elsewhere, if there is a way. */
+	/* A reply leaves by the port of the request although the default route is elsewhere, if
+	 * there is a way. */
 	world_xmit(w, "10.96.0.1", "10.9.1.1", &back, 0);
 	assert_int_equal(back.port, 1);
 }
@@ -368,7 +375,8 @@ int main(void)
 		WORLD_TEST(a_new_mac_is_used_after_a_request_or_an_answer),
 		WORLD_TEST(unasked_claims_create_nothing),
 		WORLD_TEST(a_neighbour_that_progress_confirms_is_never_probed),
-		WORLD_TEST(a_silent_neighbour_is_probed_alone_then_asked_of_everybody_then_given_up),
+		WORLD_TEST(
+			a_silent_neighbour_is_probed_alone_then_asked_of_everybody_then_given_up),
 		WORLD_TEST(an_answer_to_the_probe_keeps_the_neighbour),
 		WORLD_TEST(a_flood_of_strangers_leaves_peers_in_use_alone),
 		WORLD_TEST(our_address_claimed_by_another_is_defended_once_in_ten_seconds),

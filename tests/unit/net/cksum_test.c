@@ -25,7 +25,8 @@ static void sum_equals_the_definition_for_every_length_and_alignment(void **stat
 		data[i] = (uint8_t)rand();
 	for (size_t at = 0; at < 9; at++) {
 		for (size_t n = 0; n < sizeof(data) - at; n++)
-			assert_int_equal(cksum_fold(cksum_add(0, data + at, n)), plain(data + at, n));
+			assert_int_equal(cksum_fold(cksum_add(0, data + at, n)),
+					 plain(data + at, n));
 	}
 }
 
@@ -59,7 +60,8 @@ static void chain_sums_like_the_linear_bytes_however_it_is_cut(void **state)
 			rte_pktmbuf_chain(m, more);
 		}
 		for (uint32_t at = 0; at < 100; at += 3)
-			assert_int_equal(cksum_chain(m, at, sizeof(data) - at - cut), plain(data + at, sizeof(data) - at - cut));
+			assert_int_equal(cksum_chain(m, at, sizeof(data) - at - cut),
+					 plain(data + at, sizeof(data) - at - cut));
 		rte_pktmbuf_free(m);
 	}
 }
@@ -84,7 +86,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sum_equals_the_definition_for_every_length_and_alignment),
 		cmocka_unit_test(all_ones_do_not_overflow),
-		cmocka_unit_test_setup_teardown(chain_sums_like_the_linear_bytes_however_it_is_cut, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(chain_sums_like_the_linear_bytes_however_it_is_cut,
+						world_setup, world_teardown),
 		cmocka_unit_test(a_finished_checksum_verifies),
 	};
 

@@ -9,7 +9,9 @@
 static void echo_comes_back_byte_for_byte_up_to_the_mtu(void **state)
 {
 	struct world *w = *state;
-	const char *pairs[][2] = { { "10.1.0.2", "10.1.0.1" }, { "10.1.0.2", "10.1.0.10" }, { "fd00:1::2", "fd00:1::1" },
+	const char *pairs[][2] = { { "10.1.0.2", "10.1.0.1" },
+				   { "10.1.0.2", "10.1.0.10" },
+				   { "fd00:1::2", "fd00:1::1" },
 				   { "fe80::1", "fe80::ff:fe00:1" } };
 	uint8_t data[1472];
 	struct frame f, r;
@@ -23,7 +25,8 @@ static void echo_comes_back_byte_for_byte_up_to_the_mtu(void **state)
 		for (uint32_t n = 0; n <= (v4 ? 1472u : 1452u); n += n < 8 ? 1 : 61) {
 			struct hd_ip src, dst;
 
-			frame_icmp(&f, pairs[k][0], pairs[k][1], v4 ? 8 : 128, 0, 0x12345678, data, n);
+			frame_icmp(&f, pairs[k][0], pairs[k][1], v4 ? 8 : 128, 0, 0x12345678, data,
+				   n);
 			assert_int_equal(world_rx(w, 0, &f), 0);
 			assert_int_equal(world_sent(w, 0, &r), f.n);
 			assert_memory_equal(r.b, world_far_mac, 6);
@@ -31,7 +34,10 @@ static void echo_comes_back_byte_for_byte_up_to_the_mtu(void **state)
 			assert_memory_equal(r.b + l4 + 4, f.b + l4 + 4, n + 4);
 			src = ip_of(pairs[k][1]);
 			dst = ip_of(pairs[k][0]);
-			assert_int_equal(cksum_fold(cksum_add(v4 ? 0 : cksum_pseudo(&src, &dst, 58, n + 8), r.b + l4, n + 8)), 0xffff);
+			assert_int_equal(
+				cksum_fold(cksum_add(v4 ? 0 : cksum_pseudo(&src, &dst, 58, n + 8),
+						     r.b + l4, n + 8)),
+				0xffff);
 			if (v4) {
 				assert_int_equal(cksum_fold(cksum_add(0, r.b + 14, 20)), 0xffff);
 				assert_int_equal(r.b[22], 64);
@@ -103,16 +109,21 @@ static uint32_t quote(uint8_t *q, const char *local, const char *remote, uint32_
 {
 	struct hd_ip l = ip_of(local), r = ip_of(remote);
 	uint32_t at = hd_ip_is_v4(&l) ? 20 : 40;
-	struct rte_tcp_hdr tcp = { .src_port = rte_cpu_to_be_16(80), .dst_port = rte_cpu_to_be_16(4000), .sent_seq = rte_cpu_to_be_32(77) };
+	struct rte_tcp_hdr tcp = { .src_port = rte_cpu_to_be_16(80),
+				   .dst_port = rte_cpu_to_be_16(4000),
+				   .sent_seq = rte_cpu_to_be_32(77) };
 
 	if (at == 20) {
-		*(struct rte_ipv4_hdr *)q = (struct rte_ipv4_hdr){ .version_ihl = 0x45,
-								   .total_length = rte_cpu_to_be_16(1500),
-								   .next_proto_id = IPPROTO_TCP,
-								   .src_addr = l.w[3],
-								   .dst_addr = r.w[3] };
+		*(struct rte_ipv4_hdr *)q =
+			(struct rte_ipv4_hdr){ .version_ihl = 0x45,
+					       .total_length = rte_cpu_to_be_16(1500),
+					       .next_proto_id = IPPROTO_TCP,
+					       .src_addr = l.w[3],
+					       .dst_addr = r.w[3] };
 	} else {
-		*(struct rte_ipv6_hdr *)q = (struct rte_ipv6_hdr){ .vtc_flow = rte_cpu_to_be_32(6u << 28), .proto = IPPROTO_TCP };
+		*(struct rte_ipv6_hdr *)q =
+			(struct rte_ipv6_hdr){ .vtc_flow = rte_cpu_to_be_32(6u << 28),
+					       .proto = IPPROTO_TCP };
 		memcpy(q + 8, l.b, 16);
 		memcpy(q + 24, r.b, 16);
 	}
@@ -150,7 +161,8 @@ static void errors_about_our_segments_reach_tcp(void **state)
 		uint8_t q[64];
 		uint32_t n = quote(q, cases[k].local, cases[k].remote, 8);
 
-		frame_icmp(&f, cases[k].from, cases[k].local, cases[k].type, cases[k].code, rte_cpu_to_be_32(cases[k].word), q, n);
+		frame_icmp(&f, cases[k].from, cases[k].local, cases[k].type, cases[k].code,
+			   rte_cpu_to_be_32(cases[k].word), q, n);
 		world_rx(w, 0, &f);
 		assert_int_equal(w->n_icmp, k + 1);
 		assert_int_equal(w->icmp_what, cases[k].what);
@@ -158,7 +170,8 @@ static void errors_about_our_segments_reach_tcp(void **state)
 		assert_int_equal(w->icmp_seq, 77);
 		assert_int_equal(w->icmp_key.local_port, 80);
 		assert_int_equal(w->icmp_key.remote_port, 4000);
-		assert_true(hd_ip_eq(&w->icmp_key.remote, &(struct hd_ip[]){ ip_of(cases[k].remote) }[0]));
+		assert_true(hd_ip_eq(&w->icmp_key.remote,
+				     &(struct hd_ip[]){ ip_of(cases[k].remote) }[0]));
 	}
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }

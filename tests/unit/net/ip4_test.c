@@ -3,9 +3,12 @@
 
 static struct tcp_args syn(void)
 {
-	return (struct tcp_args){
-		.src = "10.1.0.2", .dst = "10.1.0.1", .sport = 4000, .dport = 80, .seq = 7, .flags = PKT_TCP_SYN
-	};
+	return (struct tcp_args){ .src = "10.1.0.2",
+				  .dst = "10.1.0.1",
+				  .sport = 4000,
+				  .dport = 80,
+				  .seq = 7,
+				  .flags = PKT_TCP_SYN };
 }
 
 static void make_syn(struct frame *f)
@@ -85,7 +88,8 @@ static void padding_is_trimmed(void **state)
 static void bad_sources_are_refused(void **state)
 {
 	struct world *w = *state;
-	const char *bad[] = { "0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "10.1.0.255" };
+	const char *bad[] = { "0.0.0.0",   "0.1.2.3",	      "127.0.0.1", "224.0.0.1",
+			      "240.0.0.1", "255.255.255.255", "10.1.0.255" };
 	const char *own[] = { "10.1.0.1", "10.2.0.1", "10.1.0.10", "10.96.0.1" };
 	struct tcp_args a = syn();
 	struct frame f;
@@ -177,8 +181,10 @@ static void make_optioned(struct frame *f, const uint8_t *options, uint32_t n)
 static void source_routes_are_dropped_other_options_skipped(void **state)
 {
 	struct world *w = *state;
-	const uint8_t loose[] = { 131, 7, 4, 10, 1, 0, 9, 0 }, strict[] = { 1, 137, 7, 4, 10, 1, 0, 9 };
-	const uint8_t record[] = { 7, 7, 4, 0, 0, 0, 0, 0 }, padded[] = { 1, 1, 1, 0, 131, 131, 131, 131 };
+	const uint8_t loose[] = { 131, 7, 4, 10, 1, 0, 9, 0 },
+		      strict[] = { 1, 137, 7, 4, 10, 1, 0, 9 };
+	const uint8_t record[] = { 7, 7, 4, 0, 0, 0, 0, 0 },
+		      padded[] = { 1, 1, 1, 0, 131, 131, 131, 131 };
 	struct frame f;
 
 	make_optioned(&f, loose, 8);
@@ -195,7 +201,9 @@ static void source_routes_are_dropped_other_options_skipped(void **state)
 static void options_that_run_over_are_refused(void **state)
 {
 	struct world *w = *state;
-	const uint8_t bad[][4] = { { 7, 0, 0, 0 }, { 7, 1, 0, 0 }, { 7, 5, 0, 0 }, { 1, 1, 1, 7 }, { 7, 255, 0, 0 } };
+	const uint8_t bad[][4] = {
+		{ 7, 0, 0, 0 }, { 7, 1, 0, 0 }, { 7, 5, 0, 0 }, { 1, 1, 1, 7 }, { 7, 255, 0, 0 }
+	};
 	struct frame f;
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(bad); k++) {

@@ -16,7 +16,12 @@ static const struct ext padn = { DESTINATION, 8, { 0, 0, 1, 4 } };
 
 static void make_syn(struct frame *f, const char *src, const char *dst)
 {
-	frame_tcp(f, &(struct tcp_args){ .src = src, .dst = dst, .sport = 4000, .dport = 80, .seq = 7, .flags = PKT_TCP_SYN });
+	frame_tcp(f, &(struct tcp_args){ .src = src,
+					 .dst = dst,
+					 .sport = 4000,
+					 .dport = 80,
+					 .seq = 7,
+					 .flags = PKT_TCP_SYN });
 }
 
 /* A SYN behind extension headers. */
@@ -46,7 +51,8 @@ static uint32_t error_sent(struct world *w, uint32_t *pointer)
 	if (world_sent(w, 0, &r) == 0)
 		return 0;
 	assert_int_equal(r.b[20], IPPROTO_ICMPV6);
-	*pointer = (uint32_t)r.b[58] << 24 | (uint32_t)r.b[59] << 16 | (uint32_t)r.b[60] << 8 | r.b[61];
+	*pointer = (uint32_t)r.b[58] << 24 | (uint32_t)r.b[59] << 16 | (uint32_t)r.b[60] << 8 |
+		   r.b[61];
 	return (uint32_t)r.b[54] << 8 | r.b[55];
 }
 
@@ -101,7 +107,8 @@ static void only_our_addresses_are_ours(void **state)
 {
 	struct world *w = *state;
 	const char *ours[] = { "fd00:1::1", "fd00:1::10", "fe80::ff:fe00:1" };
-	const char *not_ours[] = { "fd00:1::3", "fd00:2::1", "fe80::ff:fe00:2", "ff02::1", "ff02::1:ff00:1", "ff05::2" };
+	const char *not_ours[] = { "fd00:1::3", "fd00:2::1",	  "fe80::ff:fe00:2",
+				   "ff02::1",	"ff02::1:ff00:1", "ff05::2" };
 	struct frame f;
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(ours); k++) {
@@ -155,7 +162,8 @@ static void padded_chains_reach_tcp(void **state)
 static void chains_out_of_order_too_long_or_cut_are_refused(void **state)
 {
 	struct world *w = *state;
-	struct ext many[12], hop = padn, over = { DESTINATION, 8, { 0, 0, 0x1e, 255 } }, far = { DESTINATION, 8, { 0, 255 } };
+	struct ext many[12], hop = padn, over = { DESTINATION, 8, { 0, 0, 0x1e, 255 } },
+			     far = { DESTINATION, 8, { 0, 255 } };
 	struct frame f;
 	uint32_t pointer;
 

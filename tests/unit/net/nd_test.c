@@ -17,7 +17,8 @@ static uint8_t check_nd(const struct frame *f, uint8_t type)
 	memcpy(dst.b, f->b + 38, 16);
 	assert_int_equal(f->b[21], 255);
 	assert_int_equal(f->b[54], type);
-	assert_int_equal(cksum_fold(cksum_add(cksum_pseudo(&src, &dst, 58, n), f->b + 54, n)), 0xffff);
+	assert_int_equal(cksum_fold(cksum_add(cksum_pseudo(&src, &dst, 58, n), f->b + 54, n)),
+			 0xffff);
 	return f->b[58];
 }
 
@@ -44,15 +45,19 @@ static void solicitations_for_our_addresses_are_answered(void **state)
 	struct world *w = *state;
 	const struct {
 		const char *target, *group;
-	} ours[] = { { "fd00:1::1", "ff02::1:ff00:1" }, { "fd00:1::10", "ff02::1:ff00:10" }, { "fe80::ff:fe00:1", "ff02::1:ff00:1" } };
+	} ours[] = { { "fd00:1::1", "ff02::1:ff00:1" },
+		     { "fd00:1::10", "ff02::1:ff00:10" },
+		     { "fe80::ff:fe00:1", "ff02::1:ff00:1" } };
 	struct frame f, r;
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(ours); k++) {
 		for (int unicast = 0; unicast < 2; unicast++) {
-			frame_nd(&f, NS, "fd00:1::2", unicast ? ours[k].target : ours[k].group, 0, ours[k].target, 1, world_far_mac);
+			frame_nd(&f, NS, "fd00:1::2", unicast ? ours[k].target : ours[k].group, 0,
+				 ours[k].target, 1, world_far_mac);
 			world_rx(w, 0, &f);
 			assert_int_not_equal(world_sent(w, 0, &r), 0);
-			assert_int_equal(check_nd(&r, NA), 0x60); /* solicited, override, no router */
+			assert_int_equal(check_nd(&r, NA),
+					 0x60); /* solicited, override, no router */
 			assert_memory_equal(r.b, world_far_mac, 6);
 			assert_memory_equal(r.b + 62, ip_of(ours[k].target).b, 16);
 			assert_int_equal(r.b[78], 2);
@@ -90,7 +95,8 @@ static void invalid_solicitations_are_silence(void **state)
 	world_rx(w, 0, &f);
 	frame_nd(&f, NS, "fd00:1::2", "ff02::1", 0, "ff02::1", 1, world_far_mac);
 	world_rx(w, 0, &f);
-	frame_nd(&f, NS, "::", PORT_GROUP, 0, "fd00:1::1", 1, world_far_mac); /* a probe carries no address */
+	frame_nd(&f, NS, "::", PORT_GROUP, 0, "fd00:1::1", 1,
+		 world_far_mac); /* a probe carries no address */
 	world_rx(w, 0, &f);
 	frame_nd(&f, NS, "::", "ff02::1", 0, "fd00:1::1", 0, NULL);
 	world_rx(w, 0, &f);
@@ -180,7 +186,8 @@ static void invalid_advertisements_change_nothing(void **state)
 	f.b[21] = 255;
 	f.b[56] ^= 1;
 	world_rx(w, 0, &f);
-	frame_nd(&f, NA, "fd00:1::2", "ff02::1", 0x60, "fd00:1::2", 2, other_mac); /* solicited to a group */
+	frame_nd(&f, NA, "fd00:1::2", "ff02::1", 0x60, "fd00:1::2", 2,
+		 other_mac); /* solicited to a group */
 	world_rx(w, 0, &f);
 	mac_in_use(w, "fd00:1::2", &path, mac);
 	assert_memory_equal(mac, world_far_mac, 6);

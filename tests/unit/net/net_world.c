@@ -31,17 +31,19 @@ struct hd_ip ip_of(const char *text)
 int world_group_setup(void **state)
 {
 	char prefix[64];
-	char *argv[] = { "unit-net",	  "--no-huge", "--no-pci", "-m",      "64",
-			 "--no-shconf", "-l",	      "0",	   "--no-telemetry", prefix };
+	char *argv[] = { "unit-net", "--no-huge", "--no-pci",	    "-m",  "64", "--no-shconf",
+			 "-l",	     "0",	  "--no-telemetry", prefix };
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=unit-net-%d", getpid());
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		return -1;
-	pool = rte_pktmbuf_pool_create("unit-net", 2047, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("unit-net", 2047, 0, PKT_PRIV_SIZE,
+				       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	return pool == NULL ? -1 : 0;
 }
 
-static void on_icmp(void *ctx, const struct flow_key *key, uint32_t seq, enum net_icmp what, uint32_t mtu)
+static void on_icmp(void *ctx, const struct flow_key *key, uint32_t seq, enum net_icmp what,
+		    uint32_t mtu)
 {
 	struct world *w = ctx;
 
@@ -78,7 +80,8 @@ static void fill_node(struct hd_node *node)
 	node->ports[1].side = HD_SIDE_WORKLOAD;
 	node->routes[0] = (struct hd_node_route){ prefix_of("0.0.0.0", 96), ip_of("10.1.0.254") };
 	node->routes[1] = (struct hd_node_route){ prefix_of("::", 0), ip_of("fd00:1::fe") };
-	node->routes[2] = (struct hd_node_route){ prefix_of("10.9.0.0", 96 + 16), ip_of("10.2.0.254") };
+	node->routes[2] =
+		(struct hd_node_route){ prefix_of("10.9.0.0", 96 + 16), ip_of("10.2.0.254") };
 	node->n_routes = 3;
 }
 
@@ -151,7 +154,8 @@ void frame_fix_ip4(struct frame *f)
 	h->hdr_checksum = cksum_finish(cksum_add(0, h, (h->version_ihl & 15) * 4u));
 }
 
-static void frame_ip4(struct frame *f, const struct hd_ip *src, const struct hd_ip *dst, uint8_t protocol, uint32_t n)
+static void frame_ip4(struct frame *f, const struct hd_ip *src, const struct hd_ip *dst,
+		      uint8_t protocol, uint32_t n)
 {
 	struct rte_ipv4_hdr *h = (void *)(f->b + 14);
 
@@ -165,7 +169,8 @@ static void frame_ip4(struct frame *f, const struct hd_ip *src, const struct hd_
 	frame_fix_ip4(f);
 }
 
-static void frame_ip6(struct frame *f, const struct hd_ip *src, const struct hd_ip *dst, uint8_t protocol, uint32_t n)
+static void frame_ip6(struct frame *f, const struct hd_ip *src, const struct hd_ip *dst,
+		      uint8_t protocol, uint32_t n)
 {
 	struct rte_ipv6_hdr *h = (void *)(f->b + 14);
 
@@ -177,7 +182,8 @@ static void frame_ip6(struct frame *f, const struct hd_ip *src, const struct hd_
 	memcpy(h->dst_addr, dst->b, 16);
 }
 
-void frame_ip(struct frame *f, const char *src, const char *dst, uint8_t protocol, const void *l4, uint32_t n)
+void frame_ip(struct frame *f, const char *src, const char *dst, uint8_t protocol, const void *l4,
+	      uint32_t n)
 {
 	struct hd_ip s = ip_of(src), d = ip_of(dst);
 	int v4 = hd_ip_is_v4(&d);
@@ -211,8 +217,8 @@ void frame_tcp(struct frame *f, const struct tcp_args *a)
 	frame_ip(f, a->src, a->dst, IPPROTO_TCP, l4, n);
 }
 
-void frame_icmp(struct frame *f, const char *src, const char *dst, uint8_t type, uint8_t code, uint32_t word, const void *data,
-		uint32_t n)
+void frame_icmp(struct frame *f, const char *src, const char *dst, uint8_t type, uint8_t code,
+		uint32_t word, const void *data, uint32_t n)
 {
 	struct hd_ip s = ip_of(src), d = ip_of(dst);
 	int v4 = hd_ip_is_v4(&d);
@@ -222,12 +228,14 @@ void frame_icmp(struct frame *f, const char *src, const char *dst, uint8_t type,
 	memcpy(l4 + 4, &word, 4);
 	if (n != 0)
 		memcpy(l4 + 8, data, n);
-	sum = cksum_finish(cksum_add(v4 ? 0 : cksum_pseudo(&s, &d, IPPROTO_ICMPV6, n + 8), l4, n + 8));
+	sum = cksum_finish(
+		cksum_add(v4 ? 0 : cksum_pseudo(&s, &d, IPPROTO_ICMPV6, n + 8), l4, n + 8));
 	memcpy(l4 + 2, &sum, 2);
 	frame_ip(f, src, dst, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, l4, n + 8);
 }
 
-void frame_arp(struct frame *f, uint16_t op, const uint8_t sha[6], const char *spa, const uint8_t tha[6], const char *tpa)
+void frame_arp(struct frame *f, uint16_t op, const uint8_t sha[6], const char *spa,
+	       const uint8_t tha[6], const char *tpa)
 {
 	struct rte_arp_hdr *h = (void *)(f->b + 14);
 
@@ -245,8 +253,8 @@ void frame_arp(struct frame *f, uint16_t op, const uint8_t sha[6], const char *s
 	f->n = 14 + 28;
 }
 
-void frame_nd(struct frame *f, uint8_t type, const char *src, const char *dst, uint8_t flags, const char *target, uint8_t option,
-	      const uint8_t mac[6])
+void frame_nd(struct frame *f, uint8_t type, const char *src, const char *dst, uint8_t flags,
+	      const char *target, uint8_t option, const uint8_t mac[6])
 {
 	struct hd_ip t = ip_of(target);
 	uint8_t data[24];
@@ -272,7 +280,8 @@ static uint32_t receive(struct world *w, uint32_t port)
 		last_facts = *pkt_facts(out[k]);
 		last_bytes = out[k]->pkt_len - at;
 		for (uint32_t b = 0; b < last_bytes; b++)
-			last_segment[b] = *(const uint8_t *)rte_pktmbuf_read(out[k], at + b, 1, &last_segment[b]);
+			last_segment[b] = *(const uint8_t *)rte_pktmbuf_read(out[k], at + b, 1,
+									     &last_segment[b]);
 		rte_pktmbuf_free(out[k]);
 	}
 	net_tx_flush(w->net);
@@ -323,9 +332,13 @@ uint64_t world_count(const struct world *w, enum hd_counter c)
 	return w->stats.counters[c];
 }
 
-void world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path, uint32_t n)
+void world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path,
+		uint32_t n)
 {
-	struct flow_key key = { .local = ip_of(local), .remote = ip_of(remote), .local_port = 80, .remote_port = 4000 };
+	struct flow_key key = { .local = ip_of(local),
+				.remote = ip_of(remote),
+				.local_port = 80,
+				.remote_port = 4000 };
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 	struct rte_tcp_hdr *h;
 

@@ -17,7 +17,8 @@ static struct hd_node_port port_of(const char *device)
 static void a_device_that_is_not_there_is_one_clear_line(void **state)
 {
 	struct world *w = *state;
-	const char *devices[] = { "0000:7f:1f.7", "net_af_packet9,iface=no-such-if", "net_no_such_driver0", "", "," };
+	const char *devices[] = { "0000:7f:1f.7", "net_af_packet9,iface=no-such-if",
+				  "net_no_such_driver0", "", "," };
 	struct rte_mempool *pools[1] = { w->pool };
 
 	for (size_t k = 0; k < HD_ARRAY_SIZE(devices); k++) {

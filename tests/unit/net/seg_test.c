@@ -41,7 +41,8 @@ static void check_facts(int v4, const struct tcp_args *a)
 	assert_int_equal(n, 32 + a->n_data);
 	assert_memory_equal(segment + 32, a->data, a->n_data);
 	assert_true(f->payload_sum_valid);
-	assert_int_equal(f->payload_sum % 0xffff, cksum_fold(cksum_add(0, a->data, a->n_data)) % 0xffff);
+	assert_int_equal(f->payload_sum % 0xffff,
+			 cksum_fold(cksum_add(0, a->data, a->n_data)) % 0xffff);
 }
 
 static void both_roads_find_the_same_facts(void **state)
@@ -54,7 +55,8 @@ static void both_roads_find_the_same_facts(void **state)
 		uint32_t hash;
 
 		frame_tcp(&f, &a);
-		assert_int_equal(world_rx(w, 0, &f), 1); /* complete: the address is not remembered yet */
+		assert_int_equal(world_rx(w, 0, &f),
+				 1); /* complete: the address is not remembered yet */
 		check_facts(v4, &a);
 		hash = world_facts()->hash;
 		assert_int_equal(hash, net_flow_hash(w->net, &world_facts()->key));
@@ -76,7 +78,8 @@ static void a_device_that_vouches_saves_the_sum_and_it_is_the_same(void **state)
 
 	net_destroy(w->net);
 	w->as_net[0].rx_offloads = NET_RX_IP_CKSUM | NET_RX_L4_CKSUM;
-	w->net = net_create(&(struct net_config){ .node = &w->node }, w->as_net, w->pool, &w->stats, w->now, -1);
+	w->net = net_create(&(struct net_config){ .node = &w->node }, w->as_net, w->pool, &w->stats,
+			    w->now, -1);
 	frame_tcp(&f, &a);
 	w->dev[0].rx_ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 	for (int k = 0; k < 2; k++) {
@@ -115,7 +118,11 @@ static void every_single_bit_of_the_segment_matters(void **state)
 static void data_offsets_outside_the_segment_are_refused(void **state)
 {
 	struct world *w = *state;
-	struct tcp_args a = { .src = "10.1.0.2", .dst = "10.1.0.1", .sport = 4000, .dport = 80, .flags = PKT_TCP_SYN };
+	struct tcp_args a = { .src = "10.1.0.2",
+			      .dst = "10.1.0.1",
+			      .sport = 4000,
+			      .dport = 80,
+			      .flags = PKT_TCP_SYN };
 	struct frame f;
 
 	frame_tcp(&f, &a);
@@ -126,8 +133,10 @@ static void data_offsets_outside_the_segment_are_refused(void **state)
 		frame_tcp(&f, &a);
 		f.b[46] = (uint8_t)(offset << 4);
 		memset(f.b + 50, 0, 2);
-		sum = cksum_finish(cksum_add(cksum_pseudo(&(struct hd_ip[]){ ip_of(a.src) }[0], &(struct hd_ip[]){ ip_of(a.dst) }[0], 6, 20),
-					     f.b + 34, 20));
+		sum = cksum_finish(
+			cksum_add(cksum_pseudo(&(struct hd_ip[]){ ip_of(a.src) }[0],
+					       &(struct hd_ip[]){ ip_of(a.dst) }[0], 6, 20),
+				  f.b + 34, 20));
 		memcpy(f.b + 50, &sum, 2);
 		assert_int_equal(world_rx(w, 0, &f), offset == 5);
 	}
@@ -189,7 +198,9 @@ static void what_we_send_is_well_formed(void **state)
 		assert_int_equal(world_sent(w, 0, &f), l4 + 20 + n);
 		assert_memory_equal(f.b, world_far_mac, 6);
 		assert_int_equal(path.mtu, 1500);
-		assert_int_equal(cksum_fold(cksum_add(cksum_pseudo(&l, &r, 6, 20 + n), f.b + l4, 20 + n)), 0xffff);
+		assert_int_equal(
+			cksum_fold(cksum_add(cksum_pseudo(&l, &r, 6, 20 + n), f.b + l4, 20 + n)),
+			0xffff);
 		if (n & 1) {
 			assert_int_equal(f.b[21], 64);
 			continue;
@@ -208,7 +219,10 @@ static void a_known_payload_sum_is_used(void **state)
 {
 	struct world *w = *state;
 	struct tcp_args a = data_segment(1);
-	struct flow_key key = { .local = ip_of("10.1.0.1"), .remote = ip_of("10.1.0.2"), .local_port = 80, .remote_port = 4000 };
+	struct flow_key key = { .local = ip_of("10.1.0.1"),
+				.remote = ip_of("10.1.0.2"),
+				.local_port = 80,
+				.remote_port = 4000 };
 	struct flow_path path = { 0 };
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 	const uint8_t nobody[6] = { 0 };
@@ -224,13 +238,18 @@ static void a_known_payload_sum_is_used(void **state)
 	net_xmit_tcp(w->net, m, &key, &path, 0, world_facts()->payload_sum);
 	net_tx_flush(w->net);
 	assert_int_equal(world_sent(w, 0, &f), f.n);
-	assert_int_equal(cksum_fold(cksum_add(cksum_pseudo(&key.local, &key.remote, 6, f.n - 34), f.b + 34, f.n - 34)), 0xffff);
+	assert_int_equal(cksum_fold(cksum_add(cksum_pseudo(&key.local, &key.remote, 6, f.n - 34),
+					      f.b + 34, f.n - 34)),
+			 0xffff);
 }
 
 static void a_device_without_chains_gets_one_buffer(void **state)
 {
 	struct world *w = *state;
-	struct flow_key key = { .local = ip_of("10.1.0.1"), .remote = ip_of("10.1.0.2"), .local_port = 80, .remote_port = 4000 };
+	struct flow_key key = { .local = ip_of("10.1.0.1"),
+				.remote = ip_of("10.1.0.2"),
+				.local_port = 80,
+				.remote_port = 4000 };
 	struct flow_path path = { 0 };
 	const uint8_t nobody[6] = { 0 };
 	struct rte_mbuf *m, *payload;
@@ -238,7 +257,8 @@ static void a_device_without_chains_gets_one_buffer(void **state)
 
 	net_destroy(w->net);
 	w->as_net[0].tx_offloads = 0;
-	w->net = net_create(&(struct net_config){ .node = &w->node }, w->as_net, w->pool, &w->stats, w->now, -1);
+	w->net = net_create(&(struct net_config){ .node = &w->node }, w->as_net, w->pool, &w->stats,
+			    w->now, -1);
 	frame_arp(&f, 1, world_far_mac, "10.1.0.2", nobody, "10.1.0.1");
 	world_rx(w, 0, &f);
 	world_sent(w, 0, &f);
@@ -286,7 +306,10 @@ static void flow_hashes_spread(void **state)
 	uint32_t buckets[256] = { 0 };
 
 	for (uint32_t k = 0; k < 65536; k++) {
-		struct flow_key key = { .local = ip_of("10.1.0.1"), .remote = ip_of("10.1.0.2"), .local_port = 80, .remote_port = (uint16_t)k };
+		struct flow_key key = { .local = ip_of("10.1.0.1"),
+					.remote = ip_of("10.1.0.2"),
+					.local_port = 80,
+					.remote_port = (uint16_t)k };
 
 		buckets[net_flow_hash(w->net, &key) & 255]++;
 	}
