@@ -36,7 +36,8 @@ static void copy_text(char *out, size_t room, struct hd_str s)
 {
 	size_t n = RTE_MIN((size_t)s.n, room - 1);
 
-	memcpy(out, s.p, n);
+	if (n > 0)
+		memcpy(out, s.p, n);
 	out[n] = 0;
 }
 
@@ -175,7 +176,8 @@ static void copy_cluster(struct proxy *p, struct proxy_exchange *x, uint32_t clu
 	x->cluster = cluster;
 	x->cluster_slot = c->slot;
 	x->cluster_n = (uint16_t)RTE_MIN((size_t)c->name.n, sizeof(x->cluster_name));
-	memcpy(x->cluster_name, c->name.p, x->cluster_n);
+	if (x->cluster_n > 0)
+		memcpy(x->cluster_name, c->name.p, x->cluster_n);
 	x->idle_timeout = c->idle_timeout;
 	x->max_connection_duration = c->max_connection_duration;
 	x->max_requests_per_connection = c->max_requests_per_connection;
@@ -192,7 +194,8 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 	copy_text(x->route_source, sizeof(x->route_source), r->source.file);
 	x->route_line = r->source.line;
 	x->decorator_n = (uint16_t)RTE_MIN(r->decorator.n, (uint32_t)PROXY_DECORATOR_MAX);
-	memcpy(x->decorator, r->decorator.p, x->decorator_n);
+	if (x->decorator_n > 0)
+		memcpy(x->decorator, r->decorator.p, x->decorator_n);
 }
 
 /* The weighted choice; HD_NONE when what was chosen does not exist. */

@@ -85,7 +85,8 @@ static void request_and_answer_pass(void **state)
 	assert_int_equal(r->status, 200);
 	assert_memory_equal(r->path, "/a?b=c", 6);
 	assert_int_equal(r->bytes_sent, 2);
-	assert_string_equal(r->details, "via_upstream");
+	assert_int_equal(r->details_n, 12);
+	assert_memory_equal(r->details, "via_upstream", 12);
 	assert_int_equal(c->credit, c->received);
 	assert_int_equal(up->credit, up->received);
 }
