@@ -198,8 +198,7 @@ static void local_replies_are_envoys(void **state)
 		reply(proxy_reply_of_failure(PROXY_FAIL_CONNECT, 1), sidecar),
 		"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 121\r\ncontent-type: text/plain\r\ndate: D\r\n"
 		"server: envoy\r\n\r\nupstream connect error or disconnect/reset before headers. retried and the latest reset "
-		"reason: remote connection failure"
-			0);
+		"reason: remote connection failure");
 	assert_string_equal(
 		reply(no_route, gateway),
 		"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\ndate: D\r\nserver: istio-envoy\r\n"
