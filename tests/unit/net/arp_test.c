@@ -113,13 +113,13 @@ static void first_packets_wait_and_leave_in_order_when_the_answer_comes(void **s
 	struct flow_path path = { 0 };
 	struct frame f;
 
-	for (uint32_t k = 0; k < 5; k++)
+	for (uint32_t k = 0; k < 66; k++)
 		world_xmit(w, "10.2.0.1", "10.2.0.9", &path, 10 + k);
 	assert_int_equal(world_count(w, HD_NET_NEIGH_QUEUE), 2);
 	assert_int_equal(sent_requests(w, 1, "10.2.0.9"), 1);
 	frame_arp(&f, 2, other_mac, "10.2.0.9", (const uint8_t[]){ 2, 0, 0, 0, 0, 2 }, "10.2.0.1");
 	world_rx(w, 1, &f);
-	for (uint32_t k = 0; k < 3; k++) {
+	for (uint32_t k = 0; k < 64; k++) {
 		assert_int_equal(world_sent(w, 1, &f), 14 + 20 + 20 + 10 + k);
 		assert_memory_equal(f.b, other_mac, 6);
 	}
