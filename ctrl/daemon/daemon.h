@@ -26,6 +26,7 @@ struct daemon {
 	struct sock_server *sock;
 	struct observe_http *http;	/* NULL: no metrics endpoint */
 	struct observe_access *access;	/* NULL: no access log */
+	struct observe_requests *requests;
 	struct source_watch *watch;
 	struct watchdog watchdog;
 	int signal_fd;

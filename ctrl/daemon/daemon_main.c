@@ -125,6 +125,7 @@ static void http_metrics(void *arg, struct observe_text *t)
 	const struct daemon *d = arg;
 	const struct observe_metrics_input in = { .dp = d->dp,
 						  .snapshot = d->reload.snapshot,
+						  .requests = d->requests,
 						  .access = d->access,
 						  .version = HEDDLE_VERSION,
 						  .reloads = d->reload.loads,
@@ -199,9 +200,12 @@ static int serve(struct daemon *d)
 	rc = http_open(d);
 	if (rc != 0)
 		goto close_sock;
-	rc = access_open(d);
+	rc = observe_requests_create(&d->node->dp, &d->requests);
 	if (rc != 0)
 		goto close_http;
+	rc = access_open(d);
+	if (rc != 0)
+		goto destroy_requests;
 	rc = hd_dp_open(&d->node->dp, &d->dp, error, sizeof(error));
 	if (rc != 0) {
 		code = device_exit_code(rc);
@@ -226,6 +230,8 @@ close_dp:
 	sock_jobs_sweep(1);
 close_access:
 	observe_access_close(d->access);
+destroy_requests:
+	observe_requests_destroy(d->requests);
 close_http:
 	observe_http_close(d->http);
 close_sock:

@@ -234,7 +234,7 @@ static void on_event(void *arg)
 
 	if (read(d->on_event.fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return;
-	observe_access_drain(d->access, d->dp, loop_now());
+	observe_access_drain(d->access, d->requests, d->dp, loop_now());
 	sock_server_tick(d->sock, loop_now());
 }
 
@@ -255,7 +255,7 @@ static void tick(void *arg)
 	hd_ns now = loop_now();
 
 	watchdog_look(&d->watchdog, now);
-	observe_access_drain(d->access, d->dp, now);
+	observe_access_drain(d->access, d->requests, d->dp, now);
 	sock_server_tick(d->sock, now);
 	if (d->http != NULL)
 		observe_http_run(d->http);
@@ -299,6 +299,6 @@ int daemon_run(struct daemon *d)
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
 	loop_run(&d->loop, TICK_MS, tick, d);
 	d->ready = 0;
-	observe_access_drain(d->access, d->dp, loop_now());
+	observe_access_drain(d->access, d->requests, d->dp, loop_now());
 	return 0;
 }

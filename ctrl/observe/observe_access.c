@@ -133,13 +133,14 @@ static void record_add(struct observe_access *a, const struct hd_access_record *
 	a->stats.lines++;
 }
 
-static void ring_drain(struct observe_access *a, struct hd_ring *ring, hd_ns now)
+static void ring_drain(struct observe_access *a, struct observe_requests *requests, struct hd_ring *ring, hd_ns now)
 {
 	for (unsigned int i = 0; i < BURST; i++) {
 		const struct hd_access_record *r = hd_ring_peek(ring);
 
 		if (r == NULL)
 			return;
+		observe_requests_count(requests, r);
 		if (a != NULL) {
 			if (a->out.n >= BACKLOG_BYTES)
 				flush(a, now);
@@ -149,7 +150,7 @@ static void ring_drain(struct observe_access *a, struct hd_ring *ring, hd_ns now
 	}
 }
 
-void observe_access_drain(struct observe_access *a, struct hd_dp *dp, hd_ns now)
+void observe_access_drain(struct observe_access *a, struct observe_requests *r, struct hd_dp *dp, hd_ns now)
 {
 	if (a != NULL && a->reopen) {
 		int rc = access_file_open(a);
@@ -161,7 +162,7 @@ void observe_access_drain(struct observe_access *a, struct hd_dp *dp, hd_ns now)
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 		struct hd_ring *ring = hd_dp_access_ring(dp, i);
 		if (ring != NULL)
-			ring_drain(a, ring, now);
+			ring_drain(a, r, ring, now);
 	}
 	if (a != NULL)
 		flush(a, now);

@@ -6,6 +6,7 @@
 
 #include <heddle/dp.h>
 
+#include "observe_requests.h"
 #include "observe_text.h"
 
 enum observe_access_format { OBSERVE_ACCESS_TEXT, OBSERVE_ACCESS_JSON };
@@ -20,8 +21,8 @@ struct observe_access_stats {
 [[nodiscard]] int observe_access_open(const char *path, enum observe_access_format format, struct observe_access **out);
 /* Writes what it can without waiting. */
 void observe_access_close(struct observe_access *a);
-/* Takes what the workers' rings hold (a NULL access writes nothing) and writes it. */
-void observe_access_drain(struct observe_access *a, struct hd_dp *dp, hd_ns now);
+/* Takes what the workers' rings hold, counts it and writes it. a NULL: there is no access log. */
+void observe_access_drain(struct observe_access *a, struct observe_requests *r, struct hd_dp *dp, hd_ns now);
 /* At the next drain the file is opened again (after a rename). */
 void observe_access_reopen(struct observe_access *a);
 /* Once a second: opens again when the name leads to another file now. */

@@ -142,6 +142,7 @@ void observe_metrics_write(struct observe_text *t, const struct observe_metrics_
 	counters_write(t, &totals, "heddle_drops", "reason", "Frames and segments thrown away, by reason.", 1);
 	counters_write(t, &totals, "heddle_events", "name", "What else is counted.", 0);
 	clusters_write(t, in->dp, in->snapshot);
+	observe_requests_write(t, in->requests);
 	if (in->access != NULL)
 		access_write(t, in->access);
 	observe_text_addf(t, "# EOF\n");

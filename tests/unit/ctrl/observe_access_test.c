@@ -41,6 +41,23 @@ static struct hd_access_record record(void)
 	return r;
 }
 
+static const struct hd_node node = { .n_ports = 1,
+				     .ports[0] = { .side = HD_SIDE_WORKLOAD,
+						   .n_addresses = 1,
+						   .addresses[0] = { .ip.b = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9 }, .len = 112 } } };
+static struct observe_requests *requests;
+
+static int requests_make(void **state)
+{
+	return observe_requests_create(&node, &requests);
+}
+
+static int requests_remove(void **state)
+{
+	observe_requests_destroy(requests);
+	return 0;
+}
+
 static json_t *as_json(const struct hd_access_record *r)
 {
 	struct observe_text t = { 0 };
@@ -156,11 +173,11 @@ static void a_renamed_file_is_opened_again(void **state)
 	snprintf(moved, sizeof(moved), "%s.1", path);
 	assert_int_equal(observe_access_open(path, OBSERVE_ACCESS_JSON, &a), 0);
 	put(dp, 2);
-	observe_access_drain(a, dp, 1);
+	observe_access_drain(a, requests, dp, 1);
 	assert_int_equal(rename(path, moved), 0);
 	observe_access_look(a);
 	put(dp, 1);
-	observe_access_drain(a, dp, 2);
+	observe_access_drain(a, requests, dp, 2);
 	assert_int_equal(lines_of(moved), 2);
 	assert_int_equal(lines_of(path), 1);
 	observe_access_close(a);
@@ -193,7 +210,7 @@ static void a_reader_that_is_slow_costs_lines_and_no_time(void **state)
 	assert_int_equal(observe_access_open(path, OBSERVE_ACCESS_JSON, &a), 0);
 	for (int i = 0; i < 100; i++) {
 		put(dp, 64);
-		observe_access_drain(a, dp, 1);
+		observe_access_drain(a, requests, dp, 1);
 	}
 	observe_access_stats(a, &st);
 	assert_true(st.lost > 0);
@@ -213,11 +230,49 @@ static void a_full_disk_is_counted_and_survived(void **state)
 
 	assert_int_equal(observe_access_open("/dev/full", OBSERVE_ACCESS_JSON, &a), 0);
 	put(dp, 10);
-	observe_access_drain(a, dp, HD_NS_PER_S);
+	observe_access_drain(a, requests, dp, HD_NS_PER_S);
 	observe_access_stats(a, &st);
 	assert_int_equal(st.write_errors, 1);
 	observe_access_close(a);
 	fake_dp_destroy(dp);
+}
+
+static void requests_are_counted_under_istios_labels(void **state)
+{
+	struct hd_access_record r = record();
+	struct observe_text t = { 0 };
+
+	observe_requests_count(requests, &r);
+	observe_requests_count(requests, &r);
+	r.status = 503;
+	r.flags = HD_FLAG_UF | HD_FLAG_URX;
+	observe_requests_count(requests, &r);
+	observe_requests_write(&t, requests);
+	observe_text_add(&t, "", 1);
+	assert_non_null(strstr(t.p, "istio_requests_total{reporter=\"waypoint\",source_workload=\"unknown\","
+				    "source_workload_namespace=\"unknown\",destination_service=\"api.default.svc.cluster.local\","
+				    "destination_service_name=\"api\",destination_service_namespace=\"default\",destination_version=\"v1\","
+				    "request_protocol=\"http\",response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\","
+				    "connection_security_policy=\"none\"} 2\n"));
+	assert_non_null(strstr(t.p, "response_code=\"503\",grpc_response_status=\"\",response_flags=\"UF,URX\""));
+	assert_non_null(strstr(t.p, "le=\"10\"} 0\n"));
+	assert_non_null(strstr(t.p, "le=\"25\"} 2\n"));
+	observe_text_fini(&t);
+}
+
+static void too_many_label_sets_are_bounded(void **state)
+{
+	struct hd_access_record r = record();
+	struct observe_text t = { 0 };
+
+	for (int i = 0; i < 5000; i++) {
+		r.cluster_n = (uint16_t)snprintf(r.cluster, sizeof(r.cluster), "outbound|80||host-%d", i);
+		observe_requests_count(requests, &r);
+	}
+	observe_requests_write(&t, requests);
+	observe_text_add(&t, "", 1);
+	assert_non_null(strstr(t.p, "heddle_request_label_sets_lost_total 904\n"));
+	observe_text_fini(&t);
 }
 
 int main(void)
@@ -228,10 +283,12 @@ int main(void)
 		cmocka_unit_test(any_byte_in_a_path_gives_valid_json),
 		cmocka_unit_test(text_is_istios_default_format),
 		cmocka_unit_test(text_without_a_request_is_all_dashes),
-		cmocka_unit_test(a_renamed_file_is_opened_again),
+		cmocka_unit_test_setup_teardown(a_renamed_file_is_opened_again, requests_make, requests_remove),
 		cmocka_unit_test(a_path_that_cannot_be_opened_is_an_error),
-		cmocka_unit_test(a_reader_that_is_slow_costs_lines_and_no_time),
-		cmocka_unit_test(a_full_disk_is_counted_and_survived),
+		cmocka_unit_test_setup_teardown(a_reader_that_is_slow_costs_lines_and_no_time, requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_and_survived, requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(requests_are_counted_under_istios_labels, requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(too_many_label_sets_are_bounded, requests_make, requests_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe_requests.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Sets of labels: clusters times codes times flags. More than this is counted and not told apart. */
+#define MAX_ROWS 4096
+#define TABLE_SLOTS (2 * MAX_ROWS)
+
+/* Envoy's default buckets, in milliseconds. */
+static const double buckets[] = { 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000 };
+#define N_BUCKETS HD_ARRAY_SIZE(buckets)
+
+enum reporter { REPORTER_SOURCE, REPORTER_WAYPOINT };
+
+struct key {
+	char cluster[128];
+	uint32_t flags;
+	uint16_t cluster_n, status;
+	uint8_t reporter, tcp;
+};
+
+struct row {
+	struct key key;
+	uint64_t count, received, sent, sum_ns;
+	uint64_t buckets[N_BUCKETS + 1]; /* not cumulative */
+};
+
+struct observe_requests {
+	const struct hd_node *node;
+	struct row *rows;
+	uint32_t n, capacity;
+	uint32_t table[TABLE_SLOTS];	/* index + 1 */
+	uint64_t lost;
+};
+
+int observe_requests_create(const struct hd_node *node, struct observe_requests **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->node = node;
+	return 0;
+}
+
+void observe_requests_destroy(struct observe_requests *r)
+{
+	if (r == NULL)
+		return;
+	free(r->rows);
+	free(r);
+}
+
+/* A caller in the subnet of a workload port is this node's own, whom a sidecar reports for; for others Heddle is a
+ * waypoint. */
+static enum reporter reporter_of(const struct hd_node *node, const struct hd_ip *caller)
+{
+	for (uint32_t p = 0; p < node->n_ports; p++)
+		for (uint32_t i = 0; node->ports[p].side == HD_SIDE_WORKLOAD && i < node->ports[p].n_addresses; i++)
+			if (hd_prefix_has(&node->ports[p].addresses[i], caller))
+				return REPORTER_SOURCE;
+	return REPORTER_WAYPOINT;
+}
+
+static void key_of(const struct observe_requests *r, const struct hd_access_record *a, struct key *k)
+{
+	memset(k, 0, sizeof(*k));
+	k->cluster_n = a->cluster_n < sizeof(k->cluster) ? a->cluster_n : sizeof(k->cluster);
+	memcpy(k->cluster, a->cluster, k->cluster_n);
+	k->flags = a->flags;
+	k->status = a->status;
+	k->tcp = a->protocol == 0;
+	k->reporter = reporter_of(r->node, &a->down_remote.ip);
+}
+
+static uint32_t key_hash(const struct key *k)
+{
+	const uint8_t *p = (const uint8_t *)k;
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(*k); i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h ^ (h >> 15);
+}
+
+static struct row *row_new(struct observe_requests *r, const struct key *k, uint32_t slot)
+{
+	if (r->n == MAX_ROWS)
+		return NULL;
+	if (r->n == r->capacity) {
+		uint32_t capacity = r->capacity ? r->capacity * 2 : 64;
+		struct row *rows = realloc(r->rows, capacity * sizeof(*rows));
+
+		if (rows == NULL)
+			return NULL;
+		r->rows = rows;
+		r->capacity = capacity;
+	}
+	r->rows[r->n] = (struct row){ .key = *k };
+	r->table[slot] = r->n + 1;
+	return &r->rows[r->n++];
+}
+
+static struct row *row_get(struct observe_requests *r, const struct key *k)
+{
+	for (uint32_t slot = key_hash(k) % TABLE_SLOTS;; slot = (slot + 1) % TABLE_SLOTS) {
+		if (r->table[slot] == 0)
+			return row_new(r, k, slot);
+		if (memcmp(&r->rows[r->table[slot] - 1].key, k, sizeof(*k)) == 0)
+			return &r->rows[r->table[slot] - 1];
+	}
+}
+
+void observe_requests_count(struct observe_requests *r, const struct hd_access_record *record)
+{
+	double ms = (double)record->duration / (double)HD_NS_PER_MS;
+	struct row *row;
+	struct key k;
+	size_t b = 0;
+
+	key_of(r, record, &k);
+	row = row_get(r, &k);
+	if (row == NULL) {
+		r->lost++;
+		return;
+	}
+	while (b < N_BUCKETS && ms > buckets[b])
+		b++;
+	row->buckets[b]++;
+	row->count++;
+	row->sum_ns += record->duration;
+	row->received += record->bytes_received;
+	row->sent += record->bytes_sent;
+}
+
+static struct hd_str next_part(struct hd_str *rest, char separator)
+{
+	const char *end = memchr(rest->p, separator, rest->n);
+	struct hd_str part = { rest->p, end != NULL ? (uint32_t)(end - rest->p) : rest->n };
+
+	rest->p += part.n + (end != NULL);
+	rest->n -= part.n + (end != NULL);
+	return part;
+}
+
+static void label(struct observe_text *t, const char *name, struct hd_str value)
+{
+	observe_text_addf(t, ",%s=", name);
+	if (value.n == 0)
+		observe_text_add(t, "\"unknown\"", 9);
+	else
+		observe_text_add_json(t, value.p, value.n);
+}
+
+static void labels_write(struct observe_text *t, const struct key *k)
+{
+	/* "outbound|80|v1|api.default.svc.cluster.local" */
+	struct hd_str rest = { k->cluster, k->cluster_n }, host, name, space, subset;
+	char flags[160] = "";
+	size_t n = 0;
+
+	next_part(&rest, '|');
+	next_part(&rest, '|');
+	subset = next_part(&rest, '|');
+	host = rest;
+	name = next_part(&rest, '.');
+	space = next_part(&rest, '.');
+#define FLAG_TEXT(symbol, text, meaning)                                                                               \
+	if (k->flags & HD_FLAG_##symbol)                                                                               \
+		n += (size_t)snprintf(flags + n, sizeof(flags) - n, "%s%s", n ? "," : "", text);
+	HD_RESPONSE_FLAGS(FLAG_TEXT)
+#undef FLAG_TEXT
+	observe_text_addf(t, "{reporter=\"%s\",source_workload=\"unknown\",source_workload_namespace=\"unknown\"",
+			  k->reporter == REPORTER_SOURCE ? "source" : "waypoint");
+	label(t, "destination_service", host);
+	label(t, "destination_service_name", name);
+	label(t, "destination_service_namespace", space);
+	label(t, "destination_version", subset);
+	observe_text_addf(t, ",request_protocol=\"%s\"", k->tcp ? "tcp" : "http");
+	if (!k->tcp)
+		observe_text_addf(t, ",response_code=\"%u\",grpc_response_status=\"\"", k->status);
+	observe_text_addf(t, ",response_flags=\"%s\",connection_security_policy=\"%s\"", n ? flags : "-",
+			  k->reporter == REPORTER_SOURCE ? "unknown" : "none");
+}
+
+static void family(struct observe_text *t, const char *name, const char *type, const char *help)
+{
+	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+static void counter_write(struct observe_text *t, const struct observe_requests *r, const char *name, const char *help, int tcp, size_t offset)
+{
+	family(t, name, "counter", help);
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (r->rows[i].key.tcp != tcp)
+			continue;
+		observe_text_addf(t, "%s_total", name);
+		labels_write(t, &r->rows[i].key);
+		observe_text_addf(t, "} %llu\n", (unsigned long long)*(const uint64_t *)((const char *)&r->rows[i] + offset));
+	}
+}
+
+static void duration_write(struct observe_text *t, const struct row *row)
+{
+	static const char name[] = "istio_request_duration_milliseconds";
+	uint64_t sum = 0;
+
+	for (size_t b = 0; b < N_BUCKETS; b++) {
+		sum += row->buckets[b];
+		observe_text_addf(t, "%s_bucket", name);
+		labels_write(t, &row->key);
+		observe_text_addf(t, ",le=\"%g\"} %llu\n", buckets[b], (unsigned long long)sum);
+	}
+	observe_text_addf(t, "%s_bucket", name);
+	labels_write(t, &row->key);
+	observe_text_addf(t, ",le=\"+Inf\"} %llu\n%s_sum", (unsigned long long)row->count, name);
+	labels_write(t, &row->key);
+	observe_text_addf(t, "} %.6g\n%s_count", (double)row->sum_ns / (double)HD_NS_PER_MS, name);
+	labels_write(t, &row->key);
+	observe_text_addf(t, "} %llu\n", (unsigned long long)row->count);
+}
+
+void observe_requests_write(struct observe_text *t, const struct observe_requests *r)
+{
+	counter_write(t, r, "istio_requests", "Requests, by what the caller was answered.", 0, offsetof(struct row, count));
+	family(t, "istio_request_duration_milliseconds", "histogram", "From a request's first byte to the end of its answer.");
+	for (uint32_t i = 0; i < r->n; i++)
+		if (!r->rows[i].key.tcp)
+			duration_write(t, &r->rows[i]);
+	counter_write(t, r, "istio_tcp_connections_closed", "TCP streams that ended.", 1, offsetof(struct row, count));
+	counter_write(t, r, "istio_tcp_sent_bytes", "Bytes sent to callers over TCP streams that ended.", 1, offsetof(struct row, sent));
+	counter_write(t, r, "istio_tcp_received_bytes", "Bytes received from callers over TCP streams that ended.", 1,
+		      offsetof(struct row, received));
+	family(t, "heddle_request_label_sets_lost", "counter", "Requests not told apart because too many sets of labels were in use.");
+	observe_text_addf(t, "heddle_request_label_sets_lost_total %llu\n", (unsigned long long)r->lost);
+}
