@@ -352,7 +352,7 @@ void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 	}
 	if (leg->fin)
 		proxy_count(p, HD_PROXY_UP_IDLE_CLOSED);
-	else if (events & TCP_EV_READABLE)
+	else if (tcp_conn_rx(leg->conn)->bytes > 0)
 		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
 	else
 		return;
