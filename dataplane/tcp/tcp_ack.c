@@ -59,8 +59,9 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 		/* RFC 8985 7.4.2: the copy that a tail probe sent arrived beside the original. */
 		if (c->sb != NULL && s->len == 0)
 			c->sb->probe_out = 0;
-		if (opened || c->flags & TCP_F_WINDOW_SMALL) {
-			c->backoff = 0;
+		if (opened) {
+			if (c->snd_wnd != 0) /* the answer to a probe that changes nothing does not shorten the next wait */
+				c->backoff = 0;
 			tcp_conn_queue_output(c);
 		}
 		return;

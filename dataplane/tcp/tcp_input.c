@@ -125,6 +125,15 @@ void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
 	tcp_conn_raise(c, TCP_EV_READABLE);
 }
 
+/* Headers lie where Ethernet leaves them. */
+static uint32_t load_be32(const uint8_t *p)
+{
+	rte_be32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return rte_be_to_cpu_32(v);
+}
+
 /* Header prediction: the segment that everything waits for, on a connection where nothing is wrong. */
 static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, const uint8_t *options)
 {
@@ -138,8 +147,8 @@ static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, con
 	if (!(c->flags & TCP_F_TS))
 		return f->data_offset == sizeof(struct rte_tcp_hdr);
 	return f->data_offset == sizeof(struct rte_tcp_hdr) + TCP_OPTIONS_TS_BYTES &&
-	       *(const unaligned_uint32_t *)options == rte_cpu_to_be_32(TS_HEADER_WORD) &&
-	       seq_geq(rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 4)), c->ts_recent);
+	       load_be32(options) == TS_HEADER_WORD &&
+	       seq_geq(load_be32(options + 4), c->ts_recent);
 }
 
 static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, const struct pkt_facts *f,
@@ -158,8 +167,8 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 	c->heard_ms = t->now_ms;
 	if (c->flags & TCP_F_TS) {
 		s.opt.present = TCP_OPTION_TS;
-		s.opt.tsval = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 4));
-		s.opt.tsecr = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(options + 8));
+		s.opt.tsval = load_be32(options + 4);
+		s.opt.tsecr = load_be32(options + 8);
 		/* RFC 7323 4.3: of several segments that one ACK answers, the first one's is echoed. */
 		if (seq_leq(s.seq, c->rcv_acked))
 			c->ts_recent = s.opt.tsval;
