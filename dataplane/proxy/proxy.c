@@ -20,8 +20,8 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->worker = c->worker;
 	p->wall_offset = c->wall_offset;
 	p->now = now;
-	p->pools = (struct proxy_relay_pools){c->bufs, c->indirect};
-	p->random = (struct proxy_random){{c->seed[0], c->seed[1] | 1}};
+	p->pools = (struct proxy_relay_pools){ c->bufs, c->indirect };
+	p->random = (struct proxy_random){ { c->seed[0], c->seed[1] | 1 } };
 	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
 	wheel_init(&p->wheel, now);
 	list_init(&p->at_rest);

@@ -22,8 +22,8 @@ static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
 	x->details = "via_upstream";
 	x->started = p->now;
 	x->request_done = x->deadline = x->try_deadline = x->wake = x->upstream_time = HD_NS_NEVER;
-	x->down_local = (struct hd_addr){k->local, k->local_port};
-	x->down_remote = (struct hd_addr){k->remote, k->remote_port};
+	x->down_local = (struct hd_addr){ k->local, k->local_port };
+	x->down_remote = (struct hd_addr){ k->remote, k->remote_port };
 	if (list_is_linked(&down->link))
 		list_remove(&down->link);
 	down->state = LEG_BUSY;
@@ -46,9 +46,9 @@ static struct proxy_span span_of(const struct http_head *h, enum http_field_id i
 	const struct http_field *f;
 
 	if (h->first[id] == 0)
-		return (struct proxy_span){0, 0};
+		return (struct proxy_span){ 0, 0 };
 	f = &h->fields[h->first[id] - 1];
-	return (struct proxy_span){f->value, f->value_n};
+	return (struct proxy_span){ f->value, f->value_n };
 }
 
 static int has_grpc_type(const uint8_t *bytes, const struct http_head *h)
@@ -66,7 +66,7 @@ static void note_request_id(struct proxy *p, struct proxy_exchange *x, const uin
 
 	if (s.n > 0 && x->role != HD_ROLE_GATEWAY) {
 		copy_text(x->request_id, sizeof(x->request_id),
-			  (struct hd_str){(const char *)bytes + s.at, s.n});
+			  (struct hd_str){ (const char *)bytes + s.at, s.n });
 		x->keeps_id = 1;
 	} else {
 		proxy_rewrite_uuid(proxy_random_next(&p->random), proxy_random_next(&p->random),
@@ -82,8 +82,8 @@ static void describe(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 	x->method = h->method;
 	x->method_at = h->start;
 	x->method_n = h->method_n;
-	x->path = (struct proxy_span){h->path, h->path_n};
-	x->authority = (struct proxy_span){h->authority, h->authority_n};
+	x->path = (struct proxy_span){ h->path, h->path_n };
+	x->authority = (struct proxy_span){ h->authority, h->authority_n };
 	x->agent = span_of(h, HTTP_F_USER_AGENT);
 	x->forwarded_for = span_of(h, HTTP_F_X_FORWARDED_FOR);
 	x->close_down = !h->keep_alive;
@@ -122,8 +122,9 @@ static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *
 	return l;
 }
 
-static const struct proxy_answer no_route = {
-	.status = 404, .flags = HD_FLAG_NR, .details = "route_not_found"};
+static const struct proxy_answer no_route = { .status = 404,
+					      .flags = HD_FLAG_NR,
+					      .details = "route_not_found" };
 
 /* The route of the request, or NULL and what to answer instead. */
 static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down,
@@ -132,15 +133,18 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 {
 	const struct hd_snapshot *s = p->snapshot;
 	const struct hd_listener *l = listener_of(p, down);
-	const uint8_t *query = memchr(p->path, '?', path_n);
+	const uint8_t *mark = memchr(p->path, '?', path_n);
 	struct proxy_request_view q = {
 		.bytes = bytes,
 		.head = &p->head,
 		.path = p->path,
-		.path_n = query != NULL ? (uint32_t)(query - p->path) : path_n,
+		.path_n = mark != NULL ? (uint32_t)(mark - p->path) : path_n,
+		.is_edge = down->role == HD_ROLE_GATEWAY,
 	};
 	uint32_t vhost, route;
 
+	if (mark != NULL)
+		q.query = (struct hd_str){ (const char *)mark + 1, path_n - q.path_n - 1 };
 	*a = no_route;
 	if (l == NULL || l->router == HD_NONE)
 		return NULL;
@@ -151,7 +155,8 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 		if (s->routers[l->router].unknown_host_status != 404)
 			*a = (struct proxy_answer){
 				.status = s->routers[l->router].unknown_host_status,
-				.details = "direct_response"};
+				.details = "direct_response"
+			};
 		return NULL;
 	}
 	route = proxy_route_find(s, &s->vhosts[vhost], &q, p->own->regex_scratch, &p->memo);
@@ -341,7 +346,7 @@ static int keep_head(struct proxy *p, struct proxy_exchange *x)
 static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t status,
 			   const char *details)
 {
-	struct proxy_answer a = {.status = status, .details = details};
+	struct proxy_answer a = { .status = status, .details = details };
 
 	proxy_exchange_reply(p, x, &a);
 }

@@ -104,8 +104,9 @@ static void finish(struct proxy *p, struct proxy_exchange *x)
 
 void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
 {
-	struct proxy_reply_style style = {
-		.role = x->role, .is_head = x->method == HTTP_HEAD, .is_grpc = x->is_grpc};
+	struct proxy_reply_style style = { .role = x->role,
+					   .is_head = x->method == HTTP_HEAD,
+					   .is_grpc = x->is_grpc };
 	char text[PROXY_REPLY_MAX];
 	uint32_t n, body_n;
 
@@ -312,9 +313,9 @@ static void request_cut(struct proxy *p, struct proxy_exchange *x)
 /* Body bytes from the caller to the backend. False: x is no more. */
 static int relay_request(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *in = tcp_conn_rx(x->down->conn), out = {0};
+	struct bufq *in = tcp_conn_rx(x->down->conn), out = { 0 };
 	uint32_t before = in->bytes, moved, space = tcp_send_space(x->up->conn);
-	struct http_error e = {0};
+	struct http_error e = { 0 };
 	enum proxy_relay_verdict v;
 	struct bufq *keep;
 
@@ -357,7 +358,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 /* Body bytes that an earlier try sent already. -ENOMEM ends the exchange. */
 static int send_replay(struct proxy *p, struct proxy_exchange *x, struct bufq *out)
 {
-	struct bufq data = {0};
+	struct bufq data = { 0 };
 
 	if (proxy_relay_share(&data, &x->replay, p->pools.indirect) < 0)
 		return -1;
@@ -380,7 +381,7 @@ static void attach(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *
 	x->up_local.port = tcp_conn_key(up->conn)->local_port;
 	up->exchange = x;
 	up->state = LEG_BUSY;
-	up->scan = (struct http1_scan){0};
+	up->scan = (struct http1_scan){ 0 };
 	up->requests++;
 }
 
@@ -388,7 +389,7 @@ static void attach(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *
 void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up,
 			 const uint8_t *bytes)
 {
-	struct bufq out = {0};
+	struct bufq out = { 0 };
 
 	attach(p, x, up);
 	if (proxy_exchange_render(p, x, bytes, &out) < 0 || send_replay(p, x, &out) < 0) {
@@ -454,7 +455,7 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 		.date = proxy_date(p),
 		.content_length = h->content_length,
 	};
-	struct bufq out = {0};
+	struct bufq out = { 0 };
 
 	if (!is_interim) {
 		q.close = x->close_down && h->status != 101;
@@ -475,7 +476,7 @@ static void take_head(struct proxy_exchange *x, uint32_t n)
 {
 	bufq_consume(tcp_conn_rx(x->up->conn), n);
 	tcp_received(x->up->conn, n);
-	x->up->scan = (struct http1_scan){0};
+	x->up->scan = (struct http1_scan){ 0 };
 }
 
 /* The answer is thrown away and the request tried again. When all of it is here its connection can
@@ -576,7 +577,7 @@ static enum http_verdict read_response(struct proxy *p, struct proxy_exchange *x
 
 static enum head_step read_answer_head(struct proxy *p, struct proxy_exchange *x)
 {
-	struct http_error e = {0};
+	struct http_error e = { 0 };
 	const uint8_t *bytes;
 
 	switch (read_response(p, x, &bytes, &e)) {
@@ -595,9 +596,9 @@ static enum head_step read_answer_head(struct proxy *p, struct proxy_exchange *x
 /* Body bytes from the backend to the caller. */
 static void relay_response(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *in = tcp_conn_rx(x->up->conn), out = {0};
+	struct bufq *in = tcp_conn_rx(x->up->conn), out = { 0 };
 	uint32_t before = in->bytes, moved = 0;
-	struct http_error e = {0};
+	struct http_error e = { 0 };
 	uint8_t unused;
 	enum proxy_relay_verdict v =
 		proxy_relay(&x->response, in, &out, tcp_send_space(x->down->conn), NULL, &unused,

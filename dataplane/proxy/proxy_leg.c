@@ -9,10 +9,9 @@ struct proxy_leg *proxy_leg_create(struct proxy *p, struct tcp_conn *conn, int i
 		proxy_count(p, HD_PROXY_NO_MEMORY);
 		return NULL;
 	}
-	*leg = (struct proxy_leg){.conn = conn,
-				  .is_up = is_up != 0,
-				  .due = HD_NS_NEVER,
-				  .timer.kind = PROXY_TIMER_LEG};
+	*leg = (struct proxy_leg){
+		.conn = conn, .is_up = is_up != 0, .due = HD_NS_NEVER, .timer.kind = PROXY_TIMER_LEG
+	};
 	leg->state = is_up ? LEG_CONNECTING : LEG_HEAD;
 	tcp_conn_set_user(conn, leg);
 	return leg;
@@ -72,7 +71,7 @@ static void rest(struct proxy *p, struct proxy_leg *leg)
 {
 	leg->state = LEG_HEAD;
 	leg->exchange = NULL;
-	leg->scan = (struct http1_scan){0};
+	leg->scan = (struct http1_scan){ 0 };
 	if (!list_is_linked(&leg->link))
 		list_push_back(&p->at_rest, &leg->link);
 }
@@ -152,7 +151,7 @@ static enum http_verdict read_request(struct proxy *p, struct proxy_leg *leg, co
 static void read_head(struct proxy *p, struct proxy_leg *leg)
 {
 	const struct bufq *rx = tcp_conn_rx(leg->conn);
-	struct http_error e = {0};
+	struct http_error e = { 0 };
 	const uint8_t *bytes;
 
 	if (rx->bytes == 0) {

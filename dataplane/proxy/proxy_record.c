@@ -33,7 +33,7 @@ static void put_addresses(const struct proxy_exchange *x, struct hd_access_recor
 
 static void put_request(const struct proxy_exchange *x, struct hd_access_record *r)
 {
-	struct proxy_span method = {x->method_at, x->method_n};
+	struct proxy_span method = { x->method_at, x->method_n };
 
 	r->method_n = (uint8_t)put_span(x, method, r->method, sizeof(r->method));
 	put_span(x, x->path, r->path, sizeof(r->path));

@@ -5,7 +5,7 @@
 
 void proxy_body_init(struct proxy_body *b, const struct http_head *h, int is_chunked_out)
 {
-	*b = (struct proxy_body){.framing = h->framing, .is_chunked_out = is_chunked_out != 0};
+	*b = (struct proxy_body){ .framing = h->framing, .is_chunked_out = is_chunked_out != 0 };
 	if (h->framing == HTTP_BODY_LENGTH)
 		b->left = h->content_length;
 	b->done = h->framing == HTTP_BODY_NONE || (h->framing == HTTP_BODY_LENGTH && b->left == 0);
@@ -13,7 +13,7 @@ void proxy_body_init(struct proxy_body *b, const struct http_head *h, int is_chu
 
 int proxy_relay_share(struct bufq *dst, const struct bufq *src, struct rte_mempool *indirect)
 {
-	struct bufq fresh = {0};
+	struct bufq fresh = { 0 };
 
 	for (struct rte_mbuf *m = src->head; m != NULL; m = m->next) {
 		struct rte_mbuf *ref = rte_pktmbuf_alloc(indirect);
@@ -118,7 +118,7 @@ enum proxy_relay_verdict proxy_relay(struct proxy_body *b, struct bufq *in, stru
 				     struct http_error *e)
 {
 	uint32_t room = RTE_MIN(space, (uint32_t)PROXY_RELAY_BUDGET);
-	struct bufq data = {0};
+	struct bufq data = { 0 };
 	enum proxy_relay_verdict v;
 
 	*moved = 0;

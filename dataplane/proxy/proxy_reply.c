@@ -8,7 +8,7 @@ static const struct {
 	const char *reason, *details;
 } failures[] = {
 #define FAILURE_ROW(symbol, code, bit, text, detail) \
-	[PROXY_FAIL_##symbol] = {code, HD_FLAG_##bit, text, detail},
+	[PROXY_FAIL_##symbol] = { code, HD_FLAG_##bit, text, detail },
 	PROXY_FAILURES(FAILURE_ROW)
 #undef FAILURE_ROW
 };
@@ -45,13 +45,14 @@ struct proxy_answer proxy_reply_of_error(const struct http_error *e)
 		const char *details;
 		uint32_t flags;
 	} odd[] = {
-		{"missing_host_header", 0},
-		{"path_normalization_failed", 0},
-		{"upgrade_failed", 0},
-		{"route_not_found", HD_FLAG_NR},
+		{ "missing_host_header", 0 },
+		{ "path_normalization_failed", 0 },
+		{ "upgrade_failed", 0 },
+		{ "route_not_found", HD_FLAG_NR },
 	};
 	struct proxy_answer a = {
-		.status = e->status, .details = e->details, .flags = HD_FLAG_DPE, .body = e->body};
+		.status = e->status, .details = e->details, .flags = HD_FLAG_DPE, .body = e->body
+	};
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(odd); i++)
 		if (strcmp(e->details, odd[i].details) == 0)
@@ -89,7 +90,7 @@ static void put_field(struct writer *w, const char *name, const char *value)
 
 static uint32_t body_text(const struct proxy_answer *a, char out[256])
 {
-	struct writer w = {out, out + 256};
+	struct writer w = { out, out + 256 };
 
 	if (a->is_reset) {
 		put(&w, "upstream connect error or disconnect/reset before headers. ");
@@ -152,7 +153,7 @@ static void put_status_line(struct writer *w, uint16_t status)
 uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_reply_style *s,
 			    char out[PROXY_REPLY_MAX], uint32_t *body_n)
 {
-	struct writer w = {out, out + PROXY_REPLY_MAX};
+	struct writer w = { out, out + PROXY_REPLY_MAX };
 	char text[256];
 	uint32_t n = body_text(a, text);
 

@@ -79,8 +79,8 @@ static void put_length(struct cursor *c, uint64_t n)
 void proxy_rewrite_uuid(uint64_t a, uint64_t b, char out[37])
 {
 	static const char hex[] = "0123456789abcdef";
-	uint64_t words[2] = {(a & ~UINT64_C(0xf000)) | 0x4000,
-			     (b & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63};
+	uint64_t words[2] = { (a & ~UINT64_C(0xf000)) | 0x4000,
+			      (b & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63 };
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < 32; i++) {
@@ -382,8 +382,8 @@ static void put_request_extras(struct cursor *c, const struct proxy_request_patc
 uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
 			       const struct proxy_request_patch *q, uint8_t *out)
 {
-	struct cursor c = {out};
-	struct placed placed = {0};
+	struct cursor c = { out };
+	struct placed placed = { 0 };
 
 	put_request_line(&c, bytes, h, q);
 	for (uint32_t i = 0; i < h->n_fields; i++)
@@ -476,8 +476,8 @@ static void put_status_line(struct cursor *c, const uint8_t *bytes, const struct
 uint32_t proxy_rewrite_response(const uint8_t *bytes, const struct http_head *h,
 				const struct proxy_response_patch *q, uint8_t *out)
 {
-	struct cursor c = {out};
-	struct placed placed = {0};
+	struct cursor c = { out };
+	struct placed placed = { 0 };
 
 	put_status_line(&c, bytes, h);
 	for (uint32_t i = 0; i < h->n_fields; i++)

@@ -111,12 +111,12 @@ static int note_wanted(unsigned int id, unsigned long long from, unsigned long l
 static int regex_matches(const struct hd_snapshot *s, void *scratch, struct proxy_regex_memo *m,
 			 uint32_t id, const uint8_t *p, uint32_t n)
 {
-	struct wanted_hit wanted = {.id = id};
+	struct wanted_hit wanted = { .id = id };
 
 	if (s->regex_db == NULL || scratch == NULL)
 		return 0;
 	if (m->subject != p || m->subject_n != n) {
-		*m = (struct proxy_regex_memo){.subject = p, .subject_n = n};
+		*m = (struct proxy_regex_memo){ .subject = p, .subject_n = n };
 		hs_scan(s->regex_db, (const char *)p, n, 0, scratch, note_hit, m);
 	}
 	if (m->n <= PROXY_REGEX_HITS) {
@@ -202,28 +202,88 @@ static int header_matches(const struct match_context *c, const struct hd_header_
 	return any_value_matches(c, &present) == m->value.invert;
 }
 
-static int route_matches(const struct match_context *c, const struct hd_route_match *m)
+/* The scheme is plaintext HTTP's unless a proxy in front of us says otherwise. */
+static int scheme_matches(const struct match_context *c, const struct hd_string_match *m)
 {
 	const struct http_head *h = c->q->head;
+	uint16_t first = h->first[HTTP_F_X_FORWARDED_PROTO];
+	const struct http_field *f = &h->fields[first - (first > 0)];
 
-	if (m->uri.kind != HD_MATCH_ANY &&
-	    string_matches(c, &m->uri, &c->memo->path, c->q->path, c->q->path_n) == m->uri.invert)
-		return 0;
-	if (m->method.kind != HD_MATCH_ANY &&
-	    string_matches(c, &m->method, &c->memo->other, c->q->bytes + h->start, h->method_n) ==
-		    m->method.invert)
-		return 0;
+	if (first == 0 || c->q->is_edge)
+		return string_matches(c, m, &c->memo->other, (const uint8_t *)"http", 4);
+	return string_matches(c, m, &c->memo->other, c->q->bytes + f->value, f->value_n);
+}
+
+/* The first parameter of that name, as it is written (observed-istio.md 11). -1: there is none. */
+static int query_value(struct hd_str query, struct hd_str name, struct hd_str *value)
+{
+	const char *p = query.p, *end = query.p + query.n;
+
+	while (p < end) {
+		const char *amp = memchr(p, '&', (size_t)(end - p)),
+			   *stop = amp != NULL ? amp : end;
+		const char *equal = memchr(p, '=', (size_t)(stop - p)),
+			   *name_end = equal != NULL ? equal : stop;
+
+		if (hd_str_eq((struct hd_str){ p, (uint32_t)(name_end - p) }, name)) {
+			*value = (struct hd_str){ equal != NULL ? equal + 1 : stop, 0 };
+			value->n = (uint32_t)(stop - value->p);
+			return 0;
+		}
+		p = stop + 1;
+	}
+	return -1;
+}
+
+static int query_matches(const struct match_context *c, const struct hd_header_match *m)
+{
+	struct hd_str v;
+	int found = query_value(c->q->query, m->name, &v) == 0;
+
+	if (m->value.kind == HD_MATCH_ABSENT)
+		return found == m->value.invert;
+	found = found && string_matches(c, &m->value, &c->memo->other, (const uint8_t *)v.p, v.n);
+	return found != m->value.invert;
+}
+
+static int all_lines_match(const struct match_context *c, const struct hd_route_match *m)
+{
 	for (uint32_t i = 0; i < m->headers_count; i++)
 		if (!header_matches(c, &c->s->header_matches[m->headers_first + i]))
 			return 0;
+	for (uint32_t i = 0; i < m->query_count; i++)
+		if (!query_matches(c, &c->s->header_matches[m->query_first + i]))
+			return 0;
 	return 1;
+}
+
+static int route_matches(const struct match_context *c, const struct hd_route_match *m)
+{
+	const struct http_head *h = c->q->head;
+	const uint8_t *bytes = c->q->bytes;
+	struct proxy_route_memo *memo = c->memo;
+
+	if (m->uri.kind != HD_MATCH_ANY &&
+	    string_matches(c, &m->uri, &memo->path, c->q->path, c->q->path_n) == m->uri.invert)
+		return 0;
+	if (m->method.kind != HD_MATCH_ANY &&
+	    string_matches(c, &m->method, &memo->other, bytes + h->start, h->method_n) ==
+		    m->method.invert)
+		return 0;
+	if (m->authority.kind != HD_MATCH_ANY &&
+	    string_matches(c, &m->authority, &memo->other, bytes + h->authority, h->authority_n) ==
+		    m->authority.invert)
+		return 0;
+	if (m->scheme.kind != HD_MATCH_ANY && scheme_matches(c, &m->scheme) == m->scheme.invert)
+		return 0;
+	return all_lines_match(c, m);
 }
 
 uint32_t proxy_route_find(const struct hd_snapshot *s, const struct hd_vhost *v,
 			  const struct proxy_request_view *q, void *regex_scratch,
 			  struct proxy_route_memo *memo)
 {
-	struct match_context c = {.s = s, .q = q, .scratch = regex_scratch, .memo = memo};
+	struct match_context c = { .s = s, .q = q, .scratch = regex_scratch, .memo = memo };
 
 	memo->path.subject = memo->other.subject = NULL;
 	for (uint32_t i = 0; i < v->routes_count; i++)

@@ -14,6 +14,8 @@ struct proxy_request_view {
 	const struct http_head *head;
 	const uint8_t *path; /* normalised, without the query */
 	uint32_t path_n;
+	struct hd_str query; /* without the question mark; n 0: none */
+	int is_edge;	     /* of a gateway: the caller's x-forwarded-proto counts for nothing */
 };
 
 #define PROXY_HOST_MAX 256

@@ -20,7 +20,7 @@ void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x)
 /* One direction, one step. Bytes moved, or -1 for lack of buffers. */
 static int64_t move(struct proxy *p, struct proxy_leg *from, struct proxy_leg *to, uint8_t *done)
 {
-	struct bufq *in = tcp_conn_rx(from->conn), out = {0};
+	struct bufq *in = tcp_conn_rx(from->conn), out = { 0 };
 	uint32_t n = RTE_MIN(in->bytes, (uint32_t)PROXY_RELAY_BUDGET);
 
 	if (*done || to->reset)
