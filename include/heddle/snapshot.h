@@ -29,7 +29,7 @@ enum hd_string_match_kind { HD_MATCH_ANY, HD_MATCH_EXACT, HD_MATCH_PREFIX, HD_MA
 struct hd_string_match {
 	uint8_t kind;
 	uint8_t ignore_case; /* uri only; `text` is then lower case */
-	uint8_t invert;
+	uint8_t invert; /* the opposite; a header that is not there is then an empty value, and so matches */
 	struct hd_str text;
 	uint32_t regex; /* index of the expression in regex_db for HD_MATCH_REGEX (full match), else HD_NONE */
 };
@@ -43,7 +43,10 @@ struct hd_header_match {
 struct hd_route_match {
 	struct hd_string_match uri;	/* against the normalised path without the query */
 	struct hd_string_match method;
+	struct hd_string_match scheme;	  /* x-forwarded-proto, else the connection's own */
+	struct hd_string_match authority; /* the whole Host as it was sent, with its port */
 	uint32_t headers_first, headers_count; /* in header_matches; each value of a repeated header is tried alone */
+	uint32_t query_first, query_count; /* in header_matches too: names as written, the first value counts, undecoded */
 	struct hd_source source;
 };
 
