@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VirtualService: what Istio's validation refuses beyond types and ranges. */
+#include <strings.h>
+
+#include "policy_regex.h"
+#include "policy_rules.h"
+
+#define BODY_MAX (1u << 20)
+
+static int has(const struct policy_yaml *map, const char *name)
+{
+	return policy_get(map, name) != NULL;
+}
+
+static uint32_t count(const struct policy_yaml *map, const char *name)
+{
+	const struct policy_yaml *y = policy_get(map, name);
+
+	return y != NULL ? y->n : 0;
+}
+
+static void regex_check(struct policy_check *c, const struct policy_yaml *y)
+{
+	uint32_t at;
+	const char *why = y != NULL ? policy_regex_refused(y->text, &at) : NULL;
+
+	if (why != NULL)
+		policy_error(c, y, "regex \"%.*s\": %s (at byte %u)", POLICY_STR(y->text), why, at + 1);
+}
+
+void policy_rule_string_match(struct policy_check *c, struct policy_yaml *map)
+{
+	if (has(map, "exact") + has(map, "prefix") + has(map, "regex") > 1)
+		policy_error(c, map, "StringMatch takes only one of exact, prefix and regex");
+	regex_check(c, policy_get(map, "regex"));
+}
+
+static void match_names(struct policy_check *c, const struct policy_yaml *map, const char *field)
+{
+	const struct policy_yaml *names = policy_get(map, field);
+
+	for (const struct policy_yaml *y = names != NULL ? names->first : NULL; y != NULL; y = y->next)
+		if (y->key.n == 0)
+			policy_error(c, y, "%s has an empty name", field);
+}
+
+void policy_rule_http_match(struct policy_check *c, struct policy_yaml *map)
+{
+	match_names(c, map, "headers");
+	match_names(c, map, "withoutHeaders");
+	match_names(c, map, "queryParams");
+}
+
+int policy_label_valid(struct hd_str s)
+{
+	if (s.n == 0 || s.n > 63 || s.p[0] == '-' || s.p[s.n - 1] == '-')
+		return 0;
+	for (uint32_t i = 0; i < s.n; i++) {
+		char ch = s.p[i];
+
+		if (!(ch >= 'a' && ch <= 'z') && !(ch >= '0' && ch <= '9') && ch != '-')
+			return 0;
+	}
+	return 1;
+}
+
+/* A DNS name, "*", or a name below "*."; upper case and underscores pass as in Istio. */
+int policy_host_valid(struct hd_str s)
+{
+	struct hd_ip ip;
+	uint32_t label = 0;
+
+	if (s.n == 0 || s.n > 255)
+		return 0;
+	if (policy_str_is(s, "*"))
+		return 1;
+	if (hd_ip_parse(s.p, &ip) == 0)
+		return 1;
+	if (policy_str_starts(s, "*.")) {
+		s.p += 2;
+		s.n -= 2;
+	}
+	for (uint32_t i = 0; i < s.n; i++) {
+		char ch = s.p[i];
+
+		if (ch == '.') {
+			if (label == 0 || s.p[i - 1] == '-')
+				return 0;
+			label = 0;
+			continue;
+		}
+		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') && ch != '_' &&
+		    (ch != '-' || label == 0))
+			return 0;
+		if (++label > 63)
+			return 0;
+	}
+	return s.n > 0 && s.p[s.n - 1] != '-';
+}
+
+void policy_rule_destination(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *host = policy_get(map, "host"), *subset = policy_get(map, "subset");
+
+	if (host != NULL && (!policy_host_valid(host->text) || policy_str_has(host->text, '*')))
+		policy_error(c, host, "destination host \"%.*s\" is no host name", POLICY_STR(host->text));
+	if (subset != NULL && subset->text.n > 0 && !policy_label_valid(subset->text))
+		policy_error(c, subset, "subset \"%.*s\" is no DNS label", POLICY_STR(subset->text));
+}
+
+void policy_rule_rewrite(struct policy_check *c, struct policy_yaml *map)
+{
+	if (has(map, "uri") && has(map, "uriRegexRewrite"))
+		policy_error(c, policy_get(map, "uriRegexRewrite"), "rewrite takes either uri or uriRegexRewrite");
+	if (!has(map, "uri") && !has(map, "uriRegexRewrite") && !has(map, "authority"))
+		policy_error(c, map, "rewrite needs uri, uriRegexRewrite or authority");
+	regex_check(c, policy_get(policy_get(map, "uriRegexRewrite"), "match"));
+}
+
+void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
+{
+	int64_t code = policy_get_int(map, "redirectCode", 0);
+	struct hd_str scheme = policy_get_str(map, "scheme");
+
+	if (has(map, "uri") && has(map, "prefixRewrite"))
+		policy_error(c, map, "redirect takes either uri or prefixRewrite");
+	if (has(map, "port") && has(map, "derivePort"))
+		policy_error(c, map, "redirect takes either port or derivePort");
+	if (code != 0 && code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
+		policy_error(c, policy_get(map, "redirectCode"),
+			     "redirectCode is %lld, but must be 301, 302, 303, 307 or 308", (long long)code);
+	if (scheme.n > 0 && !policy_str_is(scheme, "http") && !policy_str_is(scheme, "https"))
+		policy_error(c, policy_get(map, "scheme"), "redirect scheme must be http or https");
+}
+
+void policy_rule_direct_response(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *body = policy_get(map, "body");
+
+	if (has(body, "string") && has(body, "bytes"))
+		policy_error(c, body, "body takes either string or bytes");
+	if (policy_get_str(body, "string").n > BODY_MAX || policy_get_str(body, "bytes").n > BODY_MAX)
+		policy_error(c, body, "body is larger than 1 MiB");
+}
+
+static int retry_word(struct hd_str w)
+{
+	static const char *const words[] = {"5xx", "gateway-error", "reset", "reset-before-request", "connect-failure",
+					    "retriable-4xx", "refused-stream", "retriable-status-codes",
+					    "retriable-headers", "envoy-ratelimited", "http3-post-connect-failure",
+					    "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
+					    "unavailable"};
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
+		if (policy_str_is(w, words[i]))
+			return 1;
+	if (w.n != 3)
+		return 0;
+	return w.p[0] >= '1' && w.p[0] <= '5' && w.p[1] >= '0' && w.p[1] <= '9' && w.p[2] >= '0' && w.p[2] <= '9';
+}
+
+void policy_rule_retries(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *on = policy_get(map, "retryOn");
+	const char *p = on != NULL ? on->text.p : "", *end = p + (on != NULL ? on->text.n : 0);
+
+	if (policy_get_int(map, "attempts", 1) == 0 && (has(map, "perTryTimeout") || has(map, "retryOn")))
+		policy_warning(c, map, "attempts 0 switches retries off: perTryTimeout and retryOn have no effect");
+	while (p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		const char *stop = comma != NULL ? comma : end;
+		struct hd_str w;
+
+		while (p < stop && *p == ' ')
+			p++;
+		w = (struct hd_str){p, (uint32_t)(stop - p)};
+		while (w.n > 0 && w.p[w.n - 1] == ' ')
+			w.n--;
+		if (!retry_word(w))
+			policy_error(c, on, "retryOn does not know \"%.*s\"", POLICY_STR(w));
+		p = stop + 1;
+	}
+}
+
+void policy_rule_delay(struct policy_check *c, struct policy_yaml *map)
+{
+	if (has(map, "exponentialDelay"))
+		policy_error(c, policy_get(map, "exponentialDelay"), "exponentialDelay is not supported by Istio");
+	else if (!has(map, "fixedDelay"))
+		policy_error(c, map, "delay needs fixedDelay");
+}
+
+void policy_rule_abort(struct policy_check *c, struct policy_yaml *map)
+{
+	if (has(map, "http2Error"))
+		policy_error(c, policy_get(map, "http2Error"), "http2Error is not supported by Istio");
+	if (has(map, "httpStatus") + has(map, "grpcStatus") + has(map, "http2Error") != 1)
+		policy_error(c, map, "abort needs one of httpStatus and grpcStatus");
+}
+
+static int name_is(struct hd_str s, const char *word)
+{
+	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+static void header_name(struct policy_check *c, const struct policy_yaml *y, struct hd_str name, int host_allowed)
+{
+	int host = name_is(name, "host") || name_is(name, ":authority");
+
+	if (name.n == 0)
+		policy_error(c, y, "a header name is empty");
+	else if ((host && !host_allowed) || (!host && name.p[0] == ':'))
+		policy_error(c, y, "header \"%.*s\" cannot be changed here", POLICY_STR(name));
+}
+
+static void header_operations(struct policy_check *c, const struct policy_yaml *map, int request)
+{
+	static const char *const maps[] = {"set", "add"};
+	const struct policy_yaml *removed = policy_get(map, "remove");
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(maps); i++) {
+		const struct policy_yaml *m = policy_get(map, maps[i]);
+
+		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL; y = y->next)
+			header_name(c, y, y->key, request);
+	}
+	for (const struct policy_yaml *y = removed != NULL ? removed->first : NULL; y != NULL; y = y->next)
+		header_name(c, y, y->text, 0);
+}
+
+void policy_rule_request_headers(struct policy_check *c, struct policy_yaml *map)
+{
+	header_operations(c, map, 1);
+}
+
+void policy_rule_response_headers(struct policy_check *c, struct policy_yaml *map)
+{
+	header_operations(c, map, 0);
+}
+
+static const struct policy_yaml *host_header_set(const struct policy_yaml *headers)
+{
+	const struct policy_yaml *set = policy_get(policy_get(headers, "request"), "set");
+
+	for (const struct policy_yaml *y = set != NULL ? set->first : NULL; y != NULL; y = y->next)
+		if (name_is(y->key, "host") || name_is(y->key, ":authority"))
+			return y;
+	return NULL;
+}
+
+static void route_actions(struct policy_check *c, const struct policy_yaml *map)
+{
+	int actions = (count(map, "route") > 0) + has(map, "redirect") + has(map, "directResponse");
+	int forwarding = has(map, "rewrite") || has(map, "fault");
+
+	if (has(map, "delegate") && (count(map, "route") > 0 || has(map, "redirect")))
+		policy_error(c, policy_get(map, "delegate"), "delegate does not go together with route or redirect");
+	else if (!has(map, "delegate") && actions == 0)
+		policy_error(c, map, "an http rule needs route, redirect or directResponse");
+	else if (actions > 1)
+		policy_error(c, map, "an http rule takes only one of route, redirect and directResponse");
+	else if (count(map, "route") == 0 && !has(map, "delegate") && forwarding)
+		policy_error(c, map, "rewrite and fault go only with route");
+}
+
+/* Several destinations need a weight between them; a single one gets all, whatever its weight. */
+static void route_weights(struct policy_check *c, const struct policy_yaml *route)
+{
+	int64_t sum = 0;
+
+	for (const struct policy_yaml *y = route->first; y != NULL; y = y->next)
+		sum += policy_get_int(y, "weight", 0);
+	if (route->n > 1 && sum == 0)
+		policy_error(c, route, "all weights are 0");
+	else if (sum > POLICY_U32)
+		policy_error(c, route, "the weights add up to more than 2^32-1");
+}
+
+void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *route = policy_get(map, "route"), *timeout = policy_get(map, "timeout");
+	const struct policy_yaml *host = host_header_set(policy_get(map, "headers"));
+
+	route_actions(c, map);
+	if (route != NULL)
+		route_weights(c, route);
+	if (has(map, "mirror") && has(map, "mirrors"))
+		policy_error(c, policy_get(map, "mirrors"), "mirror and mirrors do not go together");
+	if (host != NULL && has(policy_get(map, "rewrite"), "authority"))
+		policy_error(c, host, "rewrite.authority and a Host header set do not go together");
+	if (timeout != NULL && timeout->i == 0)
+		policy_warning(c, timeout, "timeout 0s means no timeout here; Istio's validation refuses it");
+}
+
+/* *.a contains x.a and *.x.a. */
+static int host_inside(struct hd_str inner, struct hd_str outer)
+{
+	if (policy_str_is(outer, "*"))
+		return 1;
+	if (!policy_str_starts(outer, "*."))
+		return hd_str_eq(inner, outer);
+	return inner.n > outer.n - 1 && policy_str_ends(inner, (struct hd_str){outer.p + 1, outer.n - 1});
+}
+
+void policy_rule_tls_route(struct policy_check *c, struct policy_yaml *map)
+{
+	if (count(map, "route") == 0)
+		policy_error(c, map, "a tls rule needs route");
+	if (count(map, "match") == 0)
+		policy_error(c, map, "a tls rule needs match");
+}
+
+void policy_rule_tcp_route(struct policy_check *c, struct policy_yaml *map)
+{
+	if (count(map, "route") == 0)
+		policy_error(c, map, "a tcp rule needs route");
+}
+
+void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *list, int tilde)
+{
+	uint32_t n = list != NULL ? list->n : 0;
+
+	for (const struct policy_yaml *y = n > 0 ? list->first : NULL; y != NULL; y = y->next) {
+		int all = policy_str_is(y->text, "*"), own = policy_str_is(y->text, ".");
+		int none = policy_str_is(y->text, "~");
+
+		if (none && !tilde)
+			policy_error(c, y, "exportTo does not take \"~\" here");
+		else if (!all && !own && !none && !policy_label_valid(y->text))
+			policy_error(c, y, "exportTo \"%.*s\" is no namespace", POLICY_STR(y->text));
+		else if ((all || none) && n > 1)
+			policy_error(c, y, "exportTo \"%.*s\" stands alone", POLICY_STR(y->text));
+	}
+}
+
+static void sni_hosts(struct policy_check *c, const struct policy_yaml *hosts, const struct policy_yaml *tls)
+{
+	for (const struct policy_yaml *rule = tls != NULL ? tls->first : NULL; rule != NULL; rule = rule->next)
+		for (const struct policy_yaml *m = policy_get(rule, "match")->first; m != NULL; m = m->next)
+			for (const struct policy_yaml *s = policy_get(m, "sniHosts")->first; s != NULL; s = s->next) {
+				int inside = 0;
+
+				for (const struct policy_yaml *h = hosts->first; h != NULL; h = h->next)
+					inside |= host_inside(s->text, h->text);
+				if (!inside)
+					policy_error(c, s, "sniHosts \"%.*s\" is not among the hosts",
+						     POLICY_STR(s->text));
+			}
+}
+
+static void hosts_check(struct policy_check *c, const struct policy_yaml *hosts, int mesh)
+{
+	uint32_t seen = 0;
+
+	for (const struct policy_yaml *y = hosts->first; y != NULL; y = y->next, seen++) {
+		uint32_t k = 0;
+
+		if (!policy_host_valid(y->text))
+			policy_error(c, y, "host \"%.*s\" is no host name", POLICY_STR(y->text));
+		else if (mesh && policy_str_is(y->text, "*"))
+			policy_error(c, y, "host \"*\" cannot be bound to the mesh");
+		if (seen > 4096) /* each against each: what no person writes is not compared */
+			continue;
+		for (const struct policy_yaml *o = hosts->first; k < seen; o = o->next, k++)
+			if (host_inside(y->text, o->text) || host_inside(o->text, y->text)) {
+				policy_error(c, y, "host \"%.*s\" overlaps \"%.*s\"", POLICY_STR(y->text),
+					     POLICY_STR(o->text));
+				break;
+			}
+	}
+}
+
+static void delegate_check(struct policy_check *c, const struct policy_yaml *map)
+{
+	if (count(map, "gateways") > 0)
+		policy_error(c, map, "a VirtualService with gateways needs hosts");
+	if (count(map, "tls") > 0 || count(map, "tcp") > 0)
+		policy_error(c, map, "a VirtualService without hosts (a delegate) takes no tls and tcp");
+}
+
+void policy_rule_virtual_service(struct policy_check *c, struct policy_yaml *map)
+{
+	static const char *const misplaced[] = {"retries", "timeout"};
+	const struct policy_yaml *hosts = policy_get(map, "hosts"), *gateways = policy_get(map, "gateways");
+	int mesh = gateways == NULL || gateways->n == 0;
+
+	for (const struct policy_yaml *y = mesh ? NULL : gateways->first; y != NULL; y = y->next)
+		mesh |= policy_str_is(y->text, "mesh");
+	if (count(map, "http") + count(map, "tls") + count(map, "tcp") == 0)
+		policy_error(c, map, "a VirtualService needs http, tls or tcp");
+	if (hosts == NULL || hosts->n == 0)
+		delegate_check(c, map);
+	else {
+		hosts_check(c, hosts, mesh);
+		sni_hosts(c, hosts, policy_get(map, "tls"));
+	}
+	policy_rule_export_to(c, policy_get(map, "exportTo"), 0);
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(misplaced); i++) {
+		const struct policy_yaml *y = policy_get(map, misplaced[i]);
+		struct policy_yaml at;
+
+		if (y == NULL)
+			continue;
+		at = *y;
+		at.line = y->key_line;
+		at.col = y->key_col;
+		policy_warning(c, &at, "%s belongs into http[]: taken for every route that has none of its own "
+				       "(Istio would ignore it)", misplaced[i]);
+	}
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The security kinds: what Istio's validation refuses, and what is refused because it is not enforced yet. */
+#include <stdlib.h>
+
+#include "policy_rules.h"
+
+enum { MTLS_UNSET, MTLS_DISABLE, MTLS_PERMISSIVE, MTLS_STRICT };
+enum { ACTION_ALLOW, ACTION_DENY, ACTION_AUDIT, ACTION_CUSTOM };
+
+static int has(const struct policy_yaml *map, const char *name)
+{
+	return policy_get(map, name) != NULL;
+}
+
+static uint32_t count(const struct policy_yaml *map, const char *name)
+{
+	const struct policy_yaml *y = policy_get(map, name);
+
+	return y != NULL ? y->n : 0;
+}
+
+void policy_rule_peer_authentication(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *ports = policy_get(map, "portLevelMtls");
+
+	if (ports == NULL)
+		return;
+	if (count(policy_get(map, "selector"), "matchLabels") == 0)
+		policy_error(c, ports, "portLevelMtls needs a selector");
+	for (const struct policy_yaml *y = ports->first; y != NULL; y = y->next) {
+		char *end;
+		long port = strtol(y->key.p, &end, 10);
+
+		if (*end != '\0' || port < 1 || port > 65535)
+			policy_error(c, y, "portLevelMtls: \"%.*s\" is no port", POLICY_STR(y->key));
+	}
+}
+
+static void values_filled(struct policy_check *c, const struct policy_yaml *map)
+{
+	for (const struct policy_yaml *f = map->first; f != NULL; f = f->next)
+		for (const struct policy_yaml *y = f->type == POLICY_YAML_LIST ? f->first : NULL; y != NULL;
+		     y = y->next)
+			if (y->type == POLICY_YAML_SCALAR && y->text.n == 0)
+				policy_error(c, y, "%s has an empty value", f->field != NULL ? f->field->name : "a list");
+}
+
+static int cidr_valid(struct policy_check *c, struct hd_str s)
+{
+	const char *slash = memchr(s.p, '/', s.n);
+	struct hd_str ip = slash != NULL ? policy_str_copy(c->arena, (struct hd_str){s.p, (uint32_t)(slash - s.p)}) : s;
+	struct hd_ip out;
+	char *end;
+	long bits;
+
+	if (hd_ip_parse(ip.p, &out) != 0)
+		return 0;
+	if (slash == NULL)
+		return 1;
+	bits = strtol(slash + 1, &end, 10);
+	return slash[1] >= '0' && slash[1] <= '9' && *end == '\0' && bits <= (hd_ip_is_v4(&out) ? 32 : 128);
+}
+
+static void blocks_check(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next)
+		if (y->text.n > 0 && !cidr_valid(c, y->text))
+			policy_error(c, y, "%s: \"%.*s\" is neither an address nor a CIDR block",
+				     list->field->name, POLICY_STR(y->text));
+}
+
+/* An empty list is a mistake, a map with nothing but unknown fields was warned about and fails closed. */
+static void not_empty(struct policy_check *c, const struct policy_yaml *map, const char *what)
+{
+	int any = map->n > 0;
+
+	for (const struct policy_yaml *f = map->first; f != NULL; f = f->next) {
+		if (f->type == POLICY_YAML_LIST && f->n == 0)
+			policy_error(c, f, "%s.%.*s is empty", what, POLICY_STR(f->key));
+		any &= !f->unset;
+	}
+	if (!any)
+		policy_error(c, map, "%s is empty", what);
+}
+
+void policy_rule_authz_source(struct policy_check *c, struct policy_yaml *map)
+{
+	static const char *const blocks[] = {"ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"};
+	int accounts = has(map, "serviceAccounts") || has(map, "notServiceAccounts");
+
+	not_empty(c, map, "source");
+	values_filled(c, map);
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(blocks); i++)
+		blocks_check(c, policy_get(map, blocks[i]));
+	if (accounts && (has(map, "principals") || has(map, "notPrincipals") || has(map, "namespaces") ||
+			 has(map, "notNamespaces")))
+		policy_error(c, map, "serviceAccounts does not go together with principals or namespaces");
+}
+
+static void ports_check(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+		char *end;
+		long port = strtol(y->text.p, &end, 10);
+
+		if (*end != '\0' || port < 1 || port > 65535)
+			policy_error(c, y, "%s: \"%.*s\" is no port", list->field->name, POLICY_STR(y->text));
+	}
+}
+
+/* {*} is one segment, {**} any number of characters and the last template of a path. */
+static const char *template_wrong(struct hd_str s)
+{
+	int templates = 0, doubled = 0;
+
+	for (uint32_t i = 0; i < s.n; i++) {
+		uint32_t start = i, stars = 0;
+
+		if (s.p[i] == '*')
+			return templates > 0 || memchr(s.p, '{', s.n) != NULL
+				       ? "a template does not go together with a plain *" : NULL;
+		if (s.p[i] == '}')
+			return "a } without {";
+		if (s.p[i] != '{')
+			continue;
+		for (i++; i < s.n && s.p[i] == '*'; i++)
+			stars++;
+		if (i >= s.n || s.p[i] != '}' || stars < 1 || stars > 2)
+			return "a template is {*} or {**}";
+		if ((start > 0 && s.p[start - 1] != '/') || (i + 1 < s.n && s.p[i + 1] != '/'))
+			return "a template is a whole segment";
+		if (doubled)
+			return "no template may follow {**}";
+		doubled = stars == 2;
+		templates++;
+	}
+	return NULL;
+}
+
+static void paths_check(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+		const char *why = template_wrong(y->text);
+
+		if (why != NULL)
+			policy_error(c, y, "%s: \"%.*s\": %s", list->field->name, POLICY_STR(y->text), why);
+	}
+}
+
+void policy_rule_authz_operation(struct policy_check *c, struct policy_yaml *map)
+{
+	not_empty(c, map, "operation");
+	values_filled(c, map);
+	ports_check(c, policy_get(map, "ports"));
+	ports_check(c, policy_get(map, "notPorts"));
+	paths_check(c, policy_get(map, "paths"));
+	paths_check(c, policy_get(map, "notPaths"));
+}
+
+static const char *const when_keys[] = {"source.ip", "remote.ip", "source.namespace", "source.serviceAccount",
+					"source.trustDomain", "source.principal", "request.auth.principal",
+					"request.auth.audiences", "request.auth.presenter", "destination.ip",
+					"destination.port", "connection.sni"};
+static const char *const when_prefixes[] = {"request.headers[", "request.auth.claims[",
+					    "experimental.envoy.filters."};
+
+static int when_key_known(struct hd_str key)
+{
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(when_keys); i++)
+		if (policy_str_is(key, when_keys[i]))
+			return 1;
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(when_prefixes); i++)
+		if (policy_str_starts(key, when_prefixes[i]))
+			return key.n > strlen(when_prefixes[i]) + 1 && (i == 2 || key.p[key.n - 1] == ']');
+	return 0;
+}
+
+void policy_rule_authz_condition(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *key = policy_get(map, "key");
+	const char *near;
+
+	if (key == NULL)
+		return;
+	if (!when_key_known(key->text)) {
+		near = policy_nearest(key->text, when_keys, HD_ARRAY_SIZE(when_keys));
+		policy_error(c, key, "when does not know the key \"%.*s\"%s%s%s", POLICY_STR(key->text),
+			     near != NULL ? ": did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+	}
+	if (count(map, "values") + count(map, "notValues") == 0)
+		policy_error(c, map, "when needs values or notValues");
+	values_filled(c, map);
+	if (policy_str_is(key->text, "source.ip") || policy_str_is(key->text, "remote.ip") ||
+	    policy_str_is(key->text, "destination.ip")) {
+		blocks_check(c, policy_get(map, "values"));
+		blocks_check(c, policy_get(map, "notValues"));
+	}
+	if (policy_str_is(key->text, "destination.port")) {
+		ports_check(c, policy_get(map, "values"));
+		ports_check(c, policy_get(map, "notValues"));
+	}
+}
+
+/* CUSTOM runs before identities are known to the filter chain. */
+static void custom_rule(struct policy_check *c, const struct policy_yaml *rule)
+{
+	static const char *const identities[] = {"principals",	      "notPrincipals",	      "namespaces",
+						 "notNamespaces",     "serviceAccounts",      "notServiceAccounts",
+						 "trustDomains",      "notTrustDomains",      "requestPrincipals",
+						 "notRequestPrincipals"};
+	const struct policy_yaml *from = policy_get(rule, "from"), *when = policy_get(rule, "when");
+
+	for (const struct policy_yaml *f = from != NULL ? from->first : NULL; f != NULL; f = f->next)
+		for (uint32_t i = 0; i < HD_ARRAY_SIZE(identities); i++) {
+			const struct policy_yaml *y = policy_get(policy_get(f, "source"), identities[i]);
+
+			if (y != NULL)
+				policy_error(c, y, "%s does not go together with action CUSTOM", identities[i]);
+		}
+	for (const struct policy_yaml *w = when != NULL ? when->first : NULL; w != NULL; w = w->next) {
+		struct hd_str key = policy_get_str(w, "key");
+
+		if (policy_str_starts(key, "request.auth.") || policy_str_is(key, "source.namespace") ||
+		    policy_str_is(key, "source.principal") || policy_str_is(key, "source.serviceAccount") ||
+		    policy_str_is(key, "source.trustDomain"))
+			policy_error(c, policy_get(w, "key"), "%.*s does not go together with action CUSTOM",
+				     POLICY_STR(key));
+	}
+}
+
+static void rule_lists(struct policy_check *c, const struct policy_yaml *rule)
+{
+	static const char *const lists[] = {"from", "to", "when"};
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(lists); i++) {
+		const struct policy_yaml *y = policy_get(rule, lists[i]);
+
+		if (y != NULL && y->n == 0)
+			policy_error(c, y, "%s is empty", lists[i]);
+	}
+}
+
+void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *rules = policy_get(map, "rules");
+	int64_t action = policy_get_int(map, "action", ACTION_ALLOW);
+	uint32_t n = rules != NULL ? rules->n : 0;
+
+	if (action == ACTION_CUSTOM && policy_get_str(policy_get(map, "provider"), "name").n == 0)
+		policy_error(c, map, "action CUSTOM needs provider.name");
+	if (action != ACTION_CUSTOM && has(map, "provider"))
+		policy_error(c, policy_get(map, "provider"), "provider goes only with action CUSTOM");
+	if ((action == ACTION_DENY || action == ACTION_CUSTOM) && n == 0)
+		policy_error(c, map, "action %s needs rules: without them it does nothing",
+			     action == ACTION_DENY ? "DENY" : "CUSTOM");
+	if (has(map, "selector") && (has(map, "targetRef") || count(map, "targetRefs") > 0))
+		policy_error(c, map, "selector and targetRefs do not go together");
+	for (const struct policy_yaml *r = n > 0 ? rules->first : NULL; r != NULL; r = r->next) {
+		rule_lists(c, r);
+		if (action == ACTION_CUSTOM)
+			custom_rule(c, r);
+	}
+}
+
+void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *uri = policy_get(map, "jwksUri"), *audiences = policy_get(map, "audiences");
+
+	if (uri != NULL && !policy_str_starts(uri->text, "http://") && !policy_str_starts(uri->text, "https://"))
+		policy_error(c, uri, "jwksUri \"%.*s\" is no http or https URL", POLICY_STR(uri->text));
+	if (uri != NULL && has(map, "jwks"))
+		policy_error(c, uri, "jwksUri and jwks do not go together");
+	for (const struct policy_yaml *y = audiences != NULL ? audiences->first : NULL; y != NULL; y = y->next)
+		if (y->text.n == 0)
+			policy_error(c, y, "audiences has an empty value");
+}
+
+void policy_rule_request_authentication(struct policy_check *c, struct policy_yaml *map)
+{
+	if (has(map, "selector") && (has(map, "targetRef") || count(map, "targetRefs") > 0))
+		policy_error(c, map, "selector and targetRefs do not go together");
+}

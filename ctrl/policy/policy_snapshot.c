@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The finished arrays as one snapshot, and what ctrl does with snapshots. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "policy_model.h"
+
+/* Behind hd_snapshot.arena. */
+struct policy_private {
+	struct policy_arena arena;
+	struct hd_snapshot *snapshot;
+	struct hd_str *destination_keys;
+	void *regex_db;
+	void **scratches;
+	uint32_t n_scratches;
+	uint32_t clusters_held, endpoints_held; /* whose slots are held */
+};
+
+struct policy_arena *policy_private_arena(struct policy_private *p)
+{
+	return &p->arena;
+}
+
+int policy_private_create(struct policy_load *l)
+{
+	l->private = calloc(1, sizeof(*l->private));
+	if (l->private == NULL)
+		return -ENOMEM;
+	policy_arena_init(&l->private->arena, &l->oom);
+	return 0;
+}
+
+static void private_destroy(struct policy *p, struct policy_private *x)
+{
+	for (uint32_t i = 0; p != NULL && i < x->clusters_held; i++)
+		policy_slots_put(&p->clusters, x->snapshot->clusters[i].slot);
+	for (uint32_t i = 0; p != NULL && i < x->endpoints_held; i++)
+		policy_slots_put(&p->endpoints, x->snapshot->endpoints[i].slot);
+	policy_regex_free(x->regex_db, x->scratches, x->n_scratches);
+	policy_arena_fini(&x->arena);
+	free(x);
+}
+
+void policy_private_drop(struct policy_load *l)
+{
+	if (l->private != NULL)
+		private_destroy(l->policy, l->private);
+	l->private = NULL;
+}
+
+void policy_snapshot_free(struct policy *p, struct hd_snapshot *s)
+{
+	if (s != NULL)
+		private_destroy(p, s->arena);
+}
+
+static void *array_out(struct policy_load *l, const struct policy_vec *v)
+{
+	void *p = policy_alloc_array(&l->private->arena, v->n > 0 ? v->n : 1, v->bytes);
+
+	if (v->n > 0)
+		memcpy(p, v->p, (size_t)v->n * v->bytes);
+	return p;
+}
+
+static void listener_table(struct policy_load *l, struct hd_snapshot *s)
+{
+	uint32_t size = 4, *table;
+
+	while (size < s->n_listeners * 2)
+		size *= 2;
+	table = policy_alloc_array(&l->private->arena, size, sizeof(*table));
+	memset(table, 0xff, size * sizeof(*table));
+	for (uint32_t i = 0; i < s->n_listeners; i++) {
+		uint32_t at = hd_addr_hash(&s->listeners[i].addr.ip, s->listeners[i].addr.port) & (size - 1);
+
+		while (table[at] != HD_NONE)
+			at = (at + 1) & (size - 1);
+		table[at] = i;
+	}
+	s->listener_table = table;
+	s->listener_mask = size - 1;
+}
+
+static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
+{
+	s->listeners = array_out(l, &l->listeners);
+	s->n_listeners = l->listeners.n;
+	s->vips = array_out(l, &l->vips);
+	s->n_vips = l->vips.n;
+	s->routers = array_out(l, &l->routers);
+	s->n_routers = l->routers.n;
+	s->domain_table = array_out(l, &l->domain_table);
+	s->domains = array_out(l, &l->domains);
+	s->n_domains = l->domains.n;
+	s->vhosts = array_out(l, &l->vhosts);
+	s->n_vhosts = l->vhosts.n;
+	s->routes = array_out(l, &l->routes);
+	s->n_routes = l->routes.n;
+	s->header_matches = array_out(l, &l->header_matches);
+	s->n_header_matches = l->header_matches.n;
+	s->destinations = array_out(l, &l->destinations_out);
+	s->n_destinations = l->destinations_out.n;
+	s->retry_statuses = array_out(l, &l->retry_statuses);
+	s->clusters = array_out(l, &l->clusters);
+	s->n_clusters = l->clusters.n;
+	s->endpoints = array_out(l, &l->endpoints);
+	s->n_endpoints = l->endpoints.n;
+	s->services = array_out(l, &l->services_out);
+	s->n_services = l->services_out.n;
+	l->private->destination_keys = array_out(l, &l->destination_keys);
+	listener_table(l, s);
+}
+
+/* What one worker writes shares no cache line with another's. */
+static void *lines_alloc(struct policy_arena *a, size_t n, size_t bytes)
+{
+	uintptr_t p = (uintptr_t)policy_alloc(a, n * bytes + 2 * HD_CACHE_LINE);
+
+	return (void *)((p + HD_CACHE_LINE - 1) & ~(uintptr_t)(HD_CACHE_LINE - 1));
+}
+
+static void workers_out(struct policy_load *l, struct hd_snapshot *s)
+{
+	struct policy_arena *a = &l->private->arena;
+	uint32_t n = s->n_workers;
+
+	s->workers = lines_alloc(a, n, sizeof(*s->workers));
+	s->destination_carried = lines_alloc(a, s->n_destinations, sizeof(uint64_t));
+	for (uint32_t i = 0; i < n; i++) {
+		s->workers[i].wrr = lines_alloc(a, s->n_destinations, sizeof(int32_t));
+		s->workers[i].rr = lines_alloc(a, s->n_clusters, sizeof(uint32_t));
+		s->workers[i].destination_requests = lines_alloc(a, s->n_destinations, sizeof(uint64_t));
+	}
+}
+
+static int regexes_out(struct policy_load *l, struct hd_snapshot *s)
+{
+	struct policy_private *x = l->private;
+	char why[256];
+	uint32_t at_fault = 0;
+	int rc;
+
+	x->scratches = policy_alloc_array(&x->arena, s->n_workers, sizeof(*x->scratches));
+	x->n_scratches = s->n_workers;
+	rc = policy_regex_compile(&l->regexes, s->n_workers, &x->regex_db, x->scratches, &at_fault, why, sizeof(why));
+	if (rc == -EINVAL) {
+		const struct policy_regex_place *place = policy_vec_at(&l->regex_places, at_fault);
+		struct policy_check c = {.arena = &l->arena, .diags = l->diags, .file = place->file};
+
+		policy_error(&c, place->yaml, "regex \"%.*s\" cannot be used: %s", POLICY_STR(place->yaml->text), why);
+	}
+	s->regex_db = x->regex_db;
+	for (uint32_t i = 0; i < s->n_workers; i++)
+		s->workers[i].regex_scratch = x->scratches[i];
+	return rc;
+}
+
+/* The last step: nothing after it fails, so what is held is held by a whole snapshot. */
+static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
+{
+	struct hd_cluster *clusters = (struct hd_cluster *)s->clusters;
+	struct hd_endpoint *endpoints = (struct hd_endpoint *)s->endpoints;
+	struct policy_private *x = l->private;
+
+	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		uint32_t end = clusters[i].endpoints_first + clusters[i].endpoints_count + clusters[i].endpoints_unready;
+		int64_t slot = policy_slots_get(&l->policy->clusters, clusters[i].name);
+
+		if (slot < 0)
+			return -ENOMEM;
+		clusters[i].slot = (uint32_t)slot;
+		x->clusters_held++;
+		for (uint32_t k = clusters[i].endpoints_first; k < end; k++) {
+			char text[HD_ADDR_STRLEN];
+			struct hd_str key = policy_str_printf(&l->arena, "%.*s %s", POLICY_STR(clusters[i].name),
+							      hd_addr_format(&endpoints[k].addr, text));
+
+			slot = policy_slots_get(&l->policy->endpoints, key);
+			if (slot < 0)
+				return -ENOMEM;
+			endpoints[k].slot = (uint32_t)slot;
+			x->endpoints_held++;
+		}
+	}
+	s->cluster_slots = l->policy->clusters.n;
+	s->endpoint_slots = l->policy->endpoints.n;
+	return 0;
+}
+
+int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out)
+{
+	struct policy_private *x = l->private;
+	struct hd_snapshot *s = policy_alloc(&x->arena, sizeof(*s));
+	int rc;
+
+	x->snapshot = s;
+	s->generation = generation;
+	s->n_workers = l->policy->settings.n_workers;
+	s->arena = x;
+	arrays_out(l, s);
+	workers_out(l, s);
+	rc = regexes_out(l, s);
+	if (rc == 0)
+		rc = slots_hold(l, s);
+	if (rc == 0)
+		*out = s;
+	return rc;
+}
+
+uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index)
+{
+	uint64_t sum = s->destination_carried[index];
+
+	for (uint32_t i = 0; i < s->n_workers; i++)
+		sum += __atomic_load_n(&s->workers[i].destination_requests[index], __ATOMIC_RELAXED);
+	return sum;
+}
+
+void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *previous)
+{
+	const struct policy_private *to = next->arena, *from = previous->arena;
+	struct policy_arena arena;
+	struct policy_map by_key;
+	jmp_buf oom;
+
+	policy_arena_init(&arena, &oom);
+	if (setjmp(oom) != 0) { /* counts start at zero then: a figure in a table, not worth a failure */
+		policy_arena_fini(&arena);
+		return;
+	}
+	policy_map_init(&by_key, &arena);
+	for (uint32_t i = 0; i < previous->n_destinations; i++)
+		policy_map_add(&by_key, from->destination_keys[i], (void *)(uintptr_t)(i + 1));
+	for (uint32_t i = 0; i < next->n_destinations; i++) {
+		uintptr_t at = (uintptr_t)policy_map_get(&by_key, to->destination_keys[i]);
+
+		if (at != 0)
+			next->destination_carried[i] += policy_destination_requests(previous, (uint32_t)at - 1);
+	}
+	policy_arena_fini(&arena);
+}
