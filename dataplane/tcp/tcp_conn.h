@@ -49,6 +49,9 @@ enum tcp_state {
 #define TCP_F_SYN_RESENT 0x8000	/* RFC 6298 5.7 */
 #define TCP_F_WINDOW_SMALL 0x10000 /* what waits does not fit the peer's window: the persist timer runs when nothing is out */
 
+#define TCP_UNACKED_SOME 1
+#define TCP_UNACKED_FULL 2	/* a full-sized segment among it */
+
 /* What rtx_us is for; only one of them at a time (RFC 9293 3.8.6.1). */
 enum tcp_rtx_kind { TCP_RTX_TIMEOUT, TCP_RTX_PERSIST, TCP_RTX_PROBE, TCP_RTX_REORDER };
 
@@ -67,7 +70,7 @@ struct tcp_conn {
 	uint32_t flags;
 	uint8_t state;
 	uint8_t events;
-	uint8_t segs_unacked;	/* data segments since our last ACK */
+	uint8_t unacked;	/* data since our last ACK: TCP_UNACKED_* */
 	uint8_t scales;		/* low nibble: ours, applied to what we send; high: the peer's */
 	struct tcp_scoreboard *sb;
 	struct tcp_ranges *ooo;

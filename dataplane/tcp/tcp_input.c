@@ -8,6 +8,7 @@
 
 #define BURST 64
 #define TS_HEADER_WORD 0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
+#define FULL_SIZED 536	/* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
 #define TIGHT_BUFS 64	/* from so many held buffers on, small ones are packed together whatever they cost */
 
 uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t hash, int *found)
@@ -98,6 +99,17 @@ static void append(struct bufq *q, struct rte_mbuf *m)
 	bufq_append(q, m);
 }
 
+/* RFC 9293 SHLD-18, RFC 5681 4.2: every second full-sized segment, or as many bytes as two; a burst is answered once
+ * (MUST-58). The head of an answer alone is not full-sized: the next request acknowledges head and body. */
+static void count_unacked(struct tcp_conn *c, uint32_t bytes)
+{
+	int is_full = bytes >= u32_min(c->mss, FULL_SIZED);
+
+	if ((is_full && c->unacked & TCP_UNACKED_FULL) || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
+		c->flags |= TCP_F_ACK_NOW;
+	c->unacked |= is_full ? TCP_UNACKED_SOME | TCP_UNACKED_FULL : TCP_UNACKED_SOME;
+}
+
 void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
 {
 	struct rte_mbuf *m = s->m;
@@ -118,10 +130,7 @@ void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
 	c->rcv_nxt += s->len;
 	c->received += s->len;
 	c->rcv_held += s->len;
-	c->segs_unacked++;
-	/* RFC 9293 SHLD-18, RFC 5681 4.2: every second segment; a burst is answered once (MUST-58). */
-	if (c->segs_unacked >= 2)
-		c->flags |= TCP_F_ACK_NOW;
+	count_unacked(c, s->len);
 	tcp_conn_raise(c, TCP_EV_READABLE);
 }
 

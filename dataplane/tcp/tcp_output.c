@@ -100,7 +100,7 @@ static void fill_sack(const struct tcp_conn *c, struct out *o, const struct tcp_
 static void acked(struct tcp_conn *c)
 {
 	c->rcv_acked = c->rcv_nxt;
-	c->segs_unacked = 0;
+	c->unacked = 0;
 	c->delack_us = 0;
 	c->flags &= ~(uint32_t)TCP_F_ACK_NOW;
 }
@@ -528,7 +528,7 @@ int tcp_output(struct tcp *t, struct tcp_conn *c)
 	rc = send_stream(t, c);
 	if (c->flags & TCP_F_ACK_NOW)
 		tcp_output_ack(t, c, NULL);
-	else if (c->segs_unacked != 0)
+	else if (c->unacked != 0)
 		tcp_timers_set_delack(t, c);
 	return rc;
 }
