@@ -376,6 +376,7 @@ static void attach(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *
 	x->up = up;
 	x->state = EXCHANGE_ACTIVE;
 	x->is_resend = 0;
+	x->had_strays = 0;
 	x->sent_from = tcp_send_offset(up->conn);
 	x->up_local.ip = tcp_conn_key(up->conn)->local;
 	x->up_local.port = tcp_conn_key(up->conn)->local_port;
@@ -634,16 +635,41 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 	}
 }
 
+/* Whether the backend saw the request will show, or not within this time. */
+static void await_verdict(struct proxy *p, struct proxy_exchange *x)
+{
+	if (x->wake != HD_NS_NEVER)
+		return;
+	x->wake = p->now + PROXY_VERDICT_TIMEOUT;
+	arm(p, x);
+}
+
+/* Bytes on a reused connection whose other end has acknowledged no byte of the request were sent
+ * before it came: they are no answer (a 408 for an idle connection is the usual one). They are
+ * thrown away, and nothing else on that connection is believed. */
+static int takes_strays(struct proxy *p, struct proxy_exchange *x)
+{
+	struct bufq *rx = tcp_conn_rx(x->up->conn);
+	uint32_t n = rx->bytes;
+
+	if (x->answer_begun || x->up->scan.seen != 0 || n == 0 || !proxy_retry_is_unseen(x))
+		return 0;
+	bufq_clear(rx);
+	tcp_received(x->up->conn, n);
+	if (!x->had_strays)
+		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
+	x->had_strays = 1;
+	await_verdict(p, x);
+	return 1;
+}
+
 /* The backend closed before its answer's head was complete. Its FIN alone does not say whether it
  * saw the request: the reset or ACK that follows does. */
 static void closed_early(struct proxy *p, struct proxy_exchange *x)
 {
 	if (!x->up->reset && tcp_conn_rx(x->up->conn)->bytes == 0 && proxy_retry_is_unseen(x) &&
 	    x->can_replay) {
-		if (x->wake == HD_NS_NEVER) {
-			x->wake = p->now + PROXY_VERDICT_TIMEOUT;
-			arm(p, x);
-		}
+		await_verdict(p, x);
 		return;
 	}
 	proxy_exchange_up_lost(p, x, PROXY_FAIL_TERMINATED);
@@ -692,6 +718,10 @@ void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t
 {
 	if (x->state == EXCHANGE_TUNNEL) {
 		proxy_tunnel_relay(p, x);
+		return;
+	}
+	if (!takes_strays(p, x) && x->had_strays && !proxy_retry_is_unseen(x)) {
+		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
 		return;
 	}
 	if ((events & TCP_EV_WRITABLE) && !relay_request(p, x))

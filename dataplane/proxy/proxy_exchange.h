@@ -60,6 +60,7 @@ struct proxy_exchange {
 	uint8_t interim_sent; /* a 1xx went down: no retry */
 	uint8_t can_replay;   /* head and all body bytes sent so far are still held */
 	uint8_t is_resend;    /* the next connection must be a fresh one */
+	uint8_t had_strays;   /* `up` brought bytes from before the request */
 	uint8_t keeps_id;     /* the caller brought its own x-request-id */
 	uint8_t up_reusable;
 	uint8_t on_endpoint; /* counted as active there */

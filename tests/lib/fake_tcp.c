@@ -67,7 +67,7 @@ uint32_t fake_tcp_count_opened(const struct tcp *t)
 	return n;
 }
 
-void fake_tcp_say_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
+static void put_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
 {
 	const uint8_t *p = bytes;
 
@@ -83,6 +83,17 @@ void fake_tcp_say_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
 		c->received += k;
 	}
 	event(c, TCP_EV_READABLE);
+}
+
+void fake_tcp_say_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
+{
+	c->acked = c->sent;
+	put_bytes(c, bytes, n);
+}
+
+void fake_tcp_say_crossing(struct tcp_conn *c, const char *text)
+{
+	put_bytes(c, text, (uint32_t)strlen(text));
 }
 
 void fake_tcp_say(struct tcp_conn *c, const char *text)

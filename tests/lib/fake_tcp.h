@@ -52,6 +52,8 @@ void fake_tcp_connected(struct tcp_conn *c);
 void fake_tcp_fin(struct tcp_conn *c);
 void fake_tcp_reset(struct tcp_conn *c, enum tcp_error e);
 void fake_tcp_ack(struct tcp_conn *c);
+/* Its bytes were under way before it saw what the owner sent last. fake_tcp_say acknowledges all. */
+void fake_tcp_say_crossing(struct tcp_conn *c, const char *text);
 /* More room to send. */
 void fake_tcp_set_space(struct tcp_conn *c, uint32_t space);
 /* What the owner sent since the last call; terminated. */

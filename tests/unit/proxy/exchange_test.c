@@ -273,6 +273,58 @@ static void unseen_request_is_sent_again_whatever_its_method(void **state)
 	assert_int_equal(bed_count(b, HD_PROXY_RESENDS), 1);
 }
 
+#define LATE "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+
+static void bytes_from_before_the_request_are_no_answer_to_it(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up), *again;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_say_crossing(up, LATE);
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(c), "");
+	fake_tcp_fin(up);
+	fake_tcp_reset(up, TCP_ERR_RESET);
+	bed_run(b);
+	again = bed_backend(b, 1);
+	fake_tcp_say(again, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+	assert_int_equal(bed_count(b, HD_PROXY_UP_IDLE_DATA), 1);
+}
+
+static void an_answer_behind_such_bytes_is_not_believed(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_say_crossing(up, LATE);
+	bed_run(b);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 502 ");
+	assert_false(up->is_live);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
+}
+
+static void such_bytes_do_not_hold_a_request_for_ever(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_say_crossing(up, LATE);
+	bed_run(b);
+	bed_pass(b, 6 * HD_NS_PER_S);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 503 ");
+	assert_false(up->is_live);
+}
+
 static void acknowledged_request_is_not_sent_again(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -717,6 +769,9 @@ int main(void)
 		T(surplus_bytes_end_a_backend_connection),
 		T(bytes_without_a_request_end_a_backend_connection),
 		T(unseen_request_is_sent_again_whatever_its_method),
+		T(bytes_from_before_the_request_are_no_answer_to_it),
+		T(an_answer_behind_such_bytes_is_not_believed),
+		T(such_bytes_do_not_hold_a_request_for_ever),
 		T(acknowledged_request_is_not_sent_again),
 		T(fin_after_the_acknowledgement_is_a_failure),
 		T(refused_connects_are_tried_as_the_policy_says),
