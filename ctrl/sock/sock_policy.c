@@ -87,9 +87,15 @@ json_t *sock_match_json(const struct hd_snapshot *s, const struct hd_route_match
 
 	string_match_print(&t, "path", (struct hd_str){ 0 }, &m->uri);
 	string_match_print(&t, "method", (struct hd_str){ 0 }, &m->method);
+	string_match_print(&t, "scheme", (struct hd_str){ 0 }, &m->scheme);
+	string_match_print(&t, "authority", (struct hd_str){ 0 }, &m->authority);
 	for (uint32_t i = 0; i < m->headers_count; i++) {
 		const struct hd_header_match *h = &s->header_matches[m->headers_first + i];
 		string_match_print(&t, "header:", h->name, &h->value);
+	}
+	for (uint32_t i = 0; i < m->query_count; i++) {
+		const struct hd_header_match *q = &s->header_matches[m->query_first + i];
+		string_match_print(&t, "query:", q->name, &q->value);
 	}
 	out = t.n ? sock_json_str((struct hd_str){ t.p, (uint32_t)t.n }) : json_string("any");
 	observe_text_fini(&t);

@@ -15,10 +15,10 @@ static void explain_refusal(struct hd_explanation *x, uint16_t status, const cha
 	snprintf(x->details, sizeof(x->details), "%s", details);
 }
 
-/* The path as policy sees it, without its query, in x->path. 0: it has none. */
-static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, const struct http_head *h)
+/* The path as policy sees it, with its query behind it, in whole. 0: it has none. */
+static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, const struct http_head *h, uint8_t *whole,
+			     struct proxy_request_view *q)
 {
-	uint8_t whole[HTTP_MAX_HEAD_BYTES + 1];
 	uint32_t at = h->path_n > 0 && head[h->path] != '?' ? 0 : 1, n;
 	const uint8_t *query;
 
@@ -26,16 +26,17 @@ static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, cons
 	memcpy(whole + at, head + h->path, h->path_n);
 	n = http_path_normalize(whole, h->path_n + at, whole);
 	query = memchr(whole, '?', n);
+	q->path = whole;
+	q->path_n = query != NULL ? (uint32_t)(query - whole) : n;
 	if (query != NULL)
-		n = (uint32_t)(query - whole);
-	x->path_n = n < sizeof(x->path) ? n : (uint32_t)sizeof(x->path);
+		q->query = (struct hd_str){ (const char *)query + 1, n - q->path_n - 1 };
+	x->path_n = q->path_n < sizeof(x->path) ? q->path_n : (uint32_t)sizeof(x->path);
 	memcpy(x->path, whole, x->path_n);
 	return n;
 }
 
-static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s, const uint8_t *head, const struct http_head *h)
+static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s, const struct proxy_request_view *q)
 {
-	struct proxy_request_view q = { .bytes = head, .head = h, .path = (const uint8_t *)x->path, .path_n = x->path_n };
 	hs_scratch_t *scratch = NULL;
 	struct proxy_route_memo memo;
 
@@ -43,7 +44,7 @@ static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s,
 		explain_refusal(x, 500, "no memory to try the regular expressions");
 		return;
 	}
-	x->route = proxy_route_find(s, &s->vhosts[x->vhost], &q, scratch, &memo);
+	x->route = proxy_route_find(s, &s->vhosts[x->vhost], q, scratch, &memo);
 	hs_free_scratch(scratch);
 	if (x->route == HD_NONE)
 		explain_refusal(x, 404, "route_not_found");
@@ -53,8 +54,10 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, con
 {
 	const uint8_t *bytes = (const uint8_t *)head;
 	const struct hd_router *r;
-	struct http_error e;
 	struct http_head h;
+	struct proxy_request_view q = { .bytes = bytes, .head = &h, .is_edge = l->gateway };
+	uint8_t path[HTTP_MAX_HEAD_BYTES + 1];
+	struct http_error e;
 	char host[PROXY_HOST_MAX];
 
 	*out = (struct hd_explanation){ .vhost = HD_NONE, .route = HD_NONE };
@@ -66,7 +69,7 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, con
 		explain_refusal(out, e.status, e.details);
 		return;
 	}
-	if (explain_path(out, bytes, &h) == 0) {
+	if (explain_path(out, bytes, &h, path, &q) == 0) {
 		explain_refusal(out, 400, "path_normalization_failed");
 		return;
 	}
@@ -75,5 +78,5 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, con
 	if (out->vhost == HD_NONE)
 		explain_refusal(out, r->unknown_host_status, "no virtual host has this name");
 	else
-		explain_route(out, s, bytes, &h);
+		explain_route(out, s, &q);
 }

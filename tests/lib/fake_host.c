@@ -38,13 +38,13 @@ static const struct hd_service services[] = {
 	{ .name = STR("api"), .namespace_ = STR("default"), .host = STR("api.default.svc.cluster.local"),
 	  .addresses = STR("10.1.0.10 fd00:1::10"), .ports = STR("http 80, tcp 9000"), .endpoints = 2, .source = SOURCE },
 };
-static uint64_t requests[] = { 900, 100 };
+static uint64_t requests[] = { 900, 100 }, carried[2];
 static struct hd_snapshot_worker snapshot_workers[] = { { .destination_requests = requests } };
 static const struct hd_snapshot snapshot = {
 	.generation = 7, .cluster_slots = 2, .endpoint_slots = 2, .n_workers = 1,
 	.listeners = listeners, .n_listeners = 2, .listener_table = listener_table, .listener_mask = 3,
 	.routers = routers, .n_routers = 1, .domain_table = domain_table, .domains = domains, .n_domains = 1,
-	.vhosts = vhosts, .n_vhosts = 1, .routes = routes, .n_routes = 1, .destinations = destinations, .n_destinations = 2,
+	.vhosts = vhosts, .n_vhosts = 1, .routes = routes, .n_routes = 1, .destinations = destinations, .n_destinations = 2, .destination_carried = carried,
 	.clusters = clusters, .n_clusters = 2, .endpoints = endpoints, .n_endpoints = 2,
 	.services = services, .n_services = 1, .workers = snapshot_workers,
 };

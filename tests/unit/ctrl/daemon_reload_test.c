@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generations of policy, with the real policy room and a fake dataplane. */
+#include "ctrl_test.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "daemon_reload.h"
+#include "fake_dp.h"
+
+static char folder[64], *paths[] = { folder };
+static struct hd_dp *dp;
+static struct reload r;
+static struct policy_diags diags;
+
+static const char service[] = "apiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n  clusterIP: 10.1.0.10\n"
+			      "  selector: {app: api}\n  ports: [{name: http, port: 80, targetPort: 9000}]\n"
+			      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a1, labels: {app: api, version: v1}}\n"
+			      "status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
+			      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a2, labels: {app: api, version: v2}}\n"
+			      "status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n";
+
+static void write_policy(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *weights(int v1)
+{
+	static char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: api}\nspec:\n  hosts: [api]\n  http:\n"
+		 "  - route:\n    - destination: {host: api, subset: v1}\n      weight: %d\n"
+		 "    - destination: {host: api, subset: v2}\n      weight: %d\n"
+		 "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: api}\nspec:\n  host: api\n"
+		 "  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n",
+		 v1, 100 - v1);
+	return text;
+}
+
+static int make(void **state)
+{
+	struct policy_settings settings = { .n_workers = 1 };
+
+	strcpy(folder, "/tmp/heddle-reload-XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	write_policy("a.yaml", service);
+	write_policy("b.yaml", weights(90));
+	dp = fake_dp_create(1);
+	reload_init(&r, policy_create(&settings), paths, 1);
+	r.dp = dp;
+	policy_diags_init(&diags);
+	return reload_files(&r, &diags);
+}
+
+static int cleanup(void **state)
+{
+	char command[128];
+
+	policy_diags_fini(&diags);
+	reload_fini(&r);
+	fake_dp_destroy(dp);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+/* Weight of the first destination of the route that the VirtualService brought. */
+static uint32_t weight_now(void)
+{
+	const struct hd_snapshot *s = fake_dp_published(dp);
+
+	for (uint32_t i = 0; i < s->n_routes; i++)
+		if (s->routes[i].destinations_count == 2)
+			return s->destinations[s->routes[i].destinations_first].weight;
+	return UINT32_MAX;
+}
+
+static int apply(const char *text)
+{
+	struct policy_texts over;
+	int rc;
+
+	policy_texts_init(&over);
+	assert_int_equal(policy_texts_add(&over, "over.yaml", text, strlen(text)), 0);
+	rc = reload_apply(&r, &over, &diags);
+	policy_texts_fini(&over);
+	return rc;
+}
+
+static void a_load_publishes_a_generation(void **state)
+{
+	assert_int_equal(r.now.number, 1);
+	assert_ptr_equal(fake_dp_published(dp), r.snapshot);
+	assert_int_equal(weight_now(), 90);
+}
+
+static void a_broken_file_changes_nothing(void **state)
+{
+	const struct hd_snapshot *before = fake_dp_published(dp);
+
+	write_policy("c.yaml", "kind: [\n");
+	assert_int_equal(reload_files(&r, &diags), -EINVAL);
+	assert_ptr_equal(fake_dp_published(dp), before);
+	assert_int_equal(r.now.number, 1);
+	assert_non_null(strstr(r.last_failure, "c.yaml:"));
+}
+
+static void applied_objects_lie_over_the_files_until_these_change(void **state)
+{
+	assert_int_equal(apply(weights(50)), 0);
+	assert_int_equal(weight_now(), 50);
+	assert_int_equal(fake_dp_published(dp)->n_services, 1);
+	assert_int_equal(reload_changed(&r, &diags), 1);
+	assert_int_equal(weight_now(), 50);
+	write_policy("b.yaml", weights(80));
+	assert_int_equal(reload_changed(&r, &diags), 0);
+	assert_int_equal(weight_now(), 80);
+}
+
+static void rollback_goes_back_step_by_step(void **state)
+{
+	assert_int_equal(apply(weights(50)), 0);
+	assert_int_equal(apply(weights(20)), 0);
+	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(weight_now(), 50);
+	assert_int_equal(r.now.number, 4);
+	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(weight_now(), 90);
+	assert_int_equal(reload_rollback(&r, &diags), -ENOENT);
+}
+
+static void a_refused_apply_leaves_no_trace(void **state)
+{
+	assert_int_equal(apply(weights(-1)), -EINVAL);
+	assert_int_equal(weight_now(), 90);
+	assert_int_equal(r.n_history, 0);
+	assert_non_null(strstr(r.last_failure, "over.yaml:"));
+}
+
+static void no_memory_for_slots_changes_nothing(void **state)
+{
+	fake_dp_fail_reserve(dp);
+	assert_int_equal(apply(weights(50)), -ENOMEM);
+	assert_int_equal(weight_now(), 90);
+	assert_int_equal(apply(weights(50)), 0);
+}
+
+static void check_publishes_nothing(void **state)
+{
+	const struct hd_snapshot *before = fake_dp_published(dp);
+	struct policy_texts over;
+
+	policy_texts_init(&over);
+	assert_int_equal(reload_check(&r, &over, &diags), 0);
+	assert_int_equal(policy_texts_add(&over, "x.yaml", "kind: [", 7), 0);
+	assert_int_equal(reload_check(&r, &over, &diags), -EINVAL);
+	assert_ptr_equal(fake_dp_published(dp), before);
+	policy_texts_fini(&over);
+}
+
+static void snapshots_are_freed_when_no_worker_reads_them(void **state)
+{
+	fake_dp_turn(dp, 0, 0);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(apply(weights(i)), 0);
+	reload_sweep(&r);
+	assert_int_equal(r.n_retired, 40);
+	fake_dp_turn(dp, 0, 0);
+	reload_sweep(&r);
+	assert_int_equal(r.n_retired, 0);
+	assert_int_equal(r.n_history, RELOAD_HISTORY);
+}
+
+static void requests_of_a_destination_are_carried_over_reloads(void **state)
+{
+	const struct hd_snapshot *s = fake_dp_published(dp);
+	uint32_t route = 0;
+
+	while (s->routes[route].destinations_count != 2)
+		route++;
+	s->workers[0].destination_requests[s->routes[route].destinations_first] = 7;
+	assert_int_equal(reload_files(&r, &diags), 0);
+	fake_dp_turn(dp, 0, 0);
+	reload_sweep(&r);
+	s = fake_dp_published(dp);
+	assert_int_equal(policy_destination_requests(s, s->routes[route].destinations_first), 7);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, cleanup)
+	const struct CMUnitTest tests[] = {
+		TEST(a_load_publishes_a_generation),
+		TEST(a_broken_file_changes_nothing),
+		TEST(applied_objects_lie_over_the_files_until_these_change),
+		TEST(rollback_goes_back_step_by_step),
+		TEST(a_refused_apply_leaves_no_trace),
+		TEST(no_memory_for_slots_changes_nothing),
+		TEST(check_publishes_nothing),
+		TEST(snapshots_are_freed_when_no_worker_reads_them),
+		TEST(requests_of_a_destination_are_carried_over_reloads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
