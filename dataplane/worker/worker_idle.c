@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN (20 * HD_NS_PER_US)	/* a request's next packet is often this near */
+#define SPIN (5 * HD_NS_PER_US)	/* what going to sleep and waking costs: spinning longer never pays */
 #define DEAF_STEP (50 * HD_NS_PER_US)
 #define LONGEST (100 * HD_NS_PER_MS)	/* so that the watchdog sees a sleeper turn */
 
