@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench_mesh.h"
+#include "bench_peers.h"
+#include "bufq.h"
+
+#define OPENS_A_TURN 16
+#define HEAD_MAX 1024
+
+/* What a caller asks: about as much as a browser or a client library sends. */
+#define REQUEST(connection)                                        \
+	"GET /v1/items/4711?fields=name,price&page=2 HTTP/1.1\r\n" \
+	"Host: " BENCH_HOST "\r\n"                                 \
+	"User-Agent: heddle-bench/1.0\r\n"                         \
+	"Accept: application/json\r\n"                             \
+	"Accept-Encoding: gzip, deflate\r\n"                       \
+	"X-Tenant: 0123456789abcdef\r\n"                           \
+	"Cookie: session=0123456789abcdef0123456789abcdef\r\n" connection "\r\n"
+
+static const char keep[] = REQUEST(""), once[] = REQUEST("Connection: close\r\n");
+
+struct bench_call {
+	struct tcp_conn *conn; /* NULL: to be opened */
+	hd_ns sent;
+	uint64_t left;	       /* of the body */
+	uint8_t in_body, done; /* done: idle wants one request only */
+};
+
+static void ask(struct bench_callers *c, struct bench_call *call)
+{
+	int one_each = c->options->scenario == BENCH_CONNECT;
+
+	call->sent = host_now(c->host);
+	if (tcp_send_copy(call->conn, one_each ? once : keep,
+			  (one_each ? sizeof(once) : sizeof(keep)) - 1) != 0)
+		c->errors++;
+}
+
+/* The value of content-length in a head; UINT64_MAX: none, or not 200. */
+static uint64_t body_length(const char *head, uint32_t n)
+{
+	static const char name[] = "\r\ncontent-length:";
+
+	if (n < 12 || memcmp(head, "HTTP/1.1 200", 12) != 0)
+		return UINT64_MAX;
+	for (uint32_t i = 0; i + sizeof(name) < n; i++) {
+		if (head[i] == '\r' && strncasecmp(head + i, name, sizeof(name) - 1) == 0)
+			return strtoull(head + i + sizeof(name) - 1, NULL, 10);
+	}
+	return UINT64_MAX;
+}
+
+/* 1: the head was there and is taken; 0: more must come; -1: no answer that we want. */
+static int take_head(struct bench_call *call, struct bufq *rx)
+{
+	char head[HEAD_MAX + 1];
+	uint32_t n = rx->bytes < HEAD_MAX ? rx->bytes : HEAD_MAX;
+	const char *end;
+
+	bufq_copy_out(rx, 0, head, n);
+	head[n] = '\0';
+	end = strstr(head, "\r\n\r\n");
+	if (end == NULL)
+		return n < HEAD_MAX ? 0 : -1;
+	call->left = body_length(head, (uint32_t)(end + 4 - head));
+	call->in_body = 1;
+	bufq_consume(rx, (uint32_t)(end + 4 - head));
+	return call->left == UINT64_MAX ? -1 : 1;
+}
+
+static void answered(struct bench_callers *c, struct bench_call *call)
+{
+	call->in_body = 0;
+	c->requests++;
+	if (c->measuring)
+		hist_add(&c->latency_ns, host_now(c->host) - call->sent);
+	if (c->options->scenario == BENCH_IDLE)
+		call->done = 1;
+	else if (c->options->scenario != BENCH_CONNECT)
+		ask(c, call);
+}
+
+/* 0: the connection is of no use any more. */
+static int receive(struct bench_callers *c, struct bench_call *call)
+{
+	struct bufq *rx = tcp_conn_rx(call->conn);
+	uint32_t before = rx->bytes;
+
+	while (rx->bytes > 0) {
+		uint32_t take;
+		int got = call->in_body ? 1 : take_head(call, rx);
+
+		if (got < 0)
+			return 0;
+		if (got == 0)
+			break;
+		take = call->left < rx->bytes ? (uint32_t)call->left : rx->bytes;
+		bufq_consume(rx, take);
+		c->body_bytes += take;
+		call->left -= take;
+		if (call->left != 0)
+			break;
+		answered(c, call);
+	}
+	if (before != rx->bytes)
+		tcp_received(call->conn, before - rx->bytes);
+	return 1;
+}
+
+static void give_up(struct bench_callers *c, struct bench_call *call)
+{
+	struct tcp_conn *conn = call->conn;
+
+	if (c->options->scenario != BENCH_CONNECT || call->in_body)
+		c->errors++;
+	*call = (struct bench_call){ 0 };
+	tcp_conn_set_user(conn, NULL);
+	tcp_release(conn);
+}
+
+static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
+{
+	struct bench_callers *c = ctx;
+	struct bench_call *call = tcp_conn_user(conn);
+
+	if (call == NULL) {
+		tcp_release(conn);
+		return;
+	}
+	if (events & TCP_EV_CONNECTED) {
+		c->connected++;
+		ask(c, call);
+	}
+	if (events & TCP_EV_READABLE && !receive(c, call)) {
+		c->errors++;
+		give_up(c, call);
+		return;
+	}
+	if (events & (TCP_EV_FIN | TCP_EV_RESET | TCP_EV_CLOSED))
+		give_up(c, call);
+}
+
+static void fill_config(struct host_config *hc, const struct net_device *device,
+			struct rte_mempool *bufs, struct rte_mempool *indirect,
+			uint32_t connections)
+{
+	*hc = (struct host_config){ .name = "callers",
+				    .device = *device,
+				    .n_addresses = 1,
+				    .bufs = bufs,
+				    .indirect = indirect,
+				    .max_connections = connections * 2 + 1024,
+				    .secret = { 0x1234567, 0x89abcdef },
+				    .socket = SOCKET_ID_ANY };
+	hc->addresses[0].len = 96 + 16;
+	if (hd_ip_parse("10.1.1.1", &hc->addresses[0].ip) != 0)
+		abort();
+}
+
+int bench_callers_init(struct bench_callers *c, const struct bench_options *o,
+		       const struct net_device *device, struct rte_mempool *bufs,
+		       struct rte_mempool *indirect, hd_ns now)
+{
+	struct host_app app = { .event = on_event, .ctx = c };
+	struct host_config hc;
+
+	memset(c, 0, sizeof(*c));
+	fill_config(&hc, device, bufs, indirect, o->connections);
+	c->options = o;
+	c->to.port = 80;
+	if (hd_ip_parse(BENCH_VIP, &c->to.ip) != 0)
+		abort();
+	c->calls = calloc(o->connections, sizeof(*c->calls));
+	c->host = host_create(&hc, &app, now);
+	return c->calls != NULL && c->host != NULL ? 0 : -1;
+}
+
+void bench_callers_fini(struct bench_callers *c)
+{
+	host_destroy(c->host);
+	free(c->calls);
+}
+
+static void open_missing(struct bench_callers *c)
+{
+	uint32_t opened = 0;
+
+	for (uint32_t i = 0; i < c->options->connections && opened < OPENS_A_TURN; i++) {
+		struct bench_call *call = &c->calls[i];
+
+		if (call->conn != NULL)
+			continue;
+		call->conn = host_connect(c->host, &c->to);
+		if (call->conn == NULL)
+			return;
+		tcp_conn_set_user(call->conn, call);
+		opened++;
+	}
+}
+
+int bench_callers_turn(struct bench_callers *c, hd_ns now)
+{
+	int did = host_turn(c->host, now);
+
+	open_missing(c);
+	return did;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_dut.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_launch.h>
+#include <rte_malloc.h>
+
+#include "bench_clock.h"
+
+#define ACCESS_RECORDS 4096
+
+struct bench_dut {
+	struct worker *worker;
+	struct bench_mesh *mesh;
+	struct hd_node node;
+	const struct hd_snapshot *_Atomic published;
+	struct proxy_slots slots;
+	uint8_t *health;
+	struct hd_ring *access;
+	const struct worker_clock *clock;
+	double ratio;
+	size_t heap, connections;
+	clockid_t thread_clock;
+	_Atomic int running, stop;
+};
+
+static size_t heap_in_use(void)
+{
+	struct rte_malloc_socket_stats s;
+
+	return rte_malloc_get_socket_stats((int)rte_socket_id(), &s) == 0 ? s.heap_allocsz_bytes
+									  : 0;
+}
+
+static int make_worker(struct bench_dut *d, const struct bench_options *o,
+		       const struct net_device devices[2], struct rte_mempool *bufs,
+		       struct rte_mempool *indirect)
+{
+	struct worker_config c = {
+		.node = &d->node,
+		.devices = devices,
+		.bufs = bufs,
+		.indirect = indirect,
+		.snapshot = &d->published,
+		.slots = &d->slots,
+		.health = d->health,
+		.access = o->access_log ? d->access : NULL,
+		.max_connections = o->connections * 2 + 4096,
+		.flow_secret = { 0x0123456789abcdef, 0xfedcba9876543210 },
+		.secret = { 0x1122334455667788, 0x8877665544332211 },
+		.wall_offset = worker_clock_wall_offset(d->clock),
+		.socket = SOCKET_ID_ANY,
+	};
+	size_t before = heap_in_use();
+
+	if (o->scenario == BENCH_CONNECT)
+		c.max_connections += 1u << 17; /* TIME-WAIT */
+	d->worker = worker_create(&c, worker_clock_now(d->clock));
+	d->heap = heap_in_use() - before;
+	d->connections = c.max_connections;
+	return d->worker != NULL;
+}
+
+struct bench_dut *bench_dut_create(const struct bench_options *o,
+				   const struct net_device devices[2], struct rte_mempool *bufs,
+				   struct rte_mempool *indirect, const struct worker_clock *clock)
+{
+	struct bench_dut *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->clock = clock;
+	d->mesh = bench_mesh_create(&d->node);
+	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
+	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
+	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
+	d->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
+	if (d->mesh != NULL && d->slots.clusters[0] != NULL && d->slots.endpoints[0] != NULL &&
+	    d->health != NULL && d->access != NULL) {
+		d->published = bench_mesh_snapshot(d->mesh);
+		if (make_worker(d, o, devices, bufs, indirect))
+			return d;
+	}
+	fprintf(stderr, "heddle-bench: no memory for the worker: give DPDK more (-m)\n");
+	bench_dut_destroy(d);
+	return NULL;
+}
+
+void bench_dut_destroy(struct bench_dut *d)
+{
+	if (d == NULL)
+		return;
+	worker_destroy(d->worker);
+	bench_mesh_destroy(d->mesh);
+	free(d->slots.clusters[0]);
+	free(d->slots.endpoints[0]);
+	free(d->health);
+	free(d->access);
+	free(d);
+}
+
+static int lcore_main(void *arg)
+{
+	struct bench_dut *d = arg;
+	double after;
+
+	d->ratio = bench_clock_ratio();
+	pthread_getcpuclockid(pthread_self(), &d->thread_clock);
+	atomic_store(&d->running, 1);
+	while (!atomic_load_explicit(&d->stop, memory_order_relaxed))
+		worker_turn(d->worker, worker_clock_now(d->clock));
+	after = bench_clock_ratio();
+	if (after > d->ratio)
+		d->ratio = after;
+	worker_stop(d->worker, worker_clock_now(d->clock));
+	return 0;
+}
+
+int bench_dut_start(struct bench_dut *d, unsigned int lcore)
+{
+	if (rte_eal_remote_launch(lcore_main, d, lcore) != 0)
+		return -1;
+	while (!atomic_load(&d->running))
+		rte_pause();
+	return 0;
+}
+
+void bench_dut_stop(struct bench_dut *d, unsigned int lcore)
+{
+	atomic_store(&d->stop, 1);
+	rte_eal_wait_lcore(lcore);
+}
+
+void bench_dut_sample(struct bench_dut *d, struct bench_sample *out)
+{
+	const volatile struct hd_worker_stats *s = &d->worker->stats;
+
+	*out = (struct bench_sample){
+		.at = worker_clock_now(d->clock),
+		.ran = worker_clock_of(d->thread_clock),
+		.busy = s->busy_cycles,
+		.total = s->total_cycles,
+		.requests = s->counters[HD_PROXY_REQUESTS],
+		.rx = s->ports[0].rx_packets + s->ports[1].rx_packets,
+		.tx = s->ports[0].tx_packets + s->ports[1].tx_packets,
+		.turns = s->turns,
+	};
+}
+
+uint64_t bench_dut_drain_access(struct bench_dut *d)
+{
+	uint64_t n = 0;
+
+	for (; hd_ring_peek(d->access) != NULL; n++)
+		hd_ring_pop(d->access);
+	return n;
+}
+
+const struct hd_worker_stats *bench_dut_stats(const struct bench_dut *d)
+{
+	return &d->worker->stats;
+}
+
+double bench_dut_clock_ratio(const struct bench_dut *d)
+{
+	return d->ratio;
+}
+
+size_t bench_dut_heap_per_connection(const struct bench_dut *d)
+{
+	return d->heap / d->connections;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker under measurement, on an lcore of its own. */
+#ifndef BENCH_DUT_H
+#define BENCH_DUT_H
+
+#include "bench_mesh.h"
+#include "bench_options.h"
+#include "bench_wire.h"
+#include "worker.h"
+#include "worker_clock.h"
+
+struct bench_dut;
+
+/* What the worker had done at one moment. */
+struct bench_sample {
+	hd_ns at, ran;		/* ran: time that its thread was on its core */
+	uint64_t busy, total;	/* TSC ticks */
+	uint64_t requests;
+	uint64_t rx, tx, turns;
+};
+
+/* devices: front and back. NULL, with a line on stderr, when memory is out. */
+struct bench_dut *bench_dut_create(const struct bench_options *o, const struct net_device devices[2], struct rte_mempool *bufs,
+				   struct rte_mempool *indirect, const struct worker_clock *clock);
+/* Runs worker_turn on the lcore until bench_dut_stop. */
+int bench_dut_start(struct bench_dut *d, unsigned int lcore);
+void bench_dut_stop(struct bench_dut *d, unsigned int lcore);
+void bench_dut_destroy(struct bench_dut *d);
+
+/* From the other core. */
+void bench_dut_sample(struct bench_dut *d, struct bench_sample *out);
+uint64_t bench_dut_drain_access(struct bench_dut *d);
+const struct hd_worker_stats *bench_dut_stats(const struct bench_dut *d);
+double bench_dut_clock_ratio(const struct bench_dut *d);   /* core cycles a TSC tick, the higher of before and after */
+size_t bench_dut_heap_per_connection(const struct bench_dut *d); /* what worker_create took, by its connections */
+
+#endif

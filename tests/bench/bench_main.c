@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heddle-bench: what a request costs a worker. See --help. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_lcore.h>
+
+#include "bench_report.h"
+
+#define MBUF_CACHE 256
+#define IDLE_SETTLE_NS (2 * HD_NS_PER_S)
+
+/* Everything that a run has. */
+struct bench {
+	struct bench_options options;
+	struct worker_clock clock;
+	struct rte_mempool *bufs[2], *indirect[2]; /* 0: the worker's, 1: the generator's */
+	struct bench_wire *wires[2];		   /* front, back */
+	struct bench_callers callers;
+	struct bench_backends backends;
+	struct bench_dut *dut;
+	uint32_t bufs_before;
+	unsigned int lcore;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	interrupted = 1;
+}
+
+static int create_pools(struct bench *b)
+{
+	static const char *const names[2][2] = { { "worker-bufs", "worker-refs" },
+						 { "peers-bufs", "peers-refs" } };
+	uint32_t n = 16383;
+
+	while (n < b->options.connections * 4)
+		n = n * 2 + 1;
+	for (int side = 0; side < 2; side++) {
+		b->bufs[side] =
+			rte_pktmbuf_pool_create(names[side][0], n, MBUF_CACHE, PKT_PRIV_SIZE,
+						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+		b->indirect[side] = rte_pktmbuf_pool_create(names[side][1], n, MBUF_CACHE,
+							    PKT_PRIV_SIZE, 0, SOCKET_ID_ANY);
+		if (b->bufs[side] == NULL || b->indirect[side] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int create_wires(struct bench *b)
+{
+	b->wires[0] = bench_wire_create("front", b->bufs[0], b->bufs[1], b->options.offloads);
+	b->wires[1] = bench_wire_create("back", b->bufs[0], b->bufs[1], b->options.offloads);
+	return b->wires[0] != NULL && b->wires[1] != NULL ? 0 : -1;
+}
+
+static int create_peers(struct bench *b)
+{
+	hd_ns now = worker_clock_now(&b->clock);
+	struct net_device ends[2];
+
+	bench_wire_host_end(b->wires[0], &ends[0], 0x11);
+	bench_wire_host_end(b->wires[1], &ends[1], 0x12);
+	return bench_callers_init(&b->callers, &b->options, &ends[0], b->bufs[1], b->indirect[1],
+				  now) == 0 &&
+			       bench_backends_init(&b->backends, &b->options, &ends[1], b->bufs[1],
+						   b->indirect[1], now) == 0
+		       ? 0
+		       : -1;
+}
+
+static int create(struct bench *b)
+{
+	struct net_device ends[2];
+
+	worker_clock_init(&b->clock);
+	if (create_pools(b) != 0 || create_wires(b) != 0 || create_peers(b) != 0) {
+		fprintf(stderr, "heddle-bench: no memory: give DPDK more (-m)\n");
+		return -1;
+	}
+	bench_wire_worker_end(b->wires[0], &ends[0], 1);
+	bench_wire_worker_end(b->wires[1], &ends[1], 2);
+	b->dut = bench_dut_create(&b->options, ends, b->bufs[0], b->indirect[0], &b->clock);
+	b->bufs_before = rte_mempool_in_use_count(b->bufs[0]);
+	return b->dut == NULL ? -1 : 0;
+}
+
+static void destroy(struct bench *b)
+{
+	bench_dut_destroy(b->dut);
+	bench_callers_fini(&b->callers);
+	bench_backends_fini(&b->backends);
+	bench_wire_destroy(b->wires[0]);
+	bench_wire_destroy(b->wires[1]);
+}
+
+/* One turn of the generator. */
+static void turn(struct bench *b)
+{
+	bench_callers_turn(&b->callers, worker_clock_now(&b->clock));
+	host_turn(b->backends.host, worker_clock_now(&b->clock));
+	if (b->options.access_log)
+		bench_dut_drain_access(b->dut);
+}
+
+static void run_for(struct bench *b, hd_ns ns)
+{
+	hd_ns end = worker_clock_now(&b->clock) + ns;
+
+	while (!interrupted && worker_clock_now(&b->clock) < end)
+		turn(b);
+}
+
+/* Idle: until every caller has had its answer, then a moment for the last acknowledgements. */
+static void run_idle(struct bench *b)
+{
+	hd_ns end = worker_clock_now(&b->clock) + b->options.seconds * HD_NS_PER_S;
+
+	while (!interrupted && b->callers.requests < b->options.connections &&
+	       worker_clock_now(&b->clock) < end)
+		turn(b);
+	run_for(b, IDLE_SETTLE_NS);
+}
+
+static void run_seconds(struct bench *b)
+{
+	struct bench_sample before, after;
+
+	bench_dut_sample(b->dut, &before);
+	for (uint32_t s = 1; s <= b->options.seconds && !interrupted; s++) {
+		uint64_t requests = b->callers.requests;
+
+		run_for(b, HD_NS_PER_S);
+		bench_dut_sample(b->dut, &after);
+		bench_report_second(s, &before, &after, b->callers.requests - requests);
+		before = after;
+	}
+}
+
+/* Connection state in the worker's heap, and the buffers that idle connections pin. */
+static double memory_per_connection(const struct bench *b)
+{
+	uint32_t in_use = rte_mempool_in_use_count(b->bufs[0]);
+	double pinned = in_use > b->bufs_before ? in_use - b->bufs_before : 0;
+
+	/* Each caller has one connection at the worker, those to backends are few. */
+	return (double)bench_dut_heap_per_connection(b->dut) +
+	       pinned * (double)b->bufs[0]->elt_size / (double)b->options.connections;
+}
+
+static int run(struct bench *b)
+{
+	struct bench_result r = { .options = &b->options, .tsc_hz = rte_get_tsc_hz() };
+	uint64_t requests, errors, body_bytes;
+	int idle = b->options.scenario == BENCH_IDLE;
+
+	if (bench_dut_start(b->dut, b->lcore) != 0)
+		return 1;
+	if (!idle)
+		run_for(b, b->options.warm_up * HD_NS_PER_S);
+	requests = b->callers.requests;
+	errors = b->callers.errors;
+	body_bytes = b->callers.body_bytes;
+	b->callers.measuring = 1;
+	bench_dut_sample(b->dut, &r.first);
+	(idle ? run_idle : run_seconds)(b);
+	bench_dut_sample(b->dut, &r.last);
+	if (idle)
+		r.bytes_per_connection = memory_per_connection(b);
+	bench_dut_stop(b->dut, b->lcore);
+	r.requests = b->callers.requests - requests;
+	r.errors = b->callers.errors - errors + b->backends.errors;
+	r.body_bytes = b->callers.body_bytes - body_bytes;
+	r.latency_ns = &b->callers.latency_ns;
+	r.clock_ratio = bench_dut_clock_ratio(b->dut);
+	bench_report_text(&r);
+	if (b->options.json)
+		bench_report_json(&r);
+	return r.requests == 0 || r.errors != 0;
+}
+
+static int wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return 1;
+	}
+	return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench b;
+	int used, rc;
+
+	if (wants_help(argc, argv)) {
+		bench_options_help();
+		return 0;
+	}
+	used = rte_eal_init(argc, argv);
+	if (used < 0)
+		return 2;
+	if (bench_options_parse(&b.options, argc - used, argv + used) != 0)
+		return 1;
+	b.lcore = rte_get_next_lcore(-1, 1, 0);
+	if (b.lcore >= RTE_MAX_LCORE) {
+		fprintf(stderr,
+			"heddle-bench: one core generates, another is the worker: give two (-l 0,1)\n");
+		return 2;
+	}
+	signal(SIGINT, on_signal);
+	rc = create(&b);
+	rc = rc != 0 ? 2 : run(&b);
+	destroy(&b);
+	rte_eal_cleanup();
+	return rc;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *text;
+	uint32_t connections, size;
+} scenarios[] = {
+	[BENCH_HTTP1] = { "http1", "requests on kept connections; callers and backends keep theirs",
+			  64, 1024 },
+	[BENCH_CONNECT] = { "connect", "a new connection for every request", 64, 1024 },
+	[BENCH_BULK] = { "bulk", "large answers", 4, 10 << 20 },
+	[BENCH_IDLE] = { "idle",
+			 "many connections with one request each, then silence: memory of each",
+			 10000, 1024 },
+};
+
+const char *bench_scenario_name(enum bench_scenario s)
+{
+	return scenarios[s].name;
+}
+
+void bench_options_help(void)
+{
+	puts("heddle-bench [EAL options] -- [options]\n"
+	     "\n"
+	     "Drives one real worker, the code of the daemon with policy, routing and statistics on, from another core.\n"
+	     "Callers and backends are Heddle's own TCP, joined to the worker by wires in memory, so no kernel and no\n"
+	     "card is in the figures. Needs two cores: the first lcore generates, the second one is the worker.\n"
+	     "\n"
+	     "  heddle-bench --no-huge -m 1024 --no-pci --in-memory -l 0,1 -- --scenario http1 --seconds 10\n"
+	     "\n"
+	     "  --scenario NAME   what is done (http1):");
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		printf("      %-8s      %s\n", scenarios[i].name, scenarios[i].text);
+	puts("  --connections N   how many callers at once (64; bulk 4, idle 10000)\n"
+	     "  --size BYTES      body of an answer (1024; bulk 10485760)\n"
+	     "  --seconds N       how long to measure (10); --duration is the same\n"
+	     "  --warm-up N       seconds before that which do not count (1)\n"
+	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
+	     "  --access-log      write access records, and throw them away at the other core\n"
+	     "  --json            the last line is one JSON object\n"
+	     "  --help            this text\n"
+	     "\n"
+	     "Busy cycles are the TSC ticks of the worker's turns that received, sent or fired anything, scaled by the\n"
+	     "core clock measured on the worker's core before and after the run. What other processes took from that\n"
+	     "core meanwhile is taken off and printed: above a few per cent, measure again on a quiet machine.");
+}
+
+static int number(const char *name, const char *text, uint32_t least, uint32_t most, uint32_t *out)
+{
+	char *end;
+	unsigned long long v = strtoull(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || v < least || v > most) {
+		fprintf(stderr, "heddle-bench: --%s: \"%s\" is not a number from %u to %u\n", name,
+			text, least, most);
+		return -1;
+	}
+	*out = (uint32_t)v;
+	return 0;
+}
+
+static int scenario(const char *text, struct bench_options *o)
+{
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		if (strcmp(scenarios[i].name, text) == 0) {
+			o->scenario = (enum bench_scenario)i;
+			return 0;
+		}
+	}
+	fprintf(stderr, "heddle-bench: no scenario \"%s\": see --help\n", text);
+	return -1;
+}
+
+int bench_options_parse(struct bench_options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "scenario", required_argument, NULL, 's' },
+		{ "connections", required_argument, NULL, 'c' },
+		{ "size", required_argument, NULL, 'b' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "duration", required_argument, NULL, 't' },
+		{ "warm-up", required_argument, NULL, 'w' },
+		{ "offloads", no_argument, NULL, 'o' },
+		{ "access-log", no_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c, index = 0, rc = 0;
+
+	*o = (struct bench_options){ .seconds = 10, .warm_up = 1 };
+	optind = 1;
+	while (rc == 0 && (c = getopt_long(argc, argv, "h", longs, &index)) != -1) {
+		switch (c) {
+		case 's':
+			rc = scenario(optarg, o);
+			break;
+		case 'c':
+			rc = number("connections", optarg, 1, 1000000, &o->connections);
+			break;
+		case 'b':
+			rc = number("size", optarg, 0, 1 << 30, &o->size);
+			break;
+		case 't':
+			rc = number("seconds", optarg, 1, 86400, &o->seconds);
+			break;
+		case 'w':
+			rc = number("warm-up", optarg, 0, 3600, &o->warm_up);
+			break;
+		case 'o':
+			o->offloads = 1;
+			break;
+		case 'a':
+			o->access_log = 1;
+			break;
+		case 'j':
+			o->json = 1;
+			break;
+		case 'h':
+			bench_options_help();
+			return 1;
+		default:
+			return -1; /* getopt said what is wrong */
+		}
+	}
+	if (rc == 0 && optind < argc) {
+		fprintf(stderr, "heddle-bench: \"%s\" is no option: see --help\n", argv[optind]);
+		rc = -1;
+	}
+	if (o->connections == 0)
+		o->connections = scenarios[o->scenario].connections;
+	if (o->size == 0)
+		o->size = scenarios[o->scenario].size;
+	return rc;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdint.h>
+
+enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE };
+
+struct bench_options {
+	enum bench_scenario scenario;
+	uint32_t connections;
+	uint32_t seconds, warm_up;
+	uint32_t size;		/* bytes of an answer's body */
+	uint8_t json, offloads, access_log;
+};
+
+const char *bench_scenario_name(enum bench_scenario s);
+/* The program's own options, behind "--". 0; 1: help was printed; -1: wrong, with one line on stderr. */
+int bench_options_parse(struct bench_options *o, int argc, char **argv);
+void bench_options_help(void);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Callers and backends: small applications on tests/lib/host. */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include "bench_options.h"
+#include "core_hist.h"
+#include "host.h"
+
+struct bench_callers {
+	struct host *host;
+	const struct bench_options *options;
+	struct hd_addr to;
+	struct bench_call *calls;	/* one a connection */
+	uint64_t connected, requests, body_bytes, errors;
+	int measuring;			/* latencies count */
+	struct hist latency_ns;
+};
+
+struct bench_backends {
+	struct host *host;
+	const struct bench_options *options;
+	char head[256];
+	uint32_t head_bytes;
+	uint64_t requests, errors;
+	struct bench_reply *replies;	/* free list and storage */
+	struct bench_reply *free;
+};
+
+/* 0, or -1 when memory is out. device: the host's end of the wire. */
+[[nodiscard]] int bench_callers_init(struct bench_callers *c, const struct bench_options *o, const struct net_device *device,
+				     struct rte_mempool *bufs, struct rte_mempool *indirect, hd_ns now);
+void bench_callers_fini(struct bench_callers *c);
+/* Opens connections that are missing, a few a turn. */
+int bench_callers_turn(struct bench_callers *c, hd_ns now);
+
+[[nodiscard]] int bench_backends_init(struct bench_backends *b, const struct bench_options *o, const struct net_device *device,
+				      struct rte_mempool *bufs, struct rte_mempool *indirect, hd_ns now);
+void bench_backends_fini(struct bench_backends *b);
+
+#endif

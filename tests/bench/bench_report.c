@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench_git.h"
+
+static double seconds(const struct bench_result *r)
+{
+	return (double)(r->last.at - r->first.at) / (double)HD_NS_PER_S;
+}
+
+/* The part of the time that the worker's thread had its core. */
+static double share_on_core(const struct bench_sample *from, const struct bench_sample *to)
+{
+	double share = (double)(to->ran - from->ran) / (double)(to->at - from->at);
+
+	return share > 1 ? 1 : share;
+}
+
+static double busy_share(const struct bench_sample *from, const struct bench_sample *to)
+{
+	return to->total == from->total
+		       ? 0
+		       : (double)(to->busy - from->busy) / (double)(to->total - from->total);
+}
+
+/* Ticks in which another process had the core are in busy and idle turns alike, by their shares. */
+static double busy_ticks(const struct bench_sample *from, const struct bench_sample *to)
+{
+	return (double)(to->busy - from->busy) * share_on_core(from, to);
+}
+
+static double cycles_per_request(const struct bench_result *r)
+{
+	return r->requests == 0
+		       ? 0
+		       : busy_ticks(&r->first, &r->last) * r->clock_ratio / (double)r->requests;
+}
+
+void bench_report_second(uint32_t second, const struct bench_sample *from,
+			 const struct bench_sample *to, uint64_t requests)
+{
+	double s = (double)(to->at - from->at) / (double)HD_NS_PER_S;
+
+	printf("%4u s  %9.0f requests/s  worker busy %5.1f %%  %6.0f TSC ticks a request  %.1f packets a turn\n",
+	       second, (double)requests / s, 100 * busy_share(from, to),
+	       requests == 0 ? 0 : busy_ticks(from, to) / (double)requests,
+	       to->turns == from->turns
+		       ? 0
+		       : (double)(to->rx - from->rx) / (double)(to->turns - from->turns));
+	fflush(stdout);
+}
+
+void bench_report_text(const struct bench_result *r)
+{
+	const struct bench_options *o = r->options;
+	double n = r->requests == 0 ? 1 : (double)r->requests;
+
+	printf("\n%s: %u connections, answers of %u bytes, %.1f s, checksums by %s, access log %s\n",
+	       bench_scenario_name(o->scenario), o->connections, o->size, seconds(r),
+	       o->offloads ? "the wire" : "the worker", o->access_log ? "on" : "off");
+	printf("requests       %" PRIu64 ", %.0f a second, %" PRIu64 " errors\n", r->requests,
+	       (double)r->requests / seconds(r), r->errors);
+	printf("worker         busy %.1f %% of the time, %.0f busy core cycles a request (%.0f TSC ticks)\n",
+	       100 * busy_share(&r->first, &r->last), cycles_per_request(r),
+	       cycles_per_request(r) / r->clock_ratio);
+	printf("packets        %.2f received and %.2f sent a request\n",
+	       (double)(r->last.rx - r->first.rx) / n, (double)(r->last.tx - r->first.tx) / n);
+	printf("clock          TSC %.3f GHz, core %.3f GHz; other processes had the worker's core for %.1f %%\n",
+	       (double)r->tsc_hz / 1e9, (double)r->tsc_hz / 1e9 * r->clock_ratio,
+	       100 - 100 * share_on_core(&r->first, &r->last));
+	printf("latency, us    p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n",
+	       (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
+	       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,
+	       (double)hist_quantile(r->latency_ns, 0.99) / 1e3,
+	       (double)hist_quantile(r->latency_ns, 0.999) / 1e3, (double)r->latency_ns->max / 1e3);
+	if (o->scenario == BENCH_BULK)
+		printf("bodies         %.2f Gbit/s\n",
+		       (double)r->body_bytes * 8 / seconds(r) / 1e9);
+	if (r->bytes_per_connection != 0)
+		printf("memory         %.0f bytes a connection\n", r->bytes_per_connection);
+}
+
+static void machine(char *out, size_t bytes)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256];
+
+	snprintf(out, bytes, "unknown");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		char *model = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) != 0 || model == NULL)
+			continue;
+		line[strcspn(line, "\n\"\\")] = '\0';
+		snprintf(out, bytes, "%s", model + 2);
+		break;
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+void bench_report_json(const struct bench_result *r)
+{
+	const struct bench_options *o = r->options;
+	char cpu[128];
+
+	machine(cpu, sizeof(cpu));
+	printf("{\"scenario\":\"%s\",\"workers\":1,\"connections\":%u,\"seconds\":%.2f,\"requests\":%" PRIu64
+	       ",\"requests_per_second\":%.0f",
+	       bench_scenario_name(o->scenario), o->connections, seconds(r), r->requests,
+	       (double)r->requests / seconds(r));
+	if (o->scenario != BENCH_IDLE)
+		printf(",\"busy_cycles_per_request\":%.0f,\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f}",
+		       cycles_per_request(r), (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
+		       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,
+		       (double)hist_quantile(r->latency_ns, 0.99) / 1e3,
+		       (double)hist_quantile(r->latency_ns, 0.999) / 1e3,
+		       (double)r->latency_ns->max / 1e3);
+	if (o->scenario == BENCH_BULK)
+		printf(",\"gbit_per_second\":%.3f", (double)r->body_bytes * 8 / seconds(r) / 1e9);
+	if (r->bytes_per_connection != 0)
+		printf(",\"bytes_per_connection\":%.0f", r->bytes_per_connection);
+	printf(",\"errors\":%" PRIu64
+	       ",\"git\":\"%s\",\"machine\":\"%s\",\"size\":%u,\"offloads\":%s,\"access_log\":%s",
+	       r->errors, BENCH_GIT, cpu, o->size, o->offloads ? "true" : "false",
+	       o->access_log ? "true" : "false");
+	printf(",\"busy_share\":%.4f,\"tsc_hz\":%" PRIu64
+	       ",\"core_hz\":%.0f,\"taken_by_others\":%.4f}\n",
+	       busy_share(&r->first, &r->last), r->tsc_hz, (double)r->tsc_hz * r->clock_ratio,
+	       1 - share_on_core(&r->first, &r->last));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include "bench_dut.h"
+#include "bench_peers.h"
+
+struct bench_result {
+	const struct bench_options *options;
+	struct bench_sample first, last;
+	const struct hist *latency_ns;
+	uint64_t requests, errors, body_bytes; /* of the callers, while measured */
+	double clock_ratio;
+	uint64_t tsc_hz;
+	double bytes_per_connection;	/* 0: not measured */
+};
+
+/* One second. */
+void bench_report_second(uint32_t second, const struct bench_sample *from, const struct bench_sample *to, uint64_t requests);
+/* The end, in words. */
+void bench_report_text(const struct bench_result *r);
+/* The end, as the object that docs/performance.md explains, on one line. */
+void bench_report_json(const struct bench_result *r);
+
+#endif

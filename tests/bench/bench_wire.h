@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A wire in memory between a worker and the generator's host, shaped like a card: the worker's side posts empty buffers and
+ * gets them filled, hands over frames and gets the buffers back to free, in bursts and without copying; the host's side plays
+ * the wire and copies. So the worker pays what a card's driver would cost it, and no buffer changes its owner's pool. */
+#ifndef BENCH_WIRE_H
+#define BENCH_WIRE_H
+
+#include "net.h"
+
+struct bench_wire;
+
+/* worker_bufs and host_bufs: each side's pool. offloads: the card checks and writes checksums. NULL when memory is out. */
+[[nodiscard]] struct bench_wire *bench_wire_create(const char *name, struct rte_mempool *worker_bufs,
+						   struct rte_mempool *host_bufs, int offloads);
+/* When neither side uses it any more. */
+void bench_wire_destroy(struct bench_wire *w);
+/* The two ends; mac: the last byte of 02:00:00:00:00:xx. */
+void bench_wire_worker_end(struct bench_wire *w, struct net_device *out, uint8_t mac);
+void bench_wire_host_end(struct bench_wire *w, struct net_device *out, uint8_t mac);
+
+#endif
