@@ -310,11 +310,22 @@ static void request_cut(struct proxy *p, struct proxy_exchange *x)
 	proxy_leg_release(p, down);
 }
 
+/* How much may go to the backend now. Until the other end of a reused connection has acknowledged
+ * something, no more than can be sent again. */
+static uint32_t request_space(struct proxy_exchange *x)
+{
+	uint32_t space = tcp_send_space(x->up->conn), held = x->replay.bytes;
+
+	if (!x->can_replay || proxy_retry_needs_body(x) || !proxy_retry_is_unseen(x))
+		return space;
+	return held >= PROXY_UNSEEN_MAX ? 0 : RTE_MIN(space, PROXY_UNSEEN_MAX - held);
+}
+
 /* Body bytes from the caller to the backend. False: x is no more. */
 static int relay_request(struct proxy *p, struct proxy_exchange *x)
 {
 	struct bufq *in = tcp_conn_rx(x->down->conn), out = { 0 };
-	uint32_t before = in->bytes, moved, space = tcp_send_space(x->up->conn);
+	uint32_t before = in->bytes, moved, space = request_space(x);
 	struct http_error e = { 0 };
 	enum proxy_relay_verdict v;
 	struct bufq *keep;
@@ -337,7 +348,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 		request_complete(p, x);
 		return 1;
 	case RELAY_FULL:
-		if (tcp_send_space(x->up->conn) > 0)
+		if (request_space(x) > 0)
 			tcp_ready_again(x->down->conn, TCP_EV_READABLE);
 		return 1;
 	case RELAY_DRY:

@@ -273,6 +273,29 @@ static void unseen_request_is_sent_again_whatever_its_method(void **state)
 	assert_int_equal(bed_count(b, HD_PROXY_RESENDS), 1);
 }
 
+static void an_unseen_body_is_held_back_rather_than_forgotten(void **state)
+{
+	static char body[200000], head[128];
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up), *again;
+
+	memset(body, 'x', sizeof(body) - 1);
+	snprintf(head, sizeof(head), "PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+		 sizeof(body) - 1);
+	fake_tcp_say(c, head);
+	fake_tcp_say(c, body);
+	bed_run(b);
+	assert_in_range(strlen(fake_tcp_heard(up)), 60000, 70000);
+	fake_tcp_reset(up, TCP_ERR_RESET);
+	bed_run(b);
+	again = bed_backend(b, 1);
+	bed_run(b);
+	assert_int_equal(again->sent > sizeof(body), 1);
+	fake_tcp_say(again, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+}
+
 #define LATE "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
 
 static void bytes_from_before_the_request_are_no_answer_to_it(void **state)
@@ -769,6 +792,7 @@ int main(void)
 		T(surplus_bytes_end_a_backend_connection),
 		T(bytes_without_a_request_end_a_backend_connection),
 		T(unseen_request_is_sent_again_whatever_its_method),
+		T(an_unseen_body_is_held_back_rather_than_forgotten),
 		T(bytes_from_before_the_request_are_no_answer_to_it),
 		T(an_answer_behind_such_bytes_is_not_believed),
 		T(such_bytes_do_not_hold_a_request_for_ever),
