@@ -213,6 +213,18 @@ static void idle(struct serve *s)
 		next_request(s);
 }
 
+/* Not before the answer has arrived: the reset would destroy it. */
+static void reset_idle(struct serve *s)
+{
+	if (tcp_acked_offset(s->c) < tcp_send_offset(s->c)) {
+		s->due = s->backend->world->now + 5 * HD_NS_PER_MS;
+		return;
+	}
+	sim_note(s->backend->world, "backend resets its idle connection after request %u", s->id);
+	tcp_abort(s->c);
+	forget(s);
+}
+
 static void idle_fault(struct serve *s)
 {
 	static const char unasked[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
@@ -222,12 +234,11 @@ static void idle_fault(struct serve *s)
 		drop(s);
 		return;
 	case SIM_IDLE_RESET:
-		tcp_abort(s->c);
-		forget(s);
+		reset_idle(s);
 		return;
 	default:
 		(void)!tcp_send_copy(s->c, unasked, sizeof(unasked) - 1);
-		next_request(s);
+		drop(s);
 	}
 }
 

@@ -3,55 +3,14 @@
 
 #include <stdlib.h>
 
-#include "policy.h"
+#include "sim_mesh.h"
 #include "worker.h"
-
-/* What an operator would load: one service, two versions, nine to one. */
-static const char mesh[] =
-	"apiVersion: v1\n"
-	"kind: Service\n"
-	"metadata: {name: echo, namespace: default}\n"
-	"spec:\n"
-	"  clusterIP: 10.1.0.1\n"
-	"  selector: {app: echo}\n"
-	"  ports: [{name: http, port: 8080, targetPort: 9000}]\n"
-	"---\n"
-	"apiVersion: v1\n"
-	"kind: Pod\n"
-	"metadata: {name: echo-1, namespace: default, labels: {app: echo, version: v1}}\n"
-	"spec: {containers: [{name: c, image: i}]}\n"
-	"status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
-	"---\n"
-	"apiVersion: v1\n"
-	"kind: Pod\n"
-	"metadata: {name: echo-2, namespace: default, labels: {app: echo, version: v2}}\n"
-	"spec: {containers: [{name: c, image: i}]}\n"
-	"status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
-	"---\n"
-	"apiVersion: networking.istio.io/v1\n"
-	"kind: DestinationRule\n"
-	"metadata: {name: echo, namespace: default}\n"
-	"spec:\n"
-	"  host: echo\n"
-	"  subsets:\n"
-	"  - {name: v1, labels: {version: v1}}\n"
-	"  - {name: v2, labels: {version: v2}}\n"
-	"---\n"
-	"apiVersion: networking.istio.io/v1\n"
-	"kind: VirtualService\n"
-	"metadata: {name: echo, namespace: default}\n"
-	"spec:\n"
-	"  hosts: [echo]\n"
-	"  http:\n"
-	"  - route:\n"
-	"    - {destination: {host: echo, subset: v1}, weight: 90}\n"
-	"    - {destination: {host: echo, subset: v2}, weight: 10}\n";
 
 struct sim_dut {
 	struct sim_world *world;
 	struct worker *worker;
-	struct policy *policy;
-	struct hd_snapshot *snapshot;
+	struct sim_mesh *mesh;
+	const struct hd_snapshot *snapshot;
 	const struct hd_snapshot *_Atomic published;
 	struct hd_node node;
 	struct proxy_slots slots;
@@ -82,26 +41,6 @@ static void fill_node(struct hd_node *n)
 	fill_port(&n->ports[1], "back", HD_SIDE_WORKLOAD, "10.2.0.1");
 	n->n_ports = 2;
 	n->n_workers = 1;
-}
-
-static void load_policy(struct sim_dut *d)
-{
-	struct policy_settings settings = { .node = &d->node, .n_workers = 1 };
-	struct policy_texts texts;
-	struct policy_diags diags;
-
-	policy_texts_init(&texts);
-	policy_diags_init(&diags);
-	d->policy = policy_create(&settings);
-	if (d->policy == NULL ||
-	    policy_texts_add(&texts, "mesh.yaml", mesh, sizeof(mesh) - 1) != 0 ||
-	    policy_load(d->policy, &texts, 1, &d->snapshot, &diags) != 0) {
-		policy_diags_print(&diags, stderr);
-		abort();
-	}
-	policy_diags_fini(&diags);
-	policy_texts_fini(&texts);
-	d->published = d->snapshot;
 }
 
 static void create_slots(struct sim_dut *d)
@@ -148,7 +87,8 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 		abort();
 	d->world = w;
 	fill_node(&d->node);
-	load_policy(d);
+	d->mesh = sim_mesh_create(&d->node);
+	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
 	create_slots(d);
 	create_worker(d, devices, bufs, indirect);
 	return d;
@@ -157,8 +97,7 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 void sim_dut_destroy(struct sim_dut *d)
 {
 	worker_destroy(d->worker);
-	policy_snapshot_free(d->policy, d->snapshot);
-	policy_destroy(d->policy);
+	sim_mesh_destroy(d->mesh);
 	free(d->slots.clusters[0]);
 	free(d->slots.endpoints[0]);
 	free(d->health);

@@ -35,6 +35,7 @@ struct sim_wire {
 	uint8_t n_stations;
 	int trace;
 	hd_ns now, cut_from, cut_to;
+	hd_ns last[SIM_STATIONS][SIM_STATIONS]; /* arrival: jitter alone does not reorder */
 	uint64_t order, hash, delivered;
 	struct frame **heap; /* the earliest first */
 	uint32_t n;
@@ -125,6 +126,9 @@ static void launch(struct sim_wire *w, const uint8_t *data, uint32_t bytes, uint
 	f->at = at + e->delay;
 	if (e->jitter > 0)
 		f->at += sim_next(&w->random) % e->jitter;
+	if (f->at < w->last[from][to])
+		f->at = w->last[from][to];
+	w->last[from][to] = f->at;
 	if (sim_chance(&w->random, e->reorder))
 		f->at += e->delay + sim_next(&w->random) % (4 * e->delay + 1);
 	if (sim_chance(&w->random, e->corrupt))

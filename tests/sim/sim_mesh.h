@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy of a run: one service of two versions on the backends, nine requests to one. */
+#ifndef SIM_MESH_H
+#define SIM_MESH_H
+
+#include <heddle/node.h>
+#include <heddle/snapshot.h>
+
+struct sim_mesh;
+
+struct sim_mesh *sim_mesh_create(const struct hd_node *node);
+void sim_mesh_destroy(struct sim_mesh *m);
+const struct hd_snapshot *sim_mesh_snapshot(const struct sim_mesh *m);
+
+#endif
