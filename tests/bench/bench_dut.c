@@ -25,6 +25,7 @@ struct bench_dut {
 	size_t heap, connections;
 	clockid_t thread_clock;
 	_Atomic int running, stop;
+	int one_core;
 };
 
 static size_t heap_in_use(void)
@@ -73,6 +74,7 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 	if (d == NULL)
 		return NULL;
 	d->clock = clock;
+	d->one_core = o->one_core;
 	d->mesh = bench_mesh_create(&d->node);
 	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
@@ -102,25 +104,44 @@ void bench_dut_destroy(struct bench_dut *d)
 	free(d);
 }
 
-static int lcore_main(void *arg)
+static void begin(struct bench_dut *d)
 {
-	struct bench_dut *d = arg;
-	double after;
-
 	d->ratio = bench_clock_ratio();
 	pthread_getcpuclockid(pthread_self(), &d->thread_clock);
 	atomic_store(&d->running, 1);
-	while (!atomic_load_explicit(&d->stop, memory_order_relaxed))
-		worker_turn(d->worker, worker_clock_now(d->clock));
-	after = bench_clock_ratio();
+}
+
+static void finish(struct bench_dut *d)
+{
+	double after = bench_clock_ratio();
+
 	if (after > d->ratio)
 		d->ratio = after;
 	worker_stop(d->worker, worker_clock_now(d->clock));
+}
+
+void bench_dut_turn(struct bench_dut *d)
+{
+	worker_turn(d->worker, worker_clock_now(d->clock));
+}
+
+static int lcore_main(void *arg)
+{
+	struct bench_dut *d = arg;
+
+	begin(d);
+	while (!atomic_load_explicit(&d->stop, memory_order_relaxed))
+		bench_dut_turn(d);
+	finish(d);
 	return 0;
 }
 
 int bench_dut_start(struct bench_dut *d, unsigned int lcore)
 {
+	if (d->one_core) {
+		begin(d);
+		return 0;
+	}
 	if (rte_eal_remote_launch(lcore_main, d, lcore) != 0)
 		return -1;
 	while (!atomic_load(&d->running))
@@ -130,6 +151,10 @@ int bench_dut_start(struct bench_dut *d, unsigned int lcore)
 
 void bench_dut_stop(struct bench_dut *d, unsigned int lcore)
 {
+	if (d->one_core) {
+		finish(d);
+		return;
+	}
 	atomic_store(&d->stop, 1);
 	rte_eal_wait_lcore(lcore);
 }

@@ -22,8 +22,9 @@ struct bench_sample {
 /* devices: front and back. NULL, with a line on stderr, when memory is out. */
 struct bench_dut *bench_dut_create(const struct bench_options *o, const struct net_device devices[2], struct rte_mempool *bufs,
 				   struct rte_mempool *indirect, const struct worker_clock *clock);
-/* Runs worker_turn on the lcore until bench_dut_stop. */
-int bench_dut_start(struct bench_dut *d, unsigned int lcore);
+/* Runs worker_turn on the lcore until bench_dut_stop; with one_core, only when bench_dut_turn is called. */
+[[nodiscard]] int bench_dut_start(struct bench_dut *d, unsigned int lcore);
+void bench_dut_turn(struct bench_dut *d);
 void bench_dut_stop(struct bench_dut *d, unsigned int lcore);
 void bench_dut_destroy(struct bench_dut *d);
 

@@ -105,6 +105,8 @@ static void turn(struct bench *b)
 {
 	bench_callers_turn(&b->callers, worker_clock_now(&b->clock));
 	host_turn(b->backends.host, worker_clock_now(&b->clock));
+	if (b->options.one_core)
+		bench_dut_turn(b->dut);
 	if (b->options.access_log)
 		bench_dut_drain_access(b->dut);
 }
@@ -209,7 +211,7 @@ int main(int argc, char **argv)
 	if (bench_options_parse(&b.options, argc - used, argv + used) != 0)
 		return 1;
 	b.lcore = rte_get_next_lcore(-1, 1, 0);
-	if (b.lcore >= RTE_MAX_LCORE) {
+	if (b.lcore >= RTE_MAX_LCORE && !b.options.one_core) {
 		fprintf(stderr,
 			"heddle-bench: one core generates, another is the worker: give two (-l 0,1)\n");
 		return 2;

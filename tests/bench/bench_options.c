@@ -43,6 +43,9 @@ void bench_options_help(void)
 	     "  --warm-up N       seconds before that which do not count (1)\n"
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
+	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but the same ones in\n"
+	     "                    the same order each run, for callgrind --toggle-collect=worker_turn and for machines\n"
+	     "                    with one core\n"
 	     "  --json            the last line is one JSON object\n"
 	     "  --help            this text\n"
 	     "\n"
@@ -88,6 +91,7 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "warm-up", required_argument, NULL, 'w' },
 		{ "offloads", no_argument, NULL, 'o' },
 		{ "access-log", no_argument, NULL, 'a' },
+		{ "one-core", no_argument, NULL, '1' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -118,6 +122,9 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 			break;
 		case 'a':
 			o->access_log = 1;
+			break;
+		case '1':
+			o->one_core = 1;
 			break;
 		case 'j':
 			o->json = 1;

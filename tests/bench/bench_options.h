@@ -11,7 +11,7 @@ struct bench_options {
 	uint32_t connections;
 	uint32_t seconds, warm_up;
 	uint32_t size;		/* bytes of an answer's body */
-	uint8_t json, offloads, access_log;
+	uint8_t json, offloads, access_log, one_core;
 };
 
 const char *bench_scenario_name(enum bench_scenario s);
