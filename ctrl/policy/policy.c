@@ -98,7 +98,8 @@ void policy_settings_from_node(struct policy_settings *s, const struct policy_no
 	};
 }
 
-static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t generation, struct hd_snapshot **out)
+static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t generation,
+	       struct hd_snapshot **out)
 {
 	int rc = policy_private_create(l);
 
@@ -116,8 +117,8 @@ static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t
 	return policy_snapshot_make(l, generation, out);
 }
 
-int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t generation, struct hd_snapshot **out,
-		struct policy_diags *diags)
+int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t generation,
+		struct hd_snapshot **out, struct policy_diags *diags)
 {
 	struct policy_load *l = calloc(1, sizeof(*l));
 	volatile int rc = -ENOMEM;

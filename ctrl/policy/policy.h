@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy room: the node file and the mesh's objects in, an immutable snapshot out. Control thread only; nothing
- * here blocks on a worker, logs or exits. Every complaint is a row of policy_diags with file, line and column.
+/* The policy room: the node file and the mesh's objects in, an immutable snapshot out. Control
+ * thread only; nothing here blocks on a worker, logs or exits. Every complaint is a row of
+ * policy_diags with file, line and column.
  *
  * A load is all or nothing: it either returns a whole snapshot or leaves everything as it was.
  */
@@ -12,7 +13,8 @@
 #include <heddle/node.h>
 #include <heddle/snapshot.h>
 
-/* Diagnostics. Rows keep the order in which they were found; after a load they are sorted by file, line, column. */
+/* Diagnostics. Rows keep the order in which they were found; after a load they are sorted by file,
+ * line, column. */
 enum policy_severity { POLICY_ERROR, POLICY_WARNING };
 
 struct policy_diag {
@@ -41,7 +43,7 @@ struct policy_label {
 	char *key, *value;
 };
 
-struct policy_identity { /* all NULL: the node has no identity */
+struct policy_identity {			/* all NULL: the node has no identity */
 	char *certificate, *key, *trust_bundle; /* paths */
 };
 
@@ -49,37 +51,39 @@ enum policy_log_format { POLICY_LOG_TEXT, POLICY_LOG_JSON };
 
 struct policy_node {
 	struct hd_node dp;
-	char *file;		/* as it was given */
+	char *file; /* as it was given */
 	char *name, *namespace_;
 	struct policy_label *labels;
 	uint32_t n_labels;
 	struct policy_identity identity;
-	char *trust_domain;	 /* "cluster.local" */
-	char *default_namespace; /* "default" */
+	char *trust_domain;	       /* "cluster.local" */
+	char *default_namespace;       /* "default" */
 	char *region, *zone, *subzone; /* of `locality`; "" when not given */
-	char **policy_paths;	 /* files or folders */
+	char **policy_paths;	       /* files or folders */
 	uint32_t n_policy_paths;
-	char *control_socket;	 /* "/run/heddle.sock" */
-	struct hd_addr metrics;	 /* port 0: no metrics endpoint */
-	char *access_log_path;	 /* NULL: no access log */
+	char *control_socket;	/* "/run/heddle.sock" */
+	struct hd_addr metrics; /* port 0: no metrics endpoint */
+	char *access_log_path;	/* NULL: no access log */
 	enum policy_log_format access_log_format;
 	uint32_t handshake_threads;
 };
 
-/* 0 and a node for policy_node_free, or -EINVAL (diags has errors), -ENOMEM. Relative paths become relative to the
- * file's folder. */
-[[nodiscard]] int policy_node_read(const char *path, struct policy_node **out, struct policy_diags *diags);
-[[nodiscard]] int policy_node_parse(const char *name, const char *text, size_t bytes, struct policy_node **out,
-				    struct policy_diags *diags);
+/* 0 and a node for policy_node_free, or -EINVAL (diags has errors), -ENOMEM. Relative paths become
+ * relative to the file's folder. */
+[[nodiscard]] int policy_node_read(const char *path, struct policy_node **out,
+				   struct policy_diags *diags);
+[[nodiscard]] int policy_node_parse(const char *name, const char *text, size_t bytes,
+				    struct policy_node **out, struct policy_diags *diags);
 void policy_node_free(struct policy_node *n);
 
-/* The texts that a load reads: keep them to roll back, to show, or to load again. Names are what diagnostics say. */
+/* The texts that a load reads: keep them to roll back, to show, or to load again. Names are what
+ * diagnostics say. */
 struct policy_text {
 	char *name;
 	char *bytes;
 	size_t n;
-	uint32_t layer; /* an object here replaces the one of the same kind, namespace and name in a lower layer: what
-			 * `config apply` lays over the files (layer 0) */
+	uint32_t layer; /* an object here replaces the one of the same kind, namespace and name in a
+			 * lower layer: what `config apply` lays over the files (layer 0) */
 };
 
 struct policy_texts {
@@ -90,25 +94,28 @@ struct policy_texts {
 void policy_texts_init(struct policy_texts *t);
 void policy_texts_fini(struct policy_texts *t);
 /* Copies name and bytes. A text of the same name is replaced. */
-[[nodiscard]] int policy_texts_add(struct policy_texts *t, const char *name, const char *bytes, size_t n);
-/* Adds a file, or each *.yaml, *.yml and *.json below a folder (in order of name, hidden ones left out). -EINVAL with
- * an error row when it cannot be read, -ENOMEM. */
-[[nodiscard]] int policy_texts_read(struct policy_texts *t, const char *path, struct policy_diags *diags);
+[[nodiscard]] int policy_texts_add(struct policy_texts *t, const char *name, const char *bytes,
+				   size_t n);
+/* Adds a file, or each *.yaml, *.yml and *.json below a folder (in order of name, hidden ones left
+ * out). -EINVAL with an error row when it cannot be read, -ENOMEM. */
+[[nodiscard]] int policy_texts_read(struct policy_texts *t, const char *path,
+				    struct policy_diags *diags);
 
-/* The registry of slots: names of clusters and endpoints that outlive generations. One for each daemon. */
+/* The registry of slots: names of clusters and endpoints that outlive generations. One for each
+ * daemon. */
 struct policy;
 
 /* What a load needs to know of the node; copied. node_labels select Gateways. */
 struct policy_settings {
-	const char *default_namespace;	/* NULL: "default" */
-	const char *domain;		/* NULL: "cluster.local" */
-	const char *node_namespace;	/* NULL: default_namespace */
+	const char *default_namespace; /* NULL: "default" */
+	const char *domain;	       /* NULL: "cluster.local" */
+	const char *node_namespace;    /* NULL: default_namespace */
 	const struct policy_label *labels;
 	uint32_t n_labels;
-	const struct hd_node *node;	/* port addresses; NULL: no Gateway listeners */
-	uint32_t n_workers;		/* at least 1 */
-	uint8_t strict;			/* unknown fields are errors */
-	uint8_t allow_unenforced;	/* security that is not enforced yet: a warning, not an error */
+	const struct hd_node *node; /* port addresses; NULL: no Gateway listeners */
+	uint32_t n_workers;	    /* at least 1 */
+	uint8_t strict;		    /* unknown fields are errors */
+	uint8_t allow_unenforced;   /* security that is not enforced yet: a warning, not an error */
 };
 
 [[nodiscard]] struct policy *policy_create(const struct policy_settings *s);
@@ -116,16 +123,18 @@ struct policy_settings {
 void policy_settings_from_node(struct policy_settings *s, const struct policy_node *node);
 void policy_destroy(struct policy *p);
 
-/* Builds a snapshot of all texts. 0; -EINVAL with error rows; -ENOMEM. Slots of what the previous generations named
- * stay; slots of what is gone are reused once policy_snapshot_free was called for the last snapshot that has them.
- * Warnings may be there in either case. */
-[[nodiscard]] int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t generation,
-			      struct hd_snapshot **out, struct policy_diags *diags);
+/* Builds a snapshot of all texts. 0; -EINVAL with error rows; -ENOMEM. Slots of what the previous
+ * generations named stay; slots of what is gone are reused once policy_snapshot_free was called for
+ * the last snapshot that has them. Warnings may be there in either case. */
+[[nodiscard]] int policy_load(struct policy *p, const struct policy_texts *texts,
+			      uint64_t generation, struct hd_snapshot **out,
+			      struct policy_diags *diags);
 /* Loads for the diagnostics alone; changes nothing, slots included. 0, -EINVAL or -ENOMEM. */
-[[nodiscard]] int policy_check(struct policy *p, const struct policy_texts *texts, struct policy_diags *diags);
+[[nodiscard]] int policy_check(struct policy *p, const struct policy_texts *texts,
+			       struct policy_diags *diags);
 
-/* Adds what `previous` counted for destinations that `next` has too (same object, route, host and subset). Once,
- * when no worker reads `previous` any more and before it is freed. */
+/* Adds what `previous` counted for destinations that `next` has too (same object, route, host and
+ * subset). Once, when no worker reads `previous` any more and before it is freed. */
 void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *previous);
 /* Requests that chose destination `index`: over all workers, with what was carried. */
 uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index);

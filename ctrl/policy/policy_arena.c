@@ -14,7 +14,7 @@ struct policy_slab {
 
 void policy_arena_init(struct policy_arena *a, jmp_buf *oom)
 {
-	*a = (struct policy_arena){.oom = oom};
+	*a = (struct policy_arena){ .oom = oom };
 }
 
 void policy_arena_fini(struct policy_arena *a)
@@ -41,7 +41,8 @@ static struct policy_slab *slab_add(struct policy_arena *a, size_t bytes)
 		policy_arena_exhausted(a);
 	s->size = size;
 	a->bytes += sizeof(*s) + size;
-	if (size != SLAB_BYTES && a->slabs != NULL) { /* a large one: the current slab still has room */
+	if (size != SLAB_BYTES &&
+	    a->slabs != NULL) { /* a large one: the current slab still has room */
 		s->next = a->slabs->next;
 		a->slabs->next = s;
 	} else {
@@ -79,7 +80,7 @@ struct hd_str policy_str_copy(struct policy_arena *a, struct hd_str s)
 
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
-	return (struct hd_str){p, s.n};
+	return (struct hd_str){ p, s.n };
 }
 
 struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s)
@@ -88,7 +89,7 @@ struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s)
 
 	for (uint32_t i = 0; i < s.n; i++)
 		p[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i]);
-	return (struct hd_str){p, s.n};
+	return (struct hd_str){ p, s.n };
 }
 
 struct hd_str policy_str_vprintf(struct policy_arena *a, const char *format, va_list ap)
@@ -104,7 +105,7 @@ struct hd_str policy_str_vprintf(struct policy_arena *a, const char *format, va_
 		n = 0;
 	p = policy_alloc(a, (size_t)n + 1);
 	vsnprintf(p, (size_t)n + 1, format, ap);
-	return (struct hd_str){p, (uint32_t)n};
+	return (struct hd_str){ p, (uint32_t)n };
 }
 
 struct hd_str policy_str_printf(struct policy_arena *a, const char *format, ...)
@@ -144,7 +145,7 @@ static uint32_t key_hash(struct hd_str key)
 
 void policy_map_init(struct policy_map *m, struct policy_arena *a)
 {
-	*m = (struct policy_map){.arena = a};
+	*m = (struct policy_map){ .arena = a };
 }
 
 static struct policy_map_entry *map_slot(const struct policy_map *m, struct hd_str key)
@@ -186,7 +187,7 @@ void *policy_map_add(struct policy_map *m, struct hd_str key, void *value)
 	e = map_slot(m, key);
 	if (e->value != NULL)
 		return e->value;
-	*e = (struct policy_map_entry){key, value};
+	*e = (struct policy_map_entry){ key, value };
 	m->n++;
 	return NULL;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of one load: slabs that are freed together, and hash maps inside them.
  *
- * A load makes a hundred thousand small objects and keeps or drops them as a whole. So that running out of memory is
- * handled in one place rather than at each of them, an arena leaves through `oom` (longjmp) to whoever began the load;
- * between that setjmp and its end nothing may hold what is not in an arena or in the load's own record.
+ * A load makes a hundred thousand small objects and keeps or drops them as a whole. So that running
+ * out of memory is handled in one place rather than at each of them, an arena leaves through `oom`
+ * (longjmp) to whoever began the load; between that setjmp and its end nothing may hold what is not
+ * in an arena or in the load's own record.
  */
 #ifndef POLICY_ARENA_H
 #define POLICY_ARENA_H
@@ -26,7 +27,8 @@ void policy_arena_fini(struct policy_arena *a);
 
 /* Zeroed, aligned to 16. Does not return without memory. */
 void *policy_alloc(struct policy_arena *a, size_t bytes) __attribute__((returns_nonnull));
-void *policy_alloc_array(struct policy_arena *a, size_t n, size_t bytes) __attribute__((returns_nonnull));
+void *policy_alloc_array(struct policy_arena *a, size_t n, size_t bytes)
+	__attribute__((returns_nonnull));
 void policy_arena_exhausted(struct policy_arena *a) __attribute__((noreturn));
 
 /* Copies with a NUL behind, which is not counted. */
@@ -38,7 +40,7 @@ struct hd_str policy_str_vprintf(struct policy_arena *a, const char *format, va_
 
 static inline struct hd_str policy_str(const char *s)
 {
-	return (struct hd_str){s, (uint32_t)strlen(s)};
+	return (struct hd_str){ s, (uint32_t)strlen(s) };
 }
 
 static inline int policy_str_is(struct hd_str s, const char *text)
@@ -92,11 +94,12 @@ struct policy_vec {
 
 static inline void policy_vec_init(struct policy_vec *v, uint32_t bytes)
 {
-	*v = (struct policy_vec){.bytes = bytes};
+	*v = (struct policy_vec){ .bytes = bytes };
 }
 
 /* A zeroed element at the end; it moves when the next is pushed. */
-void *policy_vec_push(struct policy_arena *a, struct policy_vec *v) __attribute__((returns_nonnull));
+void *policy_vec_push(struct policy_arena *a, struct policy_vec *v)
+	__attribute__((returns_nonnull));
 
 static inline void *policy_vec_at(const struct policy_vec *v, uint32_t i)
 {

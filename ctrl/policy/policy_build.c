@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routers and listeners of services. How a request picks its virtual host: docs/decisions/0005-which-router.md */
+/* Routers and listeners of services. How a request picks its virtual host:
+ * docs/decisions/0007-which-router.md */
 #include <stdlib.h>
 
 #include "policy_model.h"
 
-/* All that one port number shares: names of every service with that port, and of VirtualServices beside them. */
+/* All that one port number shares: names of every service with that port, and of VirtualServices
+ * beside them. */
 struct port_table {
 	uint16_t port;
 	struct policy_names names;
-	struct hd_router router; /* when finished */
+	struct hd_router router;  /* when finished */
 	struct policy_vec vhosts; /* struct service_vhost */
 };
 
@@ -34,49 +36,62 @@ static struct port_table *table_of(struct policy_load *l, struct policy_vec *tab
 	return t;
 }
 
-/* The routes of the VirtualService that applies; when all its rules are ruled out for this port, the service's own. */
-static struct policy_route_range service_routes(struct policy_load *l, const struct policy_service *s,
+/* The routes of the VirtualService that applies; when all its rules are ruled out for this port,
+ * the service's own. */
+static struct policy_route_range service_routes(struct policy_load *l,
+						const struct policy_service *s,
 						const struct policy_service_port *p)
 {
-	const struct policy_route_context context = {.port = p->port};
+	const struct policy_route_context context = { .port = p->port };
 	const struct policy_object *vs = policy_virtual_service_of(l, s->host);
-	struct policy_route_range range = {0};
+	struct policy_route_range range = { 0 };
 
 	if (vs != NULL)
 		range = policy_build_routes(l, vs, &context);
 	return range.count > 0 ? range : policy_build_default(l, s, p);
 }
 
-static void vip_names_add(struct policy_load *l, struct policy_names *n, const struct policy_service *s, uint32_t vhost)
+static void vip_names_add(struct policy_load *l, struct policy_names *n,
+			  const struct policy_service *s, uint32_t vhost)
 {
 	char text[HD_ADDR_STRLEN];
 
 	for (uint32_t i = 0; i < s->n_vips; i++) {
-		struct hd_str name = policy_str_printf(&l->arena, "%s", hd_ip_format(&s->vips[i], text));
+		struct hd_str name =
+			policy_str_printf(&l->arena, "%s", hd_ip_format(&s->vips[i], text));
 
 		policy_names_add(l, n, name, vhost);
 		if (!hd_ip_is_v4(&s->vips[i])) /* as it stands in a Host */
-			policy_names_add(l, n, policy_str_printf(&l->arena, "[%.*s]", POLICY_STR(name)), vhost);
+			policy_names_add(l, n,
+					 policy_str_printf(&l->arena, "[%.*s]", POLICY_STR(name)),
+					 vhost);
 	}
 }
 
 /* Unambiguous names; short ones come when all services have theirs. */
-static void service_names_add(struct policy_load *l, struct port_table *t, const struct service_vhost *v)
+static void service_names_add(struct policy_load *l, struct port_table *t,
+			      const struct service_vhost *v)
 {
 	const struct policy_service *s = v->service;
 	struct hd_str name = policy_str_lower(&l->arena, s->name), ns = s->namespace_;
 
 	policy_names_add(l, &t->names, s->host, v->vhost);
-	policy_names_add(l, &t->names, policy_str_printf(&l->arena, "%.*s.", POLICY_STR(s->host)), v->vhost);
+	policy_names_add(l, &t->names, policy_str_printf(&l->arena, "%.*s.", POLICY_STR(s->host)),
+			 v->vhost);
 	if (s->entry)
 		return;
-	policy_names_add(l, &t->names, policy_str_printf(&l->arena, "%.*s.%.*s", POLICY_STR(name), POLICY_STR(ns)),
-			 v->vhost);
-	policy_names_add(l, &t->names,
-			 policy_str_printf(&l->arena, "%.*s.%.*s.svc", POLICY_STR(name), POLICY_STR(ns)), v->vhost);
+	policy_names_add(
+		l, &t->names,
+		policy_str_printf(&l->arena, "%.*s.%.*s", POLICY_STR(name), POLICY_STR(ns)),
+		v->vhost);
+	policy_names_add(
+		l, &t->names,
+		policy_str_printf(&l->arena, "%.*s.%.*s.svc", POLICY_STR(name), POLICY_STR(ns)),
+		v->vhost);
 }
 
-static void service_vhosts(struct policy_load *l, struct policy_vec *tables, struct policy_service *s)
+static void service_vhosts(struct policy_load *l, struct policy_vec *tables,
+			   struct policy_service *s)
 {
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		struct policy_service_port *p = &s->ports[i];
@@ -89,8 +104,9 @@ static void service_vhosts(struct policy_load *l, struct policy_vec *tables, str
 		v = policy_vec_push(&l->arena, &t->vhosts);
 		v->service = s;
 		v->port = p;
-		v->vhost = policy_vhost_add(l, policy_str_printf(&l->arena, "%.*s:%u", POLICY_STR(s->host), p->port),
-					    service_routes(l, s, p));
+		v->vhost = policy_vhost_add(
+			l, policy_str_printf(&l->arena, "%.*s:%u", POLICY_STR(s->host), p->port),
+			service_routes(l, s, p));
 		service_names_add(l, t, v);
 	}
 }
@@ -100,8 +116,9 @@ static struct service_vhost *vhost_at(const struct port_table *t, uint32_t i)
 	return policy_vec_at(&t->vhosts, i);
 }
 
-/* A bare name means the default namespace's service, or the only one of that name: a caller's namespace is not known
- * on the wire. Where it stays ambiguous, the service behind the address answers. */
+/* A bare name means the default namespace's service, or the only one of that name: a caller's
+ * namespace is not known on the wire. Where it stays ambiguous, the service behind the address
+ * answers. */
 static void short_names_add(struct policy_load *l, struct port_table *t)
 {
 	struct policy_map owners;
@@ -111,8 +128,10 @@ static void short_names_add(struct policy_load *l, struct port_table *t)
 	for (uint32_t i = 0; i < t->vhosts.n; i++) {
 		const struct policy_service *s = vhost_at(t, i)->service;
 
-		if (policy_str_is(s->namespace_, l->policy->settings.default_namespace) && !s->entry)
-			policy_names_add(l, &t->names, policy_str_lower(&l->arena, s->name), vhost_at(t, i)->vhost);
+		if (policy_str_is(s->namespace_, l->policy->settings.default_namespace) &&
+		    !s->entry)
+			policy_names_add(l, &t->names, policy_str_lower(&l->arena, s->name),
+					 vhost_at(t, i)->vhost);
 	}
 	for (uint32_t i = 0; i < t->vhosts.n; i++) {
 		const struct policy_service *s = vhost_at(t, i)->service;
@@ -127,7 +146,8 @@ static void short_names_add(struct policy_load *l, struct port_table *t)
 		const struct policy_service *s = vhost_at(t, i)->service;
 
 		if (!s->entry && policy_map_get(&owners, s->name) == s)
-			policy_names_add(l, &t->names, policy_str_lower(&l->arena, s->name), vhost_at(t, i)->vhost);
+			policy_names_add(l, &t->names, policy_str_lower(&l->arena, s->name),
+					 vhost_at(t, i)->vhost);
 	}
 }
 
@@ -139,12 +159,14 @@ static void addresses_add(struct policy_load *l, struct port_table *t)
 
 static int names_a_service(const struct policy_load *l, struct hd_str host)
 {
-	struct hd_str tail = {host.p + 1, host.n - 1};
+	struct hd_str tail = { host.p + 1, host.n - 1 };
 
 	if (!policy_str_starts(host, "*."))
 		return policy_map_get(&l->services_by_host, host) != NULL;
 	for (uint32_t i = 0; i < l->services.n; i++)
-		if (policy_str_ends((*(struct policy_service **)policy_vec_at(&l->services, i))->host, tail))
+		if (policy_str_ends(
+			    (*(struct policy_service **)policy_vec_at(&l->services, i))->host,
+			    tail))
 			return 1;
 	return 0;
 }
@@ -152,34 +174,38 @@ static int names_a_service(const struct policy_load *l, struct hd_str host)
 /* Hosts that only a VirtualService knows are served on port 80, as on a sidecar. */
 static void foreign_hosts_add(struct policy_load *l, struct port_table *t)
 {
-	const struct policy_route_context context = {.port = t->port};
+	const struct policy_route_context context = { .port = t->port };
 
 	for (uint32_t i = 0; i < l->virtual_services.n; i++) {
-		const struct policy_object *vs = *(struct policy_object **)policy_vec_at(&l->virtual_services, i);
+		const struct policy_object *vs =
+			*(struct policy_object **)policy_vec_at(&l->virtual_services, i);
 		const struct policy_yaml *hosts = policy_get(vs->body, "hosts");
 		struct policy_route_range range;
 
-		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL; y = y->next) {
+		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
+		     y = y->next) {
 			struct hd_str host = policy_host_full(l, y->text, vs->namespace_);
 
 			if (policy_map_get(&l->mesh_hosts, host) != vs || names_a_service(l, host))
 				continue;
 			range = policy_build_routes(l, vs, &context);
 			if (range.count > 0)
-				policy_names_add(l, &t->names, host, policy_vhost_add(l, host, range));
+				policy_names_add(l, &t->names, host,
+						 policy_vhost_add(l, host, range));
 		}
 	}
 }
 
 static int registry_only(const struct policy_load *l)
 {
-	const struct policy_yaml *mode = policy_get(policy_get(l->mesh, "outboundTrafficPolicy"), "mode");
+	const struct policy_yaml *mode =
+		policy_get(policy_get(l->mesh, "outboundTrafficPolicy"), "mode");
 
 	return mode != NULL && mode->i == 0;
 }
 
-static void listener_fill(struct policy_load *l, struct hd_listener *row, const struct policy_service *s,
-			  const struct policy_service_port *p)
+static void listener_fill(struct policy_load *l, struct hd_listener *row,
+			  const struct policy_service *s, const struct policy_service_port *p)
 {
 	*row = (struct hd_listener){
 		.protocol = p->protocol,
@@ -191,18 +217,19 @@ static void listener_fill(struct policy_load *l, struct hd_listener *row, const 
 	};
 }
 
-static void listeners_add(struct policy_load *l, const struct policy_service *s, const struct hd_listener *row,
-			  uint16_t port)
+static void listeners_add(struct policy_load *l, const struct policy_service *s,
+			  const struct hd_listener *row, uint16_t port)
 {
 	for (uint32_t i = 0; i < s->n_vips; i++) {
 		struct hd_listener each = *row;
 
-		each.addr = (struct hd_addr){s->vips[i], port};
+		each.addr = (struct hd_addr){ s->vips[i], port };
 		policy_listener_add(l, &each, s->object);
 	}
 }
 
-/* A name that the port's table does not know goes to the service behind the address, unless only known ones may. */
+/* A name that the port's table does not know goes to the service behind the address, unless only
+ * known ones may. */
 static void table_listeners(struct policy_load *l, const struct port_table *t)
 {
 	for (uint32_t i = 0; i < t->vhosts.n; i++) {
@@ -223,7 +250,8 @@ static void table_listeners(struct policy_load *l, const struct port_table *t)
 static void tcp_listeners(struct policy_load *l)
 {
 	for (uint32_t i = 0; i < l->services.n; i++) {
-		const struct policy_service *s = *(struct policy_service **)policy_vec_at(&l->services, i);
+		const struct policy_service *s =
+			*(struct policy_service **)policy_vec_at(&l->services, i);
 
 		for (uint32_t k = 0; k < s->n_ports; k++) {
 			struct hd_listener row;
@@ -239,24 +267,25 @@ static void tcp_listeners(struct policy_load *l)
 
 static void service_row(struct policy_load *l, const struct policy_service *s)
 {
-	static const char *const protocols[] = {"http", "http2", "tcp"};
-	struct hd_str addresses = {"", 0}, ports = {"", 0};
+	static const char *const protocols[] = { "http", "http2", "tcp" };
+	struct hd_str addresses = { "", 0 }, ports = { "", 0 };
 	char text[HD_ADDR_STRLEN];
 	uint32_t most = 0;
 
 	for (uint32_t i = 0; i < s->n_vips; i++)
-		addresses = policy_str_printf(&l->arena, "%.*s%s%s", POLICY_STR(addresses), i > 0 ? " " : "",
-					      hd_ip_format(&s->vips[i], text));
+		addresses = policy_str_printf(&l->arena, "%.*s%s%s", POLICY_STR(addresses),
+					      i > 0 ? " " : "", hd_ip_format(&s->vips[i], text));
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		const struct policy_service_port *p = &s->ports[i];
 
-		ports = policy_str_printf(&l->arena, "%.*s%s%s %u", POLICY_STR(ports), i > 0 ? ", " : "",
-					  protocols[p->protocol], p->port);
+		ports = policy_str_printf(&l->arena, "%.*s%s%s %u", POLICY_STR(ports),
+					  i > 0 ? ", " : "", protocols[p->protocol], p->port);
 		if (p->cluster != HD_NONE) {
 			const struct hd_cluster *c = policy_vec_at(&l->clusters, p->cluster);
 
 			most = c->endpoints_count + c->endpoints_unready > most
-				       ? c->endpoints_count + c->endpoints_unready : most;
+				       ? c->endpoints_count + c->endpoints_unready
+				       : most;
 		}
 	}
 	*(struct hd_service *)policy_vec_push(&l->arena, &l->services_out) = (struct hd_service){
@@ -303,7 +332,8 @@ void policy_build(struct policy_load *l)
 	policy_vec_init(&tables, sizeof(struct port_table *));
 	policy_build_clusters(l);
 	for (uint32_t i = 0; i < l->services.n; i++)
-		service_vhosts(l, &tables, *(struct policy_service **)policy_vec_at(&l->services, i));
+		service_vhosts(l, &tables,
+			       *(struct policy_service **)policy_vec_at(&l->services, i));
 	for (uint32_t i = 0; i < tables.n; i++) {
 		struct port_table *t = *(struct port_table **)policy_vec_at(&tables, i);
 

@@ -19,8 +19,9 @@ static uint32_t limit_of(const struct policy_yaml *map, const char *name)
 
 static enum hd_lb lb_of(const struct policy_yaml *load_balancer)
 {
-	static const uint8_t by_word[] = {HD_LB_LEAST_REQUEST, HD_LB_LEAST_REQUEST, HD_LB_RANDOM,
-					  HD_LB_LEAST_REQUEST, HD_LB_ROUND_ROBIN,   HD_LB_LEAST_REQUEST};
+	static const uint8_t by_word[] = { HD_LB_LEAST_REQUEST, HD_LB_LEAST_REQUEST,
+					   HD_LB_RANDOM,	HD_LB_LEAST_REQUEST,
+					   HD_LB_ROUND_ROBIN,	HD_LB_LEAST_REQUEST };
 
 	return by_word[policy_get_int(load_balancer, "simple", 0)];
 }
@@ -30,21 +31,23 @@ static void keepalive_fill(struct hd_tcp_keepalive *k, const struct policy_yaml 
 	if (block == NULL)
 		return;
 	if (k->probes == 0)
-		*k = (struct hd_tcp_keepalive){KEEPALIVE_PROBES, KEEPALIVE_TIME, KEEPALIVE_INTERVAL};
+		*k = (struct hd_tcp_keepalive){ KEEPALIVE_PROBES, KEEPALIVE_TIME,
+						KEEPALIVE_INTERVAL };
 	if (policy_get_int(block, "probes", 0) > 0)
 		k->probes = (uint32_t)policy_get_int(block, "probes", 0);
 	k->time = (hd_ns)policy_get_int(block, "time", (int64_t)k->time);
 	k->interval = (hd_ns)policy_get_int(block, "interval", (int64_t)k->interval);
 }
 
-static void pool_fill(struct policy_load *l, struct hd_cluster *c, const struct policy_yaml *pool, uint8_t protocol)
+static void pool_fill(struct policy_load *l, struct hd_cluster *c, const struct policy_yaml *pool,
+		      uint8_t protocol)
 {
 	const struct policy_yaml *tcp = policy_get(pool, "tcp"), *http = policy_get(pool, "http");
 	int64_t idle = policy_get_int(tcp, "idleTimeout", IDLE_TIMEOUT);
 
 	c->max_connections = limit_of(tcp, "maxConnections");
-	c->connect_timeout = (hd_ns)policy_get_int(tcp, "connectTimeout",
-						   policy_get_int(l->mesh, "connectTimeout", CONNECT_TIMEOUT));
+	c->connect_timeout = (hd_ns)policy_get_int(
+		tcp, "connectTimeout", policy_get_int(l->mesh, "connectTimeout", CONNECT_TIMEOUT));
 	keepalive_fill(&c->keepalive, policy_get(l->mesh, "tcpKeepalive"));
 	keepalive_fill(&c->keepalive, policy_get(tcp, "tcpKeepalive"));
 	c->max_connection_duration = (hd_ns)policy_get_int(tcp, "maxConnectionDuration", 0);
@@ -54,7 +57,8 @@ static void pool_fill(struct policy_load *l, struct hd_cluster *c, const struct 
 	c->max_pending_requests = limit_of(http, "http1MaxPendingRequests");
 	c->max_requests = limit_of(http, "http2MaxRequests");
 	c->max_retries = limit_of(http, "maxRetries");
-	c->max_requests_per_connection = (uint32_t)policy_get_int(http, "maxRequestsPerConnection", 0);
+	c->max_requests_per_connection =
+		(uint32_t)policy_get_int(http, "maxRequestsPerConnection", 0);
 }
 
 static void endpoint_add(struct policy_load *l, const struct policy_backend *b)
@@ -70,8 +74,8 @@ static void endpoint_add(struct policy_load *l, const struct policy_backend *b)
 }
 
 /* Those that match, the usable ones first; an address counts once. */
-static void endpoints_fill(struct policy_load *l, struct hd_cluster *c, const struct policy_service_port *p,
-			   const struct policy_yaml *labels)
+static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
+			   const struct policy_service_port *p, const struct policy_yaml *labels)
 {
 	struct policy_map seen;
 
@@ -80,7 +84,7 @@ static void endpoints_fill(struct policy_load *l, struct hd_cluster *c, const st
 	for (int ready = 1; ready >= 0; ready--)
 		for (uint32_t i = 0; i < p->backends.n; i++) {
 			const struct policy_backend *b = policy_vec_at(&p->backends, i);
-			struct hd_str key = {(const char *)&b->addr, 18};
+			struct hd_str key = { (const char *)&b->addr, 18 };
 
 			if (b->ready != ready || !policy_labels_match(labels, b->labels) ||
 			    policy_map_add(&seen, key, (void *)b) != NULL)
@@ -90,10 +94,11 @@ static void endpoints_fill(struct policy_load *l, struct hd_cluster *c, const st
 		}
 }
 
-static struct hd_str cluster_name(struct policy_load *l, const struct policy_service *s, uint16_t port,
-				  struct hd_str subset)
+static struct hd_str cluster_name(struct policy_load *l, const struct policy_service *s,
+				  uint16_t port, struct hd_str subset)
 {
-	return policy_str_printf(&l->arena, "outbound|%u|%.*s|%.*s", port, POLICY_STR(subset), POLICY_STR(s->host));
+	return policy_str_printf(&l->arena, "outbound|%u|%.*s|%.*s", port, POLICY_STR(subset),
+				 POLICY_STR(s->host));
 }
 
 static uint32_t cluster_add(struct policy_load *l, const struct policy_service *s,
@@ -114,7 +119,8 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->lb = lb_of(t.load_balancer);
 	c->rr = index;
 	pool_fill(l, c, t.connection_pool, p->protocol);
-	c->source = policy_source(l, t.object != NULL ? t.object : s->object, subset != NULL ? subset->yaml : NULL);
+	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
+				  subset != NULL ? subset->yaml : NULL);
 	endpoints_fill(l, c, p, labels);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;
@@ -125,14 +131,17 @@ static void service_clusters(struct policy_load *l, struct policy_service *s)
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		struct policy_service_port *p = &s->ports[i];
 
-		if (policy_map_get(&l->clusters_by_name, cluster_name(l, s, p->port, (struct hd_str){"", 0})) != NULL)
+		if (policy_map_get(&l->clusters_by_name,
+				   cluster_name(l, s, p->port, (struct hd_str){ "", 0 })) != NULL)
 			continue; /* a port number given twice: the first is it */
-		p->cluster = cluster_add(l, s, p, NULL, (struct hd_str){"", 0}, NULL);
-		for (uint32_t k = 0; s->destination != NULL && k < s->destination->subset_list.n; k++) {
-			const struct policy_subset *sub =
-				*(struct policy_subset **)policy_vec_at(&s->destination->subset_list, k);
+		p->cluster = cluster_add(l, s, p, NULL, (struct hd_str){ "", 0 }, NULL);
+		for (uint32_t k = 0; s->destination != NULL && k < s->destination->subset_list.n;
+		     k++) {
+			const struct policy_subset *sub = *(struct policy_subset **)policy_vec_at(
+				&s->destination->subset_list, k);
 
-			cluster_add(l, s, p, sub, policy_get_str(sub->yaml, "name"), policy_get(sub->yaml, "labels"));
+			cluster_add(l, s, p, sub, policy_get_str(sub->yaml, "name"),
+				    policy_get(sub->yaml, "labels"));
 		}
 	}
 }
@@ -146,7 +155,8 @@ void policy_build_clusters(struct policy_load *l)
 
 static struct policy_yaml *version_labels(struct policy_load *l, struct hd_str version)
 {
-	struct policy_yaml *map = policy_alloc(&l->arena, sizeof(*map)), *y = policy_alloc(&l->arena, sizeof(*y));
+	struct policy_yaml *map = policy_alloc(&l->arena, sizeof(*map)),
+			   *y = policy_alloc(&l->arena, sizeof(*y));
 
 	map->type = POLICY_YAML_MAP;
 	map->n = 1;
@@ -159,19 +169,22 @@ static struct policy_yaml *version_labels(struct policy_load *l, struct hd_str v
 static int backend_with(const struct policy_service_port *p, const struct policy_yaml *labels)
 {
 	for (uint32_t i = 0; i < p->backends.n; i++)
-		if (policy_labels_match(labels, ((struct policy_backend *)policy_vec_at(&p->backends, i))->labels))
+		if (policy_labels_match(
+			    labels,
+			    ((struct policy_backend *)policy_vec_at(&p->backends, i))->labels))
 			return 1;
 	return 0;
 }
 
 /* A subset that no rule defines means the workloads of that version, when there are any. */
-static uint32_t cluster_by_version(struct policy_load *l, const struct policy_service *s, uint16_t port,
-				   struct hd_str subset)
+static uint32_t cluster_by_version(struct policy_load *l, const struct policy_service *s,
+				   uint16_t port, struct hd_str subset)
 {
 	const struct policy_yaml *labels = version_labels(l, subset);
 
 	for (uint32_t i = 0; i < s->n_ports; i++)
-		if (s->ports[i].port == port && s->ports[i].cluster != HD_NONE && backend_with(&s->ports[i], labels))
+		if (s->ports[i].port == port && s->ports[i].cluster != HD_NONE &&
+		    backend_with(&s->ports[i], labels))
 			return cluster_add(l, s, &s->ports[i], NULL, subset, labels);
 	return HD_NONE;
 }
@@ -179,9 +192,10 @@ static uint32_t cluster_by_version(struct policy_load *l, const struct policy_se
 uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service *s, uint16_t port,
 			     struct hd_str subset, int *by_version)
 {
-	uintptr_t found = (uintptr_t)policy_map_get(&l->clusters_by_name, cluster_name(l, s, port, subset));
-	int defined = subset.n == 0 ||
-		      (s->destination != NULL && policy_map_get(&s->destination->subsets, subset) != NULL);
+	uintptr_t found =
+		(uintptr_t)policy_map_get(&l->clusters_by_name, cluster_name(l, s, port, subset));
+	int defined = subset.n == 0 || (s->destination != NULL &&
+					policy_map_get(&s->destination->subsets, subset) != NULL);
 
 	*by_version = !defined;
 	if (found != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gateway servers that this node plays: a listener on each of its ports' addresses, a router for each port number. */
+/* Gateway servers that this node plays: a listener on each of its ports' addresses, a router for
+ * each port number. */
 #include <stdlib.h>
 #include <strings.h>
 
@@ -26,11 +27,13 @@ static int node_selected(const struct policy_load *l, const struct policy_yaml *
 {
 	const struct policy_settings *s = &l->policy->settings;
 
-	for (const struct policy_yaml *y = selector != NULL ? selector->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = selector != NULL ? selector->first : NULL; y != NULL;
+	     y = y->next) {
 		int found = 0;
 
 		for (uint32_t i = 0; i < s->n_labels; i++)
-			found |= policy_str_is(y->key, s->labels[i].key) && policy_str_is(y->text, s->labels[i].value);
+			found |= policy_str_is(y->key, s->labels[i].key) &&
+				 policy_str_is(y->text, s->labels[i].value);
 		if (!found)
 			return 0;
 	}
@@ -41,27 +44,30 @@ static int binds(const struct policy_object *vs, struct hd_str gateway)
 {
 	const struct policy_yaml *list = policy_get(vs->body, "gateways");
 	const char *slash = memchr(gateway.p, '/', gateway.n);
-	struct hd_str ns = {gateway.p, (uint32_t)(slash - gateway.p)};
-	struct hd_str name = {slash + 1, gateway.n - ns.n - 1};
+	struct hd_str ns = { gateway.p, (uint32_t)(slash - gateway.p) };
+	struct hd_str name = { slash + 1, gateway.n - ns.n - 1 };
 
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next)
-		if (hd_str_eq(y->text, gateway) || (hd_str_eq(y->text, name) && hd_str_eq(vs->namespace_, ns)))
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next)
+		if (hd_str_eq(y->text, gateway) ||
+		    (hd_str_eq(y->text, name) && hd_str_eq(vs->namespace_, ns)))
 			return 1;
 	return 0;
 }
 
 /* "ns/host" of a server: whose VirtualServices may bind, and the host itself. */
-static struct hd_str server_host(const struct policy_object *gateway, const struct policy_yaml *y, struct hd_str *ns)
+static struct hd_str server_host(const struct policy_object *gateway, const struct policy_yaml *y,
+				 struct hd_str *ns)
 {
 	const char *slash = memchr(y->text.p, '/', y->text.n);
 
-	*ns = (struct hd_str){"*", 1};
+	*ns = (struct hd_str){ "*", 1 };
 	if (slash == NULL)
 		return y->text;
-	*ns = (struct hd_str){y->text.p, (uint32_t)(slash - y->text.p)};
+	*ns = (struct hd_str){ y->text.p, (uint32_t)(slash - y->text.p) };
 	if (policy_str_is(*ns, "."))
 		*ns = gateway->namespace_;
-	return (struct hd_str){slash + 1, y->text.n - ns->n - 1};
+	return (struct hd_str){ slash + 1, y->text.n - ns->n - 1 };
 }
 
 static int wild(struct hd_str h)
@@ -71,14 +77,15 @@ static int wild(struct hd_str h)
 
 static int covers(struct hd_str outer, struct hd_str inner)
 {
-	struct hd_str tail = {outer.p + 1, outer.n - 1};
+	struct hd_str tail = { outer.p + 1, outer.n - 1 };
 
 	if (!wild(outer))
 		return hd_str_eq(outer, inner);
 	return tail.n == 0 || (inner.n > tail.n && policy_str_ends(inner, tail));
 }
 
-static void host_bind(struct policy_load *l, struct gateway_port *g, struct hd_str host, struct policy_route_range range)
+static void host_bind(struct policy_load *l, struct gateway_port *g, struct hd_str host,
+		      struct policy_route_range range)
 {
 	struct gateway_host *h = policy_map_get(&g->hosts, host);
 
@@ -93,18 +100,22 @@ static void host_bind(struct policy_load *l, struct gateway_port *g, struct hd_s
 }
 
 /* Where both names overlap, the more specific of the two is the virtual host. */
-static void server_bind(struct policy_load *l, struct gateway_port *g, const struct policy_object *gateway,
-			const struct policy_yaml *server, const struct policy_object *vs)
+static void server_bind(struct policy_load *l, struct gateway_port *g,
+			const struct policy_object *gateway, const struct policy_yaml *server,
+			const struct policy_object *vs)
 {
-	const struct policy_route_context context = {.port = g->port, .gateway = g->label};
+	const struct policy_route_context context = { .port = g->port, .gateway = g->label };
 	const struct policy_yaml *hosts = policy_get(vs->body, "hosts");
 
-	for (const struct policy_yaml *y = policy_get(server, "hosts")->first; y != NULL; y = y->next) {
-		struct hd_str ns, allowed = policy_str_lower(&l->arena, server_host(gateway, y, &ns));
+	for (const struct policy_yaml *y = policy_get(server, "hosts")->first; y != NULL;
+	     y = y->next) {
+		struct hd_str ns,
+			allowed = policy_str_lower(&l->arena, server_host(gateway, y, &ns));
 
 		if (!policy_str_is(ns, "*") && !hd_str_eq(ns, vs->namespace_))
 			continue;
-		for (const struct policy_yaml *h = hosts != NULL ? hosts->first : NULL; h != NULL; h = h->next) {
+		for (const struct policy_yaml *h = hosts != NULL ? hosts->first : NULL; h != NULL;
+		     h = h->next) {
 			struct hd_str host = policy_host_full(l, h->text, vs->namespace_);
 
 			if (covers(allowed, host))
@@ -119,7 +130,8 @@ static int is_catch_all(const struct hd_route *r)
 {
 	const struct hd_route_match *m = &r->match;
 
-	return (m->uri.kind == HD_MATCH_ANY || (m->uri.kind == HD_MATCH_PREFIX && m->uri.text.n <= 1)) &&
+	return (m->uri.kind == HD_MATCH_ANY ||
+		(m->uri.kind == HD_MATCH_PREFIX && m->uri.text.n <= 1)) &&
 	       m->headers_count + m->query_count == 0 && m->method.kind == HD_MATCH_ANY &&
 	       m->scheme.kind == HD_MATCH_ANY && m->authority.kind == HD_MATCH_ANY;
 }
@@ -130,7 +142,8 @@ static void parts_copy(struct policy_load *l, const struct gateway_host *h, int 
 		const struct policy_route_range *part = policy_vec_at(&h->parts, i);
 
 		for (uint32_t k = 0; k < part->count; k++) {
-			struct hd_route r = *(struct hd_route *)policy_vec_at(&l->routes, part->first + k);
+			struct hd_route r =
+				*(struct hd_route *)policy_vec_at(&l->routes, part->first + k);
 
 			if (is_catch_all(&r) == catch_alls)
 				*(struct hd_route *)policy_vec_push(&l->arena, &l->routes) = r;
@@ -140,7 +153,7 @@ static void parts_copy(struct policy_load *l, const struct gateway_host *h, int 
 
 static struct policy_route_range host_routes(struct policy_load *l, const struct gateway_host *h)
 {
-	struct policy_route_range range = {l->routes.n, 0};
+	struct policy_route_range range = { l->routes.n, 0 };
 
 	if (h->parts.n == 1)
 		return *(struct policy_route_range *)policy_vec_at(&h->parts, 0);
@@ -165,7 +178,7 @@ static void port_listeners(struct policy_load *l, const struct gateway_port *g, 
 
 	for (uint32_t p = 0; node != NULL && p < node->n_ports; p++)
 		for (uint32_t i = 0; i < node->ports[p].n_addresses; i++) {
-			row.addr = (struct hd_addr){node->ports[p].addresses[i].ip, g->port};
+			row.addr = (struct hd_addr){ node->ports[p].addresses[i].ip, g->port };
 			policy_listener_add(l, &row, g->object);
 		}
 }
@@ -175,9 +188,11 @@ static void port_finish(struct policy_load *l, struct gateway_port *g)
 	struct hd_router router;
 
 	for (uint32_t i = 0; i < g->host_list.n; i++) {
-		const struct gateway_host *h = *(struct gateway_host **)policy_vec_at(&g->host_list, i);
+		const struct gateway_host *h =
+			*(struct gateway_host **)policy_vec_at(&g->host_list, i);
 
-		policy_names_add(l, &g->names, h->host, policy_vhost_add(l, h->host, host_routes(l, h)));
+		policy_names_add(l, &g->names, h->host,
+				 policy_vhost_add(l, h->host, host_routes(l, h)));
 	}
 	router = policy_names_finish(l, &g->names);
 	port_listeners(l, g, policy_router_add(l, &router));
@@ -185,16 +200,18 @@ static void port_finish(struct policy_load *l, struct gateway_port *g)
 
 static int is_http(struct hd_str protocol)
 {
-	static const char *const words[] = {"HTTP", "HTTP2", "GRPC", "GRPC-WEB"};
+	static const char *const words[] = { "HTTP", "HTTP2", "GRPC", "GRPC-WEB" };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
-		if (protocol.n == strlen(words[i]) && strncasecmp(protocol.p, words[i], protocol.n) == 0)
+		if (protocol.n == strlen(words[i]) &&
+		    strncasecmp(protocol.p, words[i], protocol.n) == 0)
 			return 1;
 	return 0;
 }
 
-static struct gateway_port *port_of(struct policy_load *l, struct policy_map *by_port, struct policy_vec *list,
-				    const struct policy_object *o, const struct policy_yaml *server)
+static struct gateway_port *port_of(struct policy_load *l, struct policy_map *by_port,
+				    struct policy_vec *list, const struct policy_object *o,
+				    const struct policy_yaml *server)
 {
 	uint16_t port = (uint16_t)policy_get_int(policy_get(server, "port"), "number", 0);
 	struct hd_str key = policy_str_printf(&l->arena, "%u", port);
@@ -223,15 +240,18 @@ static void server_add(struct policy_load *l, struct policy_map *by_port, struct
 
 	policy_object_check(l, o, &c);
 	if (!is_http(protocol)) {
-		policy_warning(&c, policy_get(policy_get(server, "port"), "protocol"),
-			       "a Gateway server of protocol %.*s is known but not yet honoured: nothing listens",
-			       POLICY_STR(protocol));
+		policy_warning(
+			&c, policy_get(policy_get(server, "port"), "protocol"),
+			"a Gateway server of protocol %.*s is known but not yet honoured: nothing listens",
+			POLICY_STR(protocol));
 		return;
 	}
 	g = port_of(l, by_port, list, o, server);
-	g->label = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_), POLICY_STR(o->name));
+	g->label = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+				     POLICY_STR(o->name));
 	for (uint32_t i = 0; i < l->virtual_services.n; i++) {
-		const struct policy_object *vs = *(struct policy_object **)policy_vec_at(&l->virtual_services, i);
+		const struct policy_object *vs =
+			*(struct policy_object **)policy_vec_at(&l->virtual_services, i);
 
 		if (binds(vs, g->label) && policy_visible(l, vs))
 			server_bind(l, g, o, server, vs);
@@ -249,7 +269,8 @@ void policy_build_gateways(struct policy_load *l)
 		const struct policy_object *o = policy_object_at(l, i);
 		const struct policy_yaml *servers = policy_get(o->body, "servers");
 
-		if (o->row->id != POLICY_GATEWAY || o->replaced || !node_selected(l, policy_get(o->body, "selector")))
+		if (o->row->id != POLICY_GATEWAY || o->replaced ||
+		    !node_selected(l, policy_get(o->body, "selector")))
 			continue;
 		for (const struct policy_yaml *y = servers->first; y != NULL; y = y->next)
 			server_add(l, &by_port, &list, o, y);

@@ -6,8 +6,9 @@
 
 #define BACKOFF (25 * HD_NS_PER_MS)
 #define DEFAULT_ATTEMPTS 2
-#define DEFAULT_ON                                                                                                     \
-	(HD_RETRY_CONNECT_FAILURE | HD_RETRY_REFUSED_STREAM | HD_RETRY_GRPC_UNAVAILABLE | HD_RETRY_GRPC_CANCELLED)
+#define DEFAULT_ON                                                                        \
+	(HD_RETRY_CONNECT_FAILURE | HD_RETRY_REFUSED_STREAM | HD_RETRY_GRPC_UNAVAILABLE | \
+	 HD_RETRY_GRPC_CANCELLED)
 
 /* One VirtualService on one port. */
 struct route_run {
@@ -20,14 +21,15 @@ struct route_run {
 
 /* Matches. */
 
-static void string_match(struct route_run *r, const struct policy_yaml *y, struct hd_string_match *out)
+static void string_match(struct route_run *r, const struct policy_yaml *y,
+			 struct hd_string_match *out)
 {
 	const struct policy_yaml *exact = policy_get(y, "exact"), *prefix = policy_get(y, "prefix");
 	const struct policy_yaml *regex = policy_get(y, "regex");
 	enum policy_regex_shape shape;
 	struct hd_str text;
 
-	*out = (struct hd_string_match){.kind = HD_MATCH_ANY, .regex = HD_NONE};
+	*out = (struct hd_string_match){ .kind = HD_MATCH_ANY, .regex = HD_NONE };
 	if (exact != NULL || prefix != NULL) {
 		out->kind = exact != NULL ? HD_MATCH_EXACT : HD_MATCH_PREFIX;
 		out->text = policy_out(r->l, exact != NULL ? exact->text : prefix->text);
@@ -35,18 +37,20 @@ static void string_match(struct route_run *r, const struct policy_yaml *y, struc
 	if (regex == NULL)
 		return;
 	shape = policy_regex_shape(&r->l->arena, regex->text, &text);
-	out->kind = shape == POLICY_REGEX_LITERAL ? HD_MATCH_EXACT
-		    : shape == POLICY_REGEX_LITERAL_PREFIX ? HD_MATCH_PREFIX : HD_MATCH_REGEX;
+	out->kind = shape == POLICY_REGEX_LITERAL	   ? HD_MATCH_EXACT
+		    : shape == POLICY_REGEX_LITERAL_PREFIX ? HD_MATCH_PREFIX
+							   : HD_MATCH_REGEX;
 	out->text = policy_out(r->l, shape == POLICY_REGEX_TRUE ? regex->text : text);
 	if (shape != POLICY_REGEX_TRUE)
 		return;
 	out->regex = policy_regex_set_add(&r->l->regexes, out->text);
 	if (out->regex == r->l->regex_places.n)
 		*(struct policy_regex_place *)policy_vec_push(&r->l->arena, &r->l->regex_places) =
-			(struct policy_regex_place){r->vs->file, regex};
+			(struct policy_regex_place){ r->vs->file, regex };
 }
 
-static void uri_match(struct route_run *r, const struct policy_yaml *match, struct hd_string_match *out)
+static void uri_match(struct route_run *r, const struct policy_yaml *match,
+		      struct hd_string_match *out)
 {
 	const struct policy_yaml *uri = policy_get(match, "uri");
 
@@ -58,7 +62,8 @@ static void uri_match(struct route_run *r, const struct policy_yaml *match, stru
 	out->text = policy_out(r->l, policy_str_lower(&r->l->arena, out->text));
 }
 
-static struct hd_header_match *header_row(struct route_run *r, const struct policy_yaml *y, int lower)
+static struct hd_header_match *header_row(struct route_run *r, const struct policy_yaml *y,
+					  int lower)
 {
 	struct hd_string_match value;
 	struct hd_header_match *h;
@@ -72,31 +77,37 @@ static struct hd_header_match *header_row(struct route_run *r, const struct poli
 	return h;
 }
 
-static void header_rows(struct route_run *r, const struct policy_yaml *match, struct hd_route_match *out)
+static void header_rows(struct route_run *r, const struct policy_yaml *match,
+			struct hd_route_match *out)
 {
-	const struct policy_yaml *with = policy_get(match, "headers"), *without = policy_get(match, "withoutHeaders");
+	const struct policy_yaml *with = policy_get(match, "headers"),
+				 *without = policy_get(match, "withoutHeaders");
 	const struct policy_yaml *query = policy_get(match, "queryParams");
 
 	out->headers_first = r->l->header_matches.n;
-	for (const struct policy_yaml *y = with != NULL ? with->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = with != NULL ? with->first : NULL; y != NULL;
+	     y = y->next)
 		header_row(r, y, 1);
-	for (const struct policy_yaml *y = without != NULL ? without->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = without != NULL ? without->first : NULL; y != NULL;
+	     y = y->next) {
 		struct hd_header_match *h = header_row(r, y, 1);
 
 		if (h->value.kind == HD_MATCH_PRESENT)
 			h->value.kind = HD_MATCH_ABSENT;
 		else
-			h->value.invert = 1; /* a missing header is an empty value, and so another one */
+			h->value.invert =
+				1; /* a missing header is an empty value, and so another one */
 	}
 	out->headers_count = r->l->header_matches.n - out->headers_first;
 	out->query_first = r->l->header_matches.n;
-	for (const struct policy_yaml *y = query != NULL ? query->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = query != NULL ? query->first : NULL; y != NULL;
+	     y = y->next)
 		header_row(r, y, 0);
 	out->query_count = r->l->header_matches.n - out->query_first;
 }
 
-static void match_fill(struct route_run *r, const struct policy_yaml *match, const struct policy_yaml *rule,
-		       struct hd_route_match *out)
+static void match_fill(struct route_run *r, const struct policy_yaml *match,
+		       const struct policy_yaml *rule, struct hd_route_match *out)
 {
 	uri_match(r, match, &out->uri);
 	string_match(r, policy_get(match, "method"), &out->method);
@@ -118,8 +129,9 @@ static int gateway_listed(struct route_run *r, const struct policy_yaml *list)
 		if (wanted.n == 0 ? policy_str_is(name, "mesh") : hd_str_eq(name, wanted))
 			return 1;
 		if (wanted.n > 0 && !policy_str_has(name, '/') &&
-		    hd_str_eq(policy_str_printf(&r->l->arena, "%.*s/%.*s", POLICY_STR(r->vs->namespace_),
-						POLICY_STR(name)), wanted))
+		    hd_str_eq(policy_str_printf(&r->l->arena, "%.*s/%.*s",
+						POLICY_STR(r->vs->namespace_), POLICY_STR(name)),
+			      wanted))
 			return 1;
 	}
 	return 0;
@@ -127,11 +139,13 @@ static int gateway_listed(struct route_run *r, const struct policy_yaml *list)
 
 static int node_has_labels(const struct policy_settings *s, const struct policy_yaml *wanted)
 {
-	for (const struct policy_yaml *y = wanted != NULL ? wanted->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = wanted != NULL ? wanted->first : NULL; y != NULL;
+	     y = y->next) {
 		int found = 0;
 
 		for (uint32_t i = 0; i < s->n_labels; i++)
-			found |= policy_str_is(y->key, s->labels[i].key) && policy_str_is(y->text, s->labels[i].value);
+			found |= policy_str_is(y->key, s->labels[i].key) &&
+				 policy_str_is(y->text, s->labels[i].value);
 		if (!found)
 			return 0;
 	}
@@ -150,15 +164,18 @@ static int match_applies(struct route_run *r, const struct policy_yaml *match)
 		return gateway_listed(r, gateways);
 	if (!node_has_labels(s, policy_get(match, "sourceLabels")))
 		return 0;
-	return namespace_ == NULL || namespace_->text.n == 0 || policy_str_is(namespace_->text, s->node_namespace);
+	return namespace_ == NULL || namespace_->text.n == 0 ||
+	       policy_str_is(namespace_->text, s->node_namespace);
 }
 
 static int is_catch_all(const struct hd_route_match *m)
 {
-	int path = m->uri.kind == HD_MATCH_ANY || (m->uri.kind == HD_MATCH_PREFIX && m->uri.text.n <= 1);
+	int path = m->uri.kind == HD_MATCH_ANY ||
+		   (m->uri.kind == HD_MATCH_PREFIX && m->uri.text.n <= 1);
 
-	return path && m->headers_count == 0 && m->query_count == 0 && m->method.kind == HD_MATCH_ANY &&
-	       m->scheme.kind == HD_MATCH_ANY && m->authority.kind == HD_MATCH_ANY;
+	return path && m->headers_count == 0 && m->query_count == 0 &&
+	       m->method.kind == HD_MATCH_ANY && m->scheme.kind == HD_MATCH_ANY &&
+	       m->authority.kind == HD_MATCH_ANY;
 }
 
 /* Retries. */
@@ -168,16 +185,16 @@ static uint32_t retry_bit(struct hd_str w)
 	static const struct {
 		const char *word;
 		uint32_t bit;
-	} rows[] = {{"5xx", HD_RETRY_5XX},
-		    {"gateway-error", HD_RETRY_GATEWAY_ERROR},
-		    {"reset", HD_RETRY_RESET},
-		    {"reset-before-request", HD_RETRY_RESET_BEFORE_REQUEST},
-		    {"connect-failure", HD_RETRY_CONNECT_FAILURE},
-		    {"retriable-4xx", HD_RETRY_RETRIABLE_4XX},
-		    {"refused-stream", HD_RETRY_REFUSED_STREAM},
-		    {"retriable-status-codes", HD_RETRY_STATUS_CODES},
-		    {"unavailable", HD_RETRY_GRPC_UNAVAILABLE},
-		    {"cancelled", HD_RETRY_GRPC_CANCELLED}};
+	} rows[] = { { "5xx", HD_RETRY_5XX },
+		     { "gateway-error", HD_RETRY_GATEWAY_ERROR },
+		     { "reset", HD_RETRY_RESET },
+		     { "reset-before-request", HD_RETRY_RESET_BEFORE_REQUEST },
+		     { "connect-failure", HD_RETRY_CONNECT_FAILURE },
+		     { "retriable-4xx", HD_RETRY_RETRIABLE_4XX },
+		     { "refused-stream", HD_RETRY_REFUSED_STREAM },
+		     { "retriable-status-codes", HD_RETRY_STATUS_CODES },
+		     { "unavailable", HD_RETRY_GRPC_UNAVAILABLE },
+		     { "cancelled", HD_RETRY_GRPC_CANCELLED } };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(rows); i++)
 		if (policy_str_is(w, rows[i].word))
@@ -185,7 +202,8 @@ static uint32_t retry_bit(struct hd_str w)
 	return 0;
 }
 
-static void retry_word(struct route_run *r, const struct policy_yaml *on, struct hd_str w, struct hd_retry_policy *out)
+static void retry_word(struct route_run *r, const struct policy_yaml *on, struct hd_str w,
+		       struct hd_retry_policy *out)
 {
 	uint32_t bit = retry_bit(w);
 
@@ -193,7 +211,8 @@ static void retry_word(struct route_run *r, const struct policy_yaml *on, struct
 	if (bit != 0)
 		return;
 	if (w.n == 3 && w.p[0] >= '1' && w.p[0] <= '5') {
-		*(uint16_t *)policy_vec_push(&r->l->arena, &r->l->retry_statuses) = (uint16_t)strtoul(w.p, NULL, 10);
+		*(uint16_t *)policy_vec_push(&r->l->arena, &r->l->retry_statuses) =
+			(uint16_t)strtoul(w.p, NULL, 10);
 		out->statuses_count++;
 		out->on |= HD_RETRY_STATUS_CODES;
 		return;
@@ -201,17 +220,19 @@ static void retry_word(struct route_run *r, const struct policy_yaml *on, struct
 	policy_warning(&r->check, on, "retryOn %.*s is known but not yet honoured", POLICY_STR(w));
 }
 
-static void retry_words(struct route_run *r, const struct policy_yaml *on, struct hd_retry_policy *out)
+static void retry_words(struct route_run *r, const struct policy_yaml *on,
+			struct hd_retry_policy *out)
 {
 	const char *p = on->text.p, *end = p + on->text.n;
 
 	while (p < end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma != NULL ? comma : end;
+		const char *comma = memchr(p, ',', (size_t)(end - p)),
+			   *stop = comma != NULL ? comma : end;
 		struct hd_str w;
 
 		while (p < stop && *p == ' ')
 			p++;
-		w = (struct hd_str){p, (uint32_t)(stop - p)};
+		w = (struct hd_str){ p, (uint32_t)(stop - p) };
 		while (w.n > 0 && w.p[w.n - 1] == ' ')
 			w.n--;
 		retry_word(r, on, w, out);
@@ -224,14 +245,16 @@ static void retry_fill(struct route_run *r, const struct policy_yaml *retries, h
 {
 	const struct policy_yaml *on = policy_get(retries, "retryOn");
 
-	*out = (struct hd_retry_policy){.backoff_base = BACKOFF, .statuses_first = r->l->retry_statuses.n};
+	*out = (struct hd_retry_policy){ .backoff_base = BACKOFF,
+					 .statuses_first = r->l->retry_statuses.n };
 	if (retries == NULL) {
 		out->on = DEFAULT_ON;
 		out->attempts = DEFAULT_ATTEMPTS;
 		return;
 	}
 	out->attempts = (uint16_t)(policy_get_int(retries, "attempts", 0) > UINT16_MAX
-				   ? UINT16_MAX : policy_get_int(retries, "attempts", 0));
+					   ? UINT16_MAX
+					   : policy_get_int(retries, "attempts", 0));
 	if (out->attempts == 0)
 		return;
 	if (on != NULL && on->text.n > 0)
@@ -256,25 +279,30 @@ static uint16_t destination_port(const struct route_run *r, const struct policy_
 	return s->n_ports == 1 ? s->ports[0].port : r->context->port;
 }
 
-static void destination_warn(struct route_run *r, const struct policy_yaml *destination, uint32_t cluster,
-			     uint16_t port, int by_version)
+static void destination_warn(struct route_run *r, const struct policy_yaml *destination,
+			     uint32_t cluster, uint16_t port, int by_version)
 {
-	const struct policy_yaml *subset = policy_get(destination, "subset"), *host = policy_get(destination, "host");
+	const struct policy_yaml *subset = policy_get(destination, "subset"),
+				 *host = policy_get(destination, "host");
 
 	if (subset != NULL && by_version && cluster != HD_NONE)
-		policy_warning(&r->check, subset, "subset \"%.*s\" is defined by no DestinationRule: taken as the "
-			       "workloads labelled version=%.*s (Istio would answer 503)", POLICY_STR(subset->text),
-			       POLICY_STR(subset->text));
+		policy_warning(&r->check, subset,
+			       "subset \"%.*s\" is defined by no DestinationRule: taken as the "
+			       "workloads labelled version=%.*s (Istio would answer 503)",
+			       POLICY_STR(subset->text), POLICY_STR(subset->text));
 	else if (subset != NULL && by_version)
-		policy_warning(&r->check, subset, "subset \"%.*s\" is defined by no DestinationRule and no workload is "
-			       "labelled version=%.*s: requests to it get 503", POLICY_STR(subset->text),
-			       POLICY_STR(subset->text));
+		policy_warning(
+			&r->check, subset,
+			"subset \"%.*s\" is defined by no DestinationRule and no workload is "
+			"labelled version=%.*s: requests to it get 503",
+			POLICY_STR(subset->text), POLICY_STR(subset->text));
 	else if (cluster == HD_NONE)
 		policy_warning(&r->check, host, "%.*s has no HTTP port %u: requests to it get 503",
 			       POLICY_STR(host->text), port);
 }
 
-static uint32_t destination_cluster(struct route_run *r, const struct policy_yaml *destination, uint16_t *port)
+static uint32_t destination_cluster(struct route_run *r, const struct policy_yaml *destination,
+				    uint16_t *port)
 {
 	const struct policy_yaml *host = policy_get(destination, "host");
 	struct hd_str full = policy_host_full(r->l, host->text, r->vs->namespace_);
@@ -284,11 +312,13 @@ static uint32_t destination_cluster(struct route_run *r, const struct policy_yam
 
 	*port = r->context->port;
 	if (s == NULL) {
-		policy_warning(&r->check, host, "no service is called %.*s: requests to it get 503", POLICY_STR(full));
+		policy_warning(&r->check, host, "no service is called %.*s: requests to it get 503",
+			       POLICY_STR(full));
 		return HD_NONE;
 	}
 	*port = destination_port(r, destination, s);
-	cluster = policy_cluster_find(r->l, s, *port, policy_get_str(destination, "subset"), &by_version);
+	cluster = policy_cluster_find(r->l, s, *port, policy_get_str(destination, "subset"),
+				      &by_version);
 	destination_warn(r, destination, cluster, *port, by_version);
 	return cluster;
 }
@@ -297,7 +327,8 @@ static void destination_add(struct route_run *r, const struct policy_yaml *entry
 {
 	const struct policy_yaml *destination = policy_get(entry, "destination");
 	struct hd_str subset = policy_get_str(destination, "subset");
-	struct hd_str host = policy_host_full(r->l, policy_get_str(destination, "host"), r->vs->namespace_);
+	struct hd_str host =
+		policy_host_full(r->l, policy_get_str(destination, "host"), r->vs->namespace_);
 	struct hd_destination *d;
 	uint16_t port;
 	uint32_t cluster = destination_cluster(r, destination, &port);
@@ -308,19 +339,22 @@ static void destination_add(struct route_run *r, const struct policy_yaml *entry
 	d->host = policy_out(r->l, host);
 	d->subset = policy_out(r->l, subset);
 	d->source = policy_source(r->l, r->vs, entry);
-	*(struct hd_str *)policy_vec_push(&r->l->arena, &r->l->destination_keys) =
-		policy_out(r->l, policy_str_printf(&r->l->arena, "%.*s#%u@%u|%u|%.*s|%.*s", POLICY_STR(r->vs->label),
-						   r->rule, r->context->port, port, POLICY_STR(subset),
-						   POLICY_STR(host)));
+	*(struct hd_str *)policy_vec_push(&r->l->arena, &r->l->destination_keys) = policy_out(
+		r->l, policy_str_printf(&r->l->arena, "%.*s#%u@%u|%u|%.*s|%.*s",
+					POLICY_STR(r->vs->label), r->rule, r->context->port, port,
+					POLICY_STR(subset), POLICY_STR(host)));
 }
 
-/* Weight 0 among several is never chosen and left out; a rule that answers in another way is not served yet. */
-static void destinations_fill(struct route_run *r, const struct policy_yaml *rule, struct hd_route *route)
+/* Weight 0 among several is never chosen and left out; a rule that answers in another way is not
+ * served yet. */
+static void destinations_fill(struct route_run *r, const struct policy_yaml *rule,
+			      struct hd_route *route)
 {
 	const struct policy_yaml *list = policy_get(rule, "route");
 
 	route->destinations_first = route->choice = r->l->destinations_out.n;
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		int64_t weight = list->n == 1 ? 1 : policy_get_int(y, "weight", 0);
 
 		if (weight == 0)
@@ -335,30 +369,36 @@ static void destinations_fill(struct route_run *r, const struct policy_yaml *rul
 static struct hd_str decorator(struct route_run *r, const struct hd_route *route)
 {
 	const struct hd_string_match *uri = &route->match.uri;
-	const struct hd_destination *d = policy_vec_at(&r->l->destinations_out, route->destinations_first);
+	const struct hd_destination *d =
+		policy_vec_at(&r->l->destinations_out, route->destinations_first);
 	const struct hd_cluster *c = NULL;
 	const char *star = uri->kind == HD_MATCH_PREFIX || uri->kind == HD_MATCH_ANY ? "*" : "";
-	struct hd_str path = uri->kind == HD_MATCH_ANY ? (struct hd_str){"/", 1} : uri->text;
+	struct hd_str path = uri->kind == HD_MATCH_ANY ? (struct hd_str){ "/", 1 } : uri->text;
 
 	if (route->destinations_count == 1 && d->cluster != HD_NONE)
 		c = policy_vec_at(&r->l->clusters, d->cluster);
-	return policy_out(r->l, policy_str_printf(&r->l->arena, "%.*s:%u%.*s%s", POLICY_STR(c != NULL ? c->host : r->vs->name),
-						  c != NULL ? c->port : r->context->port, POLICY_STR(path), star));
+	return policy_out(r->l, policy_str_printf(&r->l->arena, "%.*s:%u%.*s%s",
+						  POLICY_STR(c != NULL ? c->host : r->vs->name),
+						  c != NULL ? c->port : r->context->port,
+						  POLICY_STR(path), star));
 }
 
-static struct hd_str route_name(struct route_run *r, const struct policy_yaml *rule, const struct policy_yaml *match)
+static struct hd_str route_name(struct route_run *r, const struct policy_yaml *rule,
+				const struct policy_yaml *match)
 {
 	struct hd_str name = policy_get_str(rule, "name"), tail = policy_get_str(match, "name");
 
 	if (tail.n > 0)
-		name = policy_str_printf(&r->l->arena, "%.*s.%.*s", POLICY_STR(name), POLICY_STR(tail));
+		name = policy_str_printf(&r->l->arena, "%.*s.%.*s", POLICY_STR(name),
+					 POLICY_STR(tail));
 	return name.n > 0 ? policy_out(r->l, name) : policy_out(r->l, policy_str("default"));
 }
 
 /* What all match blocks of a rule share. */
 static void action_fill(struct route_run *r, const struct policy_yaml *rule, struct hd_route *route)
 {
-	const struct policy_yaml *retries = policy_get(rule, "retries"), *timeout = policy_get(rule, "timeout");
+	const struct policy_yaml *retries = policy_get(rule, "retries"),
+				 *timeout = policy_get(rule, "timeout");
 
 	if (retries == NULL)
 		retries = policy_get(r->vs->body, "retries"); /* misplaced, but meant */
@@ -372,8 +412,8 @@ static void action_fill(struct route_run *r, const struct policy_yaml *rule, str
 	route->source = policy_source(r->l, r->vs, rule);
 }
 
-static int route_add(struct route_run *r, const struct policy_yaml *rule, const struct policy_yaml *match,
-		     const struct hd_route *action)
+static int route_add(struct route_run *r, const struct policy_yaml *rule,
+		     const struct policy_yaml *match, const struct hd_route *action)
 {
 	struct hd_route route = *action;
 
@@ -388,7 +428,7 @@ static int route_add(struct route_run *r, const struct policy_yaml *rule, const 
 static int rule_add(struct route_run *r, const struct policy_yaml *rule)
 {
 	const struct policy_yaml *matches = policy_get(rule, "match");
-	struct hd_route action = {0};
+	struct hd_route action = { 0 };
 	int filled = 0;
 
 	if (matches == NULL || matches->n == 0) {
@@ -410,18 +450,19 @@ static int rule_add(struct route_run *r, const struct policy_yaml *rule)
 struct policy_route_range policy_build_routes(struct policy_load *l, const struct policy_object *vs,
 					      const struct policy_route_context *context)
 {
-	struct hd_str key = policy_str_printf(&l->arena, "%.*s@%u@%.*s", POLICY_STR(vs->label), context->port,
-					      POLICY_STR(context->gateway));
+	struct hd_str key = policy_str_printf(&l->arena, "%.*s@%u@%.*s", POLICY_STR(vs->label),
+					      context->port, POLICY_STR(context->gateway));
 	struct policy_route_range *range = policy_map_get(&l->ranges, key);
 	const struct policy_yaml *http = policy_get(vs->body, "http");
-	struct route_run r = {.l = l, .vs = vs, .context = context};
+	struct route_run r = { .l = l, .vs = vs, .context = context };
 
 	if (range != NULL)
 		return *range;
 	policy_object_check(l, vs, &r.check);
 	range = policy_alloc(&l->arena, sizeof(*range));
 	range->first = l->routes.n;
-	for (const struct policy_yaml *y = http != NULL ? http->first : NULL; y != NULL; y = y->next, r.rule++)
+	for (const struct policy_yaml *y = http != NULL ? http->first : NULL; y != NULL;
+	     y = y->next, r.rule++)
 		if (rule_add(&r, y))
 			break;
 	range->count = l->routes.n - range->first;
@@ -429,13 +470,14 @@ struct policy_route_range policy_build_routes(struct policy_load *l, const struc
 	return *range;
 }
 
-struct policy_route_range policy_build_default(struct policy_load *l, const struct policy_service *s,
+struct policy_route_range policy_build_default(struct policy_load *l,
+					       const struct policy_service *s,
 					       const struct policy_service_port *port)
 {
-	const struct policy_route_context context = {.port = port->port};
-	struct route_run r = {.l = l, .vs = s->object, .context = &context};
+	const struct policy_route_context context = { .port = port->port };
+	struct route_run r = { .l = l, .vs = s->object, .context = &context };
 	struct hd_destination *d;
-	struct hd_route route = {.total_weight = 1, .destinations_count = 1};
+	struct hd_route route = { .total_weight = 1, .destinations_count = 1 };
 
 	match_fill(&r, NULL, port->place, &route.match);
 	route.name = policy_out(l, policy_str("default"));
@@ -447,9 +489,10 @@ struct policy_route_range policy_build_default(struct policy_load *l, const stru
 	d->weight = 1;
 	d->host = policy_out(l, s->host);
 	d->source = route.source;
-	*(struct hd_str *)policy_vec_push(&l->arena, &l->destination_keys) = policy_out(
-		l, policy_str_printf(&l->arena, "%.*s@%u|default", POLICY_STR(s->object->label), port->port));
+	*(struct hd_str *)policy_vec_push(&l->arena, &l->destination_keys) =
+		policy_out(l, policy_str_printf(&l->arena, "%.*s@%u|default",
+						POLICY_STR(s->object->label), port->port));
 	route.decorator = decorator(&r, &route);
 	*(struct hd_route *)policy_vec_push(&l->arena, &l->routes) = route;
-	return (struct policy_route_range){l->routes.n - 1, 1};
+	return (struct policy_route_range){ l->routes.n - 1, 1 };
 }

@@ -7,7 +7,7 @@ struct hd_str policy_out(struct policy_load *l, struct hd_str s)
 	struct hd_str *known;
 
 	if (s.n == 0)
-		return (struct hd_str){"", 0};
+		return (struct hd_str){ "", 0 };
 	known = policy_map_get(&l->interned, s);
 	if (known != NULL)
 		return *known;
@@ -17,7 +17,8 @@ struct hd_str policy_out(struct policy_load *l, struct hd_str s)
 	return *known;
 }
 
-struct hd_source policy_source(struct policy_load *l, const struct policy_object *o, const struct policy_yaml *at)
+struct hd_source policy_source(struct policy_load *l, const struct policy_object *o,
+			       const struct policy_yaml *at)
 {
 	return (struct hd_source){
 		.file = policy_out(l, policy_str(o->file)),
@@ -34,7 +35,8 @@ void policy_names_init(struct policy_names *n, struct policy_arena *a)
 	n->any_vhost = HD_NONE;
 }
 
-void policy_names_add(struct policy_load *l, struct policy_names *n, struct hd_str host, uint32_t vhost)
+void policy_names_add(struct policy_load *l, struct policy_names *n, struct hd_str host,
+		      uint32_t vhost)
 {
 	struct hd_str text = policy_out(l, host);
 	struct hd_domain *d;
@@ -48,7 +50,7 @@ void policy_names_add(struct policy_load *l, struct policy_names *n, struct hd_s
 		return;
 	d = policy_vec_push(&l->arena, &n->domains);
 	d->kind = policy_str_starts(text, "*.") ? HD_DOMAIN_SUFFIX : HD_DOMAIN_EXACT;
-	d->text = d->kind == HD_DOMAIN_SUFFIX ? (struct hd_str){text.p + 1, text.n - 1} : text;
+	d->text = d->kind == HD_DOMAIN_SUFFIX ? (struct hd_str){ text.p + 1, text.n - 1 } : text;
 	d->vhost = vhost;
 }
 
@@ -93,11 +95,12 @@ uint32_t policy_router_add(struct policy_load *l, const struct hd_router *r)
 	return l->routers.n - 1;
 }
 
-uint32_t policy_vhost_add(struct policy_load *l, struct hd_str name, struct policy_route_range routes)
+uint32_t policy_vhost_add(struct policy_load *l, struct hd_str name,
+			  struct policy_route_range routes)
 {
 	struct hd_vhost *v = policy_vec_push(&l->arena, &l->vhosts);
 
-	*v = (struct hd_vhost){policy_out(l, name), routes.first, routes.count};
+	*v = (struct hd_vhost){ policy_out(l, name), routes.first, routes.count };
 	return l->vhosts.n - 1;
 }
 
@@ -114,17 +117,20 @@ static int own_address(const struct policy_load *l, const struct hd_ip *ip)
 
 static void vip_add(struct policy_load *l, const struct hd_ip *ip)
 {
-	struct hd_str key = policy_str_copy(&l->arena, (struct hd_str){(const char *)ip, sizeof(*ip)});
+	struct hd_str key =
+		policy_str_copy(&l->arena, (struct hd_str){ (const char *)ip, sizeof(*ip) });
 
 	if (own_address(l, ip) || policy_map_add(&l->vips_by_address, key, (void *)key.p) != NULL)
 		return;
 	((struct hd_vip *)policy_vec_push(&l->arena, &l->vips))->ip = *ip;
 }
 
-void policy_listener_add(struct policy_load *l, const struct hd_listener *row, const struct policy_object *o)
+void policy_listener_add(struct policy_load *l, const struct hd_listener *row,
+			 const struct policy_object *o)
 {
-	struct hd_str key = policy_str_copy(&l->arena, (struct hd_str){(const char *)&row->addr, 18});
-	struct policy_yaml at = {.line = row->source.line, .col = row->source.col};
+	struct hd_str key =
+		policy_str_copy(&l->arena, (struct hd_str){ (const char *)&row->addr, 18 });
+	struct policy_yaml at = { .line = row->source.line, .col = row->source.col };
 	char text[HD_ADDR_STRLEN];
 	const struct policy_object *before;
 	struct policy_check c;
@@ -133,7 +139,8 @@ void policy_listener_add(struct policy_load *l, const struct hd_listener *row, c
 	if (before != NULL) {
 		policy_object_check(l, o, &c);
 		policy_warning(&c, &at, "%s already belongs to %.*s: not listened on for %.*s",
-			       hd_addr_format(&row->addr, text), POLICY_STR(before->label), POLICY_STR(o->label));
+			       hd_addr_format(&row->addr, text), POLICY_STR(before->label),
+			       POLICY_STR(o->label));
 		return;
 	}
 	*(struct hd_listener *)policy_vec_push(&l->arena, &l->listeners) = *row;

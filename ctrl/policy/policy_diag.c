@@ -5,7 +5,7 @@
 
 void policy_diags_init(struct policy_diags *d)
 {
-	*d = (struct policy_diags){0};
+	*d = (struct policy_diags){ 0 };
 }
 
 void policy_diags_fini(struct policy_diags *d)
@@ -45,11 +45,11 @@ static struct policy_diag *diags_row(struct policy_diags *d, enum policy_severit
 	return NULL;
 }
 
-void policy_diag_add(struct policy_diags *d, enum policy_severity severity, const char *file, uint32_t line,
-		     uint32_t col, const char *format, va_list ap)
+void policy_diag_add(struct policy_diags *d, enum policy_severity severity, const char *file,
+		     uint32_t line, uint32_t col, const char *format, va_list ap)
 {
 	char text[1024];
-	struct policy_diag row = {.line = line, .col = col, .severity = severity};
+	struct policy_diag row = { .line = line, .col = col, .severity = severity };
 	struct policy_diag *slot;
 
 	if (severity == POLICY_ERROR)
@@ -80,7 +80,8 @@ static int row_compare(const void *pa, const void *pb)
 		return a->line < b->line ? -1 : 1;
 	if (a->col != b->col)
 		return a->col < b->col ? -1 : 1;
-	return a->severity != b->severity ? (int)a->severity - (int)b->severity : strcmp(a->message, b->message);
+	return a->severity != b->severity ? (int)a->severity - (int)b->severity
+					  : strcmp(a->message, b->message);
 }
 
 void policy_diags_sort(struct policy_diags *d)

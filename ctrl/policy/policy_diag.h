@@ -9,8 +9,8 @@
 
 #define POLICY_DIAG_LIMIT 1000
 
-void policy_diag_add(struct policy_diags *d, enum policy_severity severity, const char *file, uint32_t line,
-		     uint32_t col, const char *format, va_list ap);
+void policy_diag_add(struct policy_diags *d, enum policy_severity severity, const char *file,
+		     uint32_t line, uint32_t col, const char *format, va_list ap);
 /* By file, line, column; equal rows once. */
 void policy_diags_sort(struct policy_diags *d);
 

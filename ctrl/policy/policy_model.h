@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One load: objects as they were read, what they mean together, and the arrays of the snapshot that grows from them.
- * Everything here lives in the load's arena and dies with it, but for what is copied into the snapshot's. */
+/* One load: objects as they were read, what they mean together, and the arrays of the snapshot that
+ * grows from them. Everything here lives in the load's arena and dies with it, but for what is
+ * copied into the snapshot's. */
 #ifndef POLICY_MODEL_H
 #define POLICY_MODEL_H
 
@@ -46,8 +47,8 @@ struct policy_backend {
 
 struct policy_service_port {
 	struct hd_str name, target_name;
-	uint16_t port, target; /* target 0: by name, or the address has its own */
-	uint8_t protocol;      /* hd_protocol */
+	uint16_t port, target;	    /* target 0: by name, or the address has its own */
+	uint8_t protocol;	    /* hd_protocol */
 	struct policy_vec backends; /* struct policy_backend */
 	const struct policy_yaml *place;
 	uint32_t cluster; /* index of the one without subset */
@@ -68,7 +69,7 @@ struct policy_subset {
 struct policy_destination {
 	struct policy_traffic traffic;
 	const struct policy_yaml *port_settings;
-	struct policy_map subsets; /* name -> struct policy_subset */
+	struct policy_map subsets;     /* name -> struct policy_subset */
 	struct policy_vec subset_list; /* struct policy_subset * */
 };
 
@@ -79,10 +80,10 @@ struct policy_service {
 	uint32_t n_ports;
 	struct hd_ip *vips;
 	uint32_t n_vips;
-	const struct policy_yaml *selector; /* map of labels, may be NULL */
-	const struct policy_yaml *inline_endpoints; /* of a ServiceEntry */
+	const struct policy_yaml *selector;	      /* map of labels, may be NULL */
+	const struct policy_yaml *inline_endpoints;   /* of a ServiceEntry */
 	const struct policy_destination *destination; /* NULL: no DestinationRule */
-	uint8_t entry;		   /* a ServiceEntry's: no short names */
+	uint8_t entry;				      /* a ServiceEntry's: no short names */
 	uint8_t publish_unready;
 	uint8_t has_slices;
 };
@@ -95,7 +96,7 @@ struct policy_route_range {
 /* The port and gateway for which routes are made. */
 struct policy_route_context {
 	uint16_t port;
-	struct hd_str gateway;	/* "namespace/name", or "" for the mesh */
+	struct hd_str gateway; /* "namespace/name", or "" for the mesh */
 };
 
 struct policy {
@@ -124,19 +125,21 @@ struct policy_load {
 	struct policy_vec services; /* struct policy_service * */
 	struct policy_map services_by_host;
 	struct policy_vec workloads; /* struct policy_workload * */
-	struct policy_map workloads_by_label; /* "namespace/key=value" -> struct policy_vec of workloads */
+	struct policy_map
+		workloads_by_label; /* "namespace/key=value" -> struct policy_vec of workloads */
 	struct policy_map pods_by_name, pods_by_ip;
-	struct policy_map slices; /* "namespace/service" -> struct policy_vec of objects */
+	struct policy_map slices;	 /* "namespace/service" -> struct policy_vec of objects */
 	struct policy_map rules_by_host; /* "namespace/host" -> struct policy_vec of objects */
-	struct policy_map destinations; /* "namespace/host" -> struct policy_destination */
-	struct policy_map mesh_hosts; /* host -> VirtualService's object */
+	struct policy_map destinations;	 /* "namespace/host" -> struct policy_destination */
+	struct policy_map mesh_hosts;	 /* host -> VirtualService's object */
 	struct policy_vec virtual_services; /* struct policy_object *, oldest first */
 
 	/* policy_build*.c: arrays of the snapshot, still growing */
 	struct policy_private *private;
 	struct policy_map interned;
-	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes, header_matches,
-		destinations_out, destination_keys, retry_statuses, clusters, endpoints, services_out;
+	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
+		header_matches, destinations_out, destination_keys, retry_statuses, clusters,
+		endpoints, services_out;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
@@ -155,7 +158,8 @@ void policy_resolve_services(struct policy_load *l);
 /* A name without a dot is a service of its namespace. */
 struct hd_str policy_host_full(struct policy_load *l, struct hd_str host, struct hd_str namespace_);
 struct policy_object *policy_object_at(const struct policy_load *l, uint32_t i);
-void policy_object_check(struct policy_load *l, const struct policy_object *o, struct policy_check *c);
+void policy_object_check(struct policy_load *l, const struct policy_object *o,
+			 struct policy_check *c);
 
 /* policy_resolve_workloads.c: what runs behind them. */
 void policy_resolve_workloads(struct policy_load *l);
@@ -165,7 +169,8 @@ int policy_label_is(const struct policy_yaml *labels, const char *key, struct hd
 /* policy_resolve_rules.c: which VirtualService and which DestinationRules apply. */
 void policy_resolve_rules(struct policy_load *l);
 /* The most specific VirtualService of the mesh for a host, or NULL. */
-const struct policy_object *policy_virtual_service_of(const struct policy_load *l, struct hd_str host);
+const struct policy_object *policy_virtual_service_of(const struct policy_load *l,
+						      struct hd_str host);
 /* Whether the proxies of this node see an object, by its exportTo. */
 int policy_visible(const struct policy_load *l, const struct policy_object *o);
 /* What applies to a port of a service, and to a subset of it when that is not NULL. */
@@ -175,7 +180,8 @@ struct policy_traffic policy_traffic_of(const struct policy_service *s, uint16_t
 /* policy_build.c: listeners, routers, domains. */
 void policy_build(struct policy_load *l);
 struct hd_str policy_out(struct policy_load *l, struct hd_str s);
-struct hd_source policy_source(struct policy_load *l, const struct policy_object *o, const struct policy_yaml *at);
+struct hd_source policy_source(struct policy_load *l, const struct policy_object *o,
+			       const struct policy_yaml *at);
 
 /* policy_build_cluster.c */
 void policy_build_clusters(struct policy_load *l);
@@ -187,7 +193,8 @@ uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service 
 struct policy_route_range policy_build_routes(struct policy_load *l, const struct policy_object *vs,
 					      const struct policy_route_context *context);
 /* The one route of a service without a VirtualService. */
-struct policy_route_range policy_build_default(struct policy_load *l, const struct policy_service *s,
+struct policy_route_range policy_build_default(struct policy_load *l,
+					       const struct policy_service *s,
 					       const struct policy_service_port *port);
 
 /* policy_build_gateway.c */
@@ -202,17 +209,21 @@ struct policy_names {
 
 void policy_names_init(struct policy_names *n, struct policy_arena *a);
 /* A host, "*.suffix" or "*"; the first to claim a name keeps it. */
-void policy_names_add(struct policy_load *l, struct policy_names *n, struct hd_str host, uint32_t vhost);
+void policy_names_add(struct policy_load *l, struct policy_names *n, struct hd_str host,
+		      uint32_t vhost);
 /* The router's table; any_vhost and unknown_host_status are the caller's. */
 struct hd_router policy_names_finish(struct policy_load *l, const struct policy_names *n);
 uint32_t policy_router_add(struct policy_load *l, const struct hd_router *r);
-uint32_t policy_vhost_add(struct policy_load *l, struct hd_str name, struct policy_route_range routes);
-void policy_listener_add(struct policy_load *l, const struct hd_listener *row, const struct policy_object *o);
+uint32_t policy_vhost_add(struct policy_load *l, struct hd_str name,
+			  struct policy_route_range routes);
+void policy_listener_add(struct policy_load *l, const struct hd_listener *row,
+			 const struct policy_object *o);
 
 /* policy_snapshot.c: the arrays into one snapshot. */
 int policy_private_create(struct policy_load *l);
 void policy_private_drop(struct policy_load *l);
-[[nodiscard]] int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out);
+[[nodiscard]] int policy_snapshot_make(struct policy_load *l, uint64_t generation,
+				       struct hd_snapshot **out);
 struct policy_arena *policy_private_arena(struct policy_private *p);
 
 #endif

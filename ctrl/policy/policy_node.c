@@ -39,8 +39,8 @@ static void keep_path(struct node_load *l, char **slot, struct hd_str path)
 	const char *slash = strrchr(l->check.file, '/');
 
 	if (path.n > 0 && path.p[0] != '/' && slash != NULL)
-		path = policy_str_printf(&l->arena, "%.*s/%.*s", (int)(slash - l->check.file), l->check.file,
-					 POLICY_STR(path));
+		path = policy_str_printf(&l->arena, "%.*s/%.*s", (int)(slash - l->check.file),
+					 l->check.file, POLICY_STR(path));
 	keep_into(l, slot, path);
 }
 
@@ -57,8 +57,11 @@ static void *array_keep(struct node_load *l, uint32_t n, size_t bytes)
 static int prefix_parse(struct node_load *l, struct hd_str text, struct hd_prefix *out)
 {
 	const char *slash = memchr(text.p, '/', text.n);
-	struct hd_str ip = slash != NULL ? policy_str_copy(&l->arena, (struct hd_str){text.p, (uint32_t)(slash - text.p)})
-					 : text;
+	struct hd_str ip =
+		slash != NULL
+			? policy_str_copy(&l->arena,
+					  (struct hd_str){ text.p, (uint32_t)(slash - text.p) })
+			: text;
 	long bits;
 	char *end;
 
@@ -76,21 +79,27 @@ static void copy_bounded(struct node_load *l, const struct policy_yaml *y, char 
 	if (y == NULL)
 		return;
 	if (y->text.n >= bytes)
-		policy_error(&l->check, y, "%s is longer than %zu bytes", y->field->name, bytes - 1);
+		policy_error(&l->check, y, "%s is longer than %zu bytes", y->field->name,
+			     bytes - 1);
 	else
 		memcpy(out, y->text.p, y->text.n + 1);
 }
 
-static void port_addresses(struct node_load *l, struct hd_node_port *p, const struct policy_yaml *list)
+static void port_addresses(struct node_load *l, struct hd_node_port *p,
+			   const struct policy_yaml *list)
 {
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		if (p->n_addresses == HD_MAX_PORT_ADDRESSES) {
-			policy_error(&l->check, y, "a port has at most %d addresses", HD_MAX_PORT_ADDRESSES);
+			policy_error(&l->check, y, "a port has at most %d addresses",
+				     HD_MAX_PORT_ADDRESSES);
 			return;
 		}
 		if (prefix_parse(l, y->text, &p->addresses[p->n_addresses]) != 0)
-			policy_error(&l->check, y, "\"%.*s\" is no address with its subnet's length, such as 10.1.0.1/24",
-				     POLICY_STR(y->text));
+			policy_error(
+				&l->check, y,
+				"\"%.*s\" is no address with its subnet's length, such as 10.1.0.1/24",
+				POLICY_STR(y->text));
 		else
 			p->n_addresses++;
 	}
@@ -112,7 +121,8 @@ static void port_read(struct node_load *l, const struct policy_yaml *y)
 	port_addresses(l, p, policy_get(y, "addresses"));
 	for (uint32_t i = 0; i < n->n_ports; i++)
 		if (strcmp(n->ports[i].name, p->name) == 0)
-			policy_error(&l->check, policy_get(y, "name"), "port name \"%s\" is given twice", p->name);
+			policy_error(&l->check, policy_get(y, "name"),
+				     "port name \"%s\" is given twice", p->name);
 	n->n_ports++;
 }
 
@@ -125,7 +135,8 @@ static void route_read(struct node_load *l, const struct policy_yaml *y)
 	if (n->n_routes == HD_MAX_ROUTES)
 		policy_error(&l->check, y, "more than %d routes", HD_MAX_ROUTES);
 	else if (prefix_parse(l, to->text, &r->to) != 0)
-		policy_error(&l->check, to, "\"%.*s\" is no prefix such as 10.0.0.0/8", POLICY_STR(to->text));
+		policy_error(&l->check, to, "\"%.*s\" is no prefix such as 10.0.0.0/8",
+			     POLICY_STR(to->text));
 	else if (hd_ip_parse(via->text.p, &r->via) != 0)
 		policy_error(&l->check, via, "\"%.*s\" is no address", POLICY_STR(via->text));
 	else if (hd_ip_is_v4(&r->via) != hd_ip_is_v4(&r->to.ip))
@@ -142,16 +153,20 @@ static void workers_read(struct node_load *l, const struct policy_yaml *spec)
 	n->main_lcore = (uint32_t)policy_get_int(spec, "mainLcore", 0);
 	if (list == NULL || list->n == 0)
 		n->workers[n->n_workers++] = n->main_lcore == 1 ? 0 : 1;
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		if (n->n_workers == HD_MAX_WORKERS) {
 			policy_error(&l->check, y, "more than %d workers", HD_MAX_WORKERS);
 			return;
 		}
 		if (y->i == n->main_lcore)
-			policy_error(&l->check, y, "lcore %lld is mainLcore: the control thread runs there", (long long)y->i);
+			policy_error(&l->check, y,
+				     "lcore %lld is mainLcore: the control thread runs there",
+				     (long long)y->i);
 		for (uint32_t i = 0; i < n->n_workers; i++)
 			if (n->workers[i] == y->i)
-				policy_error(&l->check, y, "lcore %lld is given twice", (long long)y->i);
+				policy_error(&l->check, y, "lcore %lld is given twice",
+					     (long long)y->i);
 		n->workers[n->n_workers++] = (uint32_t)y->i;
 	}
 }
@@ -161,9 +176,11 @@ static void eal_read(struct node_load *l, const struct policy_yaml *list)
 	struct hd_node *n = &l->node->dp;
 	uint32_t i = 0;
 
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		if (i + 1 == HD_ARRAY_SIZE(n->eal)) {
-			policy_error(&l->check, y, "more than %zu EAL arguments", HD_ARRAY_SIZE(n->eal) - 1);
+			policy_error(&l->check, y, "more than %zu EAL arguments",
+				     HD_ARRAY_SIZE(n->eal) - 1);
 			return;
 		}
 		n->eal[i++] = keep(l, y->text);
@@ -194,19 +211,22 @@ static void policy_paths_read(struct node_load *l, const struct policy_yaml *lis
 
 static void locality_read(struct node_load *l, const struct policy_yaml *y)
 {
-	char **parts[] = {&l->node->region, &l->node->zone, &l->node->subzone};
-	struct hd_str rest = y != NULL ? y->text : (struct hd_str){"", 0};
+	char **parts[] = { &l->node->region, &l->node->zone, &l->node->subzone };
+	struct hd_str rest = y != NULL ? y->text : (struct hd_str){ "", 0 };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(parts); i++) {
 		const char *slash = rest.n > 0 ? memchr(rest.p, '/', rest.n) : NULL;
-		struct hd_str part = slash != NULL ? (struct hd_str){rest.p, (uint32_t)(slash - rest.p)} : rest;
+		struct hd_str part = slash != NULL
+					     ? (struct hd_str){ rest.p, (uint32_t)(slash - rest.p) }
+					     : rest;
 
 		keep_into(l, parts[i], part);
 		rest.p += part.n + (slash != NULL);
 		rest.n -= part.n + (slash != NULL);
 	}
 	if (rest.n > 0)
-		policy_error(&l->check, y, "locality is region/zone/subzone, not \"%.*s\"", POLICY_STR(y->text));
+		policy_error(&l->check, y, "locality is region/zone/subzone, not \"%.*s\"",
+			     POLICY_STR(y->text));
 }
 
 /* "127.0.0.1:15020", "[::1]:15020", ":15020". */
@@ -219,10 +239,10 @@ static int listen_parse(struct node_load *l, struct hd_str text, struct hd_addr 
 
 	if (colon == NULL || colon[1] < '0' || colon[1] > '9')
 		return -1;
-	ip = policy_str_copy(&l->arena, (struct hd_str){text.p, (uint32_t)(colon - text.p)});
+	ip = policy_str_copy(&l->arena, (struct hd_str){ text.p, (uint32_t)(colon - text.p) });
 	port = strtol(colon + 1, &end, 10);
 	if (ip.n >= 2 && ip.p[0] == '[' && ip.p[ip.n - 1] == ']')
-		ip = policy_str_copy(&l->arena, (struct hd_str){ip.p + 1, ip.n - 2});
+		ip = policy_str_copy(&l->arena, (struct hd_str){ ip.p + 1, ip.n - 2 });
 	if (ip.n == 0)
 		ip = policy_str("0.0.0.0");
 	if (*end != '\0' || port < 1 || port > 65535 || hd_ip_parse(ip.p, &out->ip) != 0)
@@ -235,17 +255,24 @@ static void operators_read(struct node_load *l, const struct policy_yaml *spec)
 {
 	const struct policy_yaml *socket = policy_get(policy_get(spec, "control"), "socket");
 	const struct policy_yaml *metrics = policy_get(policy_get(spec, "metrics"), "listen");
-	const struct policy_yaml *log = policy_get(spec, "accessLog"), *path = policy_get(log, "path");
+	const struct policy_yaml *log = policy_get(spec, "accessLog"),
+				 *path = policy_get(log, "path");
 
-	keep_path(l, &l->node->control_socket, socket != NULL ? socket->text : policy_str(CONTROL_SOCKET));
+	keep_path(l, &l->node->control_socket,
+		  socket != NULL ? socket->text : policy_str(CONTROL_SOCKET));
 	if (strlen(l->node->control_socket) > 107) /* sun_path */
 		policy_error(&l->check, socket, "the socket's path is longer than 107 bytes");
 	if (metrics != NULL && listen_parse(l, metrics->text, &l->node->metrics) != 0)
-		policy_error(&l->check, metrics, "metrics.listen must be an address and port such as 127.0.0.1:15020, not "
-			     "\"%.*s\"", POLICY_STR(metrics->text));
+		policy_error(
+			&l->check, metrics,
+			"metrics.listen must be an address and port such as 127.0.0.1:15020, not "
+			"\"%.*s\"",
+			POLICY_STR(metrics->text));
 	if (log != NULL)
-		keep_path(l, &l->node->access_log_path, path != NULL ? path->text : policy_str("/dev/stdout"));
-	l->node->access_log_format = policy_get_int(log, "format", 0) == 0 ? POLICY_LOG_TEXT : POLICY_LOG_JSON;
+		keep_path(l, &l->node->access_log_path,
+			  path != NULL ? path->text : policy_str("/dev/stdout"));
+	l->node->access_log_format =
+		policy_get_int(log, "format", 0) == 0 ? POLICY_LOG_TEXT : POLICY_LOG_JSON;
 }
 
 static void identity_read(struct node_load *l, const struct policy_yaml *identity)
@@ -262,14 +289,16 @@ static void identity_read(struct node_load *l, const struct policy_yaml *identit
 
 static void spec_read(struct node_load *l, const struct policy_yaml *spec)
 {
-	const struct policy_yaml *ports = policy_get(spec, "ports"), *routes = policy_get(spec, "routes");
+	const struct policy_yaml *ports = policy_get(spec, "ports"),
+				 *routes = policy_get(spec, "routes");
 	const struct policy_yaml *limits = policy_get(spec, "limits");
 
 	for (const struct policy_yaml *y = ports->first; y != NULL; y = y->next)
 		port_read(l, y);
 	if (ports->n == 0)
 		policy_error(&l->check, ports, "a node needs at least one port");
-	for (const struct policy_yaml *y = routes != NULL ? routes->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = routes != NULL ? routes->first : NULL; y != NULL;
+	     y = y->next)
 		route_read(l, y);
 	workers_read(l, spec);
 	eal_read(l, policy_get(spec, "eal"));
@@ -285,7 +314,8 @@ static void spec_read(struct node_load *l, const struct policy_yaml *spec)
 
 static void root_read(struct node_load *l, struct policy_yaml *root)
 {
-	const struct policy_yaml *kind = policy_yaml_raw(root, "kind"), *api = policy_yaml_raw(root, "apiVersion");
+	const struct policy_yaml *kind = policy_yaml_raw(root, "kind"),
+				 *api = policy_yaml_raw(root, "apiVersion");
 	const struct policy_yaml *metadata, *spec;
 	uint32_t errors = l->check.diags->errors;
 	struct hd_str ns, fallback;
@@ -295,9 +325,11 @@ static void root_read(struct node_load *l, struct policy_yaml *root)
 		return;
 	}
 	if (kind != NULL && !policy_str_is(kind->text, "DataPlane"))
-		policy_error(&l->check, kind, "the node file's kind is DataPlane, not \"%.*s\"", POLICY_STR(kind->text));
+		policy_error(&l->check, kind, "the node file's kind is DataPlane, not \"%.*s\"",
+			     POLICY_STR(kind->text));
 	if (api != NULL && !policy_str_is(api->text, "heddle.dev/v1"))
-		policy_error(&l->check, api, "the node file's apiVersion is heddle.dev/v1, not \"%.*s\"",
+		policy_error(&l->check, api,
+			     "the node file's apiVersion is heddle.dev/v1, not \"%.*s\"",
 			     POLICY_STR(api->text));
 	policy_check_object(&l->check, &policy_schema_node, root);
 	if (l->check.diags->errors > errors)
@@ -305,7 +337,8 @@ static void root_read(struct node_load *l, struct policy_yaml *root)
 	metadata = policy_get(root, "metadata");
 	spec = policy_get(root, "spec");
 	fallback = policy_get_str(spec, "defaultNamespace");
-	keep_into(l, &l->node->default_namespace, fallback.n > 0 ? fallback : policy_str("default"));
+	keep_into(l, &l->node->default_namespace,
+		  fallback.n > 0 ? fallback : policy_str("default"));
 	ns = policy_get_str(metadata, "namespace");
 	keep_into(l, &l->node->namespace_, ns.n > 0 ? ns : policy_str(l->node->default_namespace));
 	keep_into(l, &l->node->name, policy_get_str(metadata, "name"));
@@ -316,7 +349,7 @@ static void root_read(struct node_load *l, struct policy_yaml *root)
 static void node_run(struct node_load *l)
 {
 	struct policy_vec roots;
-	struct policy_yaml at = {.line = 1, .col = 1};
+	struct policy_yaml at = { .line = 1, .col = 1 };
 
 	policy_vec_init(&roots, sizeof(struct policy_yaml *));
 	l->node = calloc(1, sizeof(*l->node));
@@ -326,7 +359,8 @@ static void node_run(struct node_load *l)
 	if (policy_yaml_read(&l->reader, &roots) != 0)
 		return;
 	if (roots.n != 1)
-		policy_error(&l->check, &at, "the node file must hold one document, not %u", roots.n);
+		policy_error(&l->check, &at, "the node file must hold one document, not %u",
+			     roots.n);
 	else
 		root_read(l, *(struct policy_yaml **)policy_vec_at(&roots, 0));
 }
@@ -341,9 +375,12 @@ int policy_node_parse(const char *name, const char *text, size_t bytes, struct p
 	if (l == NULL)
 		return -ENOMEM;
 	policy_arena_init(&l->arena, &l->oom);
-	l->check = (struct policy_check){.arena = &l->arena, .diags = diags, .file = name, .strict = 1};
+	l->check = (struct policy_check){
+		.arena = &l->arena, .diags = diags, .file = name, .strict = 1
+	};
 	l->reader = (struct policy_yaml_reader){
-		.arena = &l->arena, .diags = diags, .file = name, .bytes = text, .n = bytes};
+		.arena = &l->arena, .diags = diags, .file = name, .bytes = text, .n = bytes
+	};
 	policy_map_init(&l->check.warned, &l->arena);
 	if (setjmp(l->oom) == 0)
 		node_run(l);

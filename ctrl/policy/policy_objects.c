@@ -5,38 +5,42 @@
 #define LIST_DEPTH 4
 
 static const struct policy_field envelope_fields[] = {
-	POLICY_STR_("apiVersion", POLICY_NOW), POLICY_STR_("kind", POLICY_NOW),	    POLICY_ANY_("metadata", POLICY_NOW),
-	POLICY_ANY_("spec", POLICY_NOW),       POLICY_ANY_("status", POLICY_INERT), POLICY_END};
-static const struct policy_schema envelope = {"an object", envelope_fields};
+	POLICY_STR_("apiVersion", POLICY_NOW), POLICY_STR_("kind", POLICY_NOW),
+	POLICY_ANY_("metadata", POLICY_NOW),   POLICY_ANY_("spec", POLICY_NOW),
+	POLICY_ANY_("status", POLICY_INERT),   POLICY_END
+};
+static const struct policy_schema envelope = { "an object", envelope_fields };
 
-/* Real kinds that Heddle does not read. Those that protect something must not be left out in silence. */
+/* Real kinds that Heddle does not read. Those that protect something must not be left out in
+ * silence. */
 static const struct {
 	const char *group, *kind;
 	uint8_t protects;
 } other_kinds[] = {
-	{"networking.istio.io", "EnvoyFilter", 0},
-	{"networking.istio.io", "ProxyConfig", 0},
-	{"networking.istio.io", "WorkloadGroup", 0},
-	{"policy.linkerd.io", "Server", 1},
-	{"policy.linkerd.io", "ServerAuthorization", 1},
-	{"policy.linkerd.io", "AuthorizationPolicy", 1},
-	{"policy.linkerd.io", "MeshTLSAuthentication", 1},
-	{"policy.linkerd.io", "NetworkAuthentication", 1},
-	{"", "Endpoints", 0},
-	{"", "Node", 0},
-	{"", "Event", 0},
-	{"", "PersistentVolume", 0},
-	{"", "PersistentVolumeClaim", 0},
-	{"", "ReplicationController", 0},
-	{"", "LimitRange", 0},
-	{"", "ResourceQuota", 0},
-	{"", "PodTemplate", 0},
+	{ "networking.istio.io", "EnvoyFilter", 0 },
+	{ "networking.istio.io", "ProxyConfig", 0 },
+	{ "networking.istio.io", "WorkloadGroup", 0 },
+	{ "policy.linkerd.io", "Server", 1 },
+	{ "policy.linkerd.io", "ServerAuthorization", 1 },
+	{ "policy.linkerd.io", "AuthorizationPolicy", 1 },
+	{ "policy.linkerd.io", "MeshTLSAuthentication", 1 },
+	{ "policy.linkerd.io", "NetworkAuthentication", 1 },
+	{ "", "Endpoints", 0 },
+	{ "", "Node", 0 },
+	{ "", "Event", 0 },
+	{ "", "PersistentVolume", 0 },
+	{ "", "PersistentVolumeClaim", 0 },
+	{ "", "ReplicationController", 0 },
+	{ "", "LimitRange", 0 },
+	{ "", "ResourceQuota", 0 },
+	{ "", "PodTemplate", 0 },
 };
 
-static const char *const known_groups[] = {"", "discovery.k8s.io", "networking.istio.io", "security.istio.io",
-					   "telemetry.istio.io"};
+static const char *const known_groups[] = { "", "discovery.k8s.io", "networking.istio.io",
+					    "security.istio.io", "telemetry.istio.io" };
 
-static void object_add(struct policy_load *l, const char *file, struct policy_yaml *root, unsigned int depth);
+static void object_add(struct policy_load *l, const char *file, struct policy_yaml *root,
+		       unsigned int depth);
 
 static void check_init(struct policy_check *c, struct policy_load *l, const char *file)
 {
@@ -68,7 +72,8 @@ static struct hd_str group_of(struct hd_str api)
 {
 	const char *slash = memchr(api.p, '/', api.n);
 
-	return slash != NULL ? (struct hd_str){api.p, (uint32_t)(slash - api.p)} : (struct hd_str){"", 0};
+	return slash != NULL ? (struct hd_str){ api.p, (uint32_t)(slash - api.p) }
+			     : (struct hd_str){ "", 0 };
 }
 
 static const struct policy_kind_row *row_find(struct hd_str group, struct hd_str kind)
@@ -76,7 +81,8 @@ static const struct policy_kind_row *row_find(struct hd_str group, struct hd_str
 	for (uint32_t i = 0; i < POLICY_KINDS; i++) {
 		const struct policy_kind_row *r = &policy_kinds[i];
 
-		if (policy_str_is(kind, r->kind) && (r->group == NULL || policy_str_is(group, r->group)))
+		if (policy_str_is(kind, r->kind) &&
+		    (r->group == NULL || policy_str_is(group, r->group)))
 			return r;
 	}
 	return NULL;
@@ -93,35 +99,40 @@ static const char *kind_nearest(struct hd_str group, struct hd_str kind)
 	return policy_nearest(kind, names, n);
 }
 
-/* A kind that has no table: refused in a group that Heddle knows, passed over with a word otherwise. */
+/* A kind that has no table: refused in a group that Heddle knows, passed over with a word
+ * otherwise. */
 static void kind_other(struct policy_check *c, const struct policy_yaml *kind, struct hd_str group)
 {
 	const char *near;
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(other_kinds); i++)
-		if (policy_str_is(kind->text, other_kinds[i].kind) && policy_str_is(group, other_kinds[i].group)) {
+		if (policy_str_is(kind->text, other_kinds[i].kind) &&
+		    policy_str_is(group, other_kinds[i].group)) {
 			if (other_kinds[i].protects)
 				policy_unenforced(c, kind, other_kinds[i].kind);
 			else
-				policy_warning(c, kind, "%s is known but not yet honoured", other_kinds[i].kind);
+				policy_warning(c, kind, "%s is known but not yet honoured",
+					       other_kinds[i].kind);
 			return;
 		}
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(known_groups); i++) {
 		if (!policy_str_is(group, known_groups[i]))
 			continue;
 		near = kind_nearest(group, kind->text);
-		policy_error(c, kind, "%s has no kind \"%.*s\"%s%s%s", group.n > 0 ? known_groups[i] : "v1",
-			     POLICY_STR(kind->text), near != NULL ? ": did you mean \"" : "", near != NULL ? near : "",
+		policy_error(c, kind, "%s has no kind \"%.*s\"%s%s%s",
+			     group.n > 0 ? known_groups[i] : "v1", POLICY_STR(kind->text),
+			     near != NULL ? ": did you mean \"" : "", near != NULL ? near : "",
 			     near != NULL ? "\"?" : "");
 		return;
 	}
-	policy_warning(c, kind, "%.*s of %.*s is not a kind that Heddle reads: left out", POLICY_STR(kind->text),
-		       POLICY_STR(group));
+	policy_warning(c, kind, "%.*s of %.*s is not a kind that Heddle reads: left out",
+		       POLICY_STR(kind->text), POLICY_STR(group));
 }
 
 static const struct policy_kind_row *row_of(struct policy_check *c, const struct policy_yaml *root)
 {
-	const struct policy_yaml *api = policy_yaml_raw(root, "apiVersion"), *kind = policy_yaml_raw(root, "kind");
+	const struct policy_yaml *api = policy_yaml_raw(root, "apiVersion"),
+				 *kind = policy_yaml_raw(root, "kind");
 	const struct policy_kind_row *row;
 	struct hd_str group, version;
 
@@ -136,15 +147,17 @@ static const struct policy_kind_row *row_of(struct policy_check *c, const struct
 		return NULL;
 	}
 	group = group_of(api->text);
-	version = group.n > 0 ? (struct hd_str){api->text.p + group.n + 1, api->text.n - group.n - 1} : api->text;
+	version = group.n > 0
+			  ? (struct hd_str){ api->text.p + group.n + 1, api->text.n - group.n - 1 }
+			  : api->text;
 	row = row_find(group, kind->text);
 	if (row == NULL) {
 		kind_other(c, kind, group);
 		return NULL;
 	}
 	if (!version_known(row->versions, version)) {
-		policy_error(c, api, "%s has no version \"%.*s\", but %s", row->kind, POLICY_STR(version),
-			     row->versions);
+		policy_error(c, api, "%s has no version \"%.*s\", but %s", row->kind,
+			     POLICY_STR(version), row->versions);
 		return NULL;
 	}
 	return row;
@@ -181,8 +194,8 @@ static struct policy_yaml *flat_body(struct policy_load *l, const struct policy_
 	return body;
 }
 
-static struct policy_yaml *body_of(struct policy_check *c, struct policy_load *l, const struct policy_kind_row *row,
-				   struct policy_yaml *root)
+static struct policy_yaml *body_of(struct policy_check *c, struct policy_load *l,
+				   const struct policy_kind_row *row, struct policy_yaml *root)
 {
 	struct policy_yaml *spec = policy_yaml_raw(root, "spec");
 
@@ -198,15 +211,16 @@ static struct policy_yaml *body_of(struct policy_check *c, struct policy_load *l
 	return spec;
 }
 
-static struct hd_str name_of(struct policy_check *c, struct policy_load *l, const struct policy_object *o,
-			     const struct policy_yaml *root)
+static struct hd_str name_of(struct policy_check *c, struct policy_load *l,
+			     const struct policy_object *o, const struct policy_yaml *root)
 {
 	struct hd_str name = policy_get_str(o->metadata, "name");
 
 	if (name.n == 0 && o->row->id == POLICY_MESH_CONFIG)
 		return policy_str_printf(&l->arena, "mesh");
 	if (name.n == 0)
-		policy_error(c, o->metadata != NULL ? o->metadata : root, "metadata needs \"name\"");
+		policy_error(c, o->metadata != NULL ? o->metadata : root,
+			     "metadata needs \"name\"");
 	return name;
 }
 
@@ -220,11 +234,11 @@ static void object_enter(struct policy_load *l, struct policy_check *c, struct p
 		slot = policy_alloc(&l->arena, sizeof(*slot));
 		policy_map_add(&l->by_identity, o->identity, slot);
 	} else {
-		struct policy_yaml at = {.line = o->line, .col = o->col};
+		struct policy_yaml at = { .line = o->line, .col = o->col };
 
 		(*slot)->replaced = 1;
-		policy_warning(c, &at, "%.*s is given twice: this one replaces %s:%u", POLICY_STR(o->label),
-			       (*slot)->file, (*slot)->line);
+		policy_warning(c, &at, "%.*s is given twice: this one replaces %s:%u",
+			       POLICY_STR(o->label), (*slot)->file, (*slot)->line);
 	}
 	*slot = o;
 }
@@ -247,14 +261,15 @@ static void object_describe(struct policy_load *l, struct policy_check *c, struc
 	if (o->namespace_.n == 0)
 		o->namespace_ = policy_str(l->policy->settings.default_namespace);
 	o->name = name_of(c, l, o, root);
-	o->label = policy_str_printf(&l->arena, "%s %.*s/%.*s", o->row->kind, POLICY_STR(o->namespace_),
-				     POLICY_STR(o->name));
-	o->identity = o->row->id == POLICY_NAMESPACE ? policy_str_printf(&l->arena, "Namespace %.*s", POLICY_STR(o->name))
-						     : o->label;
+	o->label = policy_str_printf(&l->arena, "%s %.*s/%.*s", o->row->kind,
+				     POLICY_STR(o->namespace_), POLICY_STR(o->name));
+	o->identity = o->row->id == POLICY_NAMESPACE
+			      ? policy_str_printf(&l->arena, "Namespace %.*s", POLICY_STR(o->name))
+			      : o->label;
 }
 
-static void object_read(struct policy_load *l, struct policy_check *c, const struct policy_kind_row *row,
-			struct policy_yaml *root)
+static void object_read(struct policy_load *l, struct policy_check *c,
+			const struct policy_kind_row *row, struct policy_yaml *root)
 {
 	struct policy_object *o = policy_alloc(&l->arena, sizeof(*o));
 
@@ -277,29 +292,35 @@ static int is_list(const struct policy_yaml *root)
 	const struct policy_yaml *kind = policy_yaml_raw(root, "kind");
 
 	return kind != NULL && kind->type == POLICY_YAML_SCALAR &&
-	       policy_str_ends(kind->text, (struct hd_str){"List", 4}) && policy_yaml_raw(root, "items") != NULL;
+	       policy_str_ends(kind->text, (struct hd_str){ "List", 4 }) &&
+	       policy_yaml_raw(root, "items") != NULL;
 }
 
-static void list_add(struct policy_load *l, struct policy_check *c, struct policy_yaml *root, unsigned int depth)
+static void list_add(struct policy_load *l, struct policy_check *c, struct policy_yaml *root,
+		     unsigned int depth)
 {
 	struct policy_yaml *items = policy_yaml_raw(root, "items");
 
 	if (items->type != POLICY_YAML_LIST || depth >= LIST_DEPTH) {
-		policy_error(c, items, depth >= LIST_DEPTH ? "lists in lists go too deep" : "items must be a list");
+		policy_error(c, items,
+			     depth >= LIST_DEPTH ? "lists in lists go too deep"
+						 : "items must be a list");
 		return;
 	}
 	for (struct policy_yaml *y = items->first; y != NULL; y = y->next)
 		object_add(l, c->file, y, depth + 1);
 }
 
-static void object_add(struct policy_load *l, const char *file, struct policy_yaml *root, unsigned int depth)
+static void object_add(struct policy_load *l, const char *file, struct policy_yaml *root,
+		       unsigned int depth)
 {
 	const struct policy_kind_row *row;
 	struct policy_check c;
 
 	check_init(&c, l, file);
 	if (root->type != POLICY_YAML_MAP) {
-		policy_error(&c, root, "a document must be an object: a map with apiVersion and kind");
+		policy_error(&c, root,
+			     "a document must be an object: a map with apiVersion and kind");
 		return;
 	}
 	if (is_list(root)) {
@@ -311,19 +332,24 @@ static void object_add(struct policy_load *l, const char *file, struct policy_ya
 		object_read(l, &c, row, root);
 }
 
-static void text_read(struct policy_load *l, const char *file, const char *bytes, size_t n, uint32_t line_base,
-		      struct policy_vec *roots)
+static void text_read(struct policy_load *l, const char *file, const char *bytes, size_t n,
+		      uint32_t line_base, struct policy_vec *roots)
 {
 	policy_vec_init(roots, sizeof(struct policy_yaml *));
-	l->reader = (struct policy_yaml_reader){
-		.arena = &l->arena, .diags = l->diags, .file = file, .bytes = bytes, .n = n, .line_base = line_base};
+	l->reader = (struct policy_yaml_reader){ .arena = &l->arena,
+						 .diags = l->diags,
+						 .file = file,
+						 .bytes = bytes,
+						 .n = n,
+						 .line_base = line_base };
 	(void)policy_yaml_read(&l->reader, roots); /* its errors stand in diags */
 }
 
 /* Istio's ConfigMap holds the MeshConfig as a text under "mesh". */
 static void mesh_text_read(struct policy_load *l, const struct policy_object *o)
 {
-	const struct policy_yaml *data = policy_get(o->body, "data"), *text = policy_yaml_raw(data, "mesh");
+	const struct policy_yaml *data = policy_get(o->body, "data"),
+				 *text = policy_yaml_raw(data, "mesh");
 	struct policy_vec roots;
 	struct policy_check c;
 
@@ -346,7 +372,8 @@ static void mesh_text_read(struct policy_load *l, const struct policy_object *o)
 static void mesh_find(struct policy_load *l)
 {
 	for (uint32_t i = 0; i < l->objects.n; i++) {
-		const struct policy_object *o = *(struct policy_object **)policy_vec_at(&l->objects, i);
+		const struct policy_object *o =
+			*(struct policy_object **)policy_vec_at(&l->objects, i);
 
 		if (o->replaced)
 			continue;
@@ -373,7 +400,8 @@ static void peer_enforced(struct policy_check *c, const struct policy_object *o)
 	const struct policy_yaml *ports = policy_get(o->body, "portLevelMtls");
 
 	policy_modes_check(c, policy_get(o->body, "mtls"));
-	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next)
 		policy_modes_check(c, y);
 }
 
@@ -384,7 +412,8 @@ static void traffic_enforced(struct policy_check *c, const struct policy_yaml *p
 
 	if (mode != NULL && mode->i != 0)
 		policy_unenforced(c, mode, "DestinationRule tls");
-	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next)
 		traffic_enforced(c, y);
 }
 
@@ -393,14 +422,15 @@ static void rule_enforced(struct policy_check *c, const struct policy_object *o)
 	const struct policy_yaml *subsets = policy_get(o->body, "subsets");
 
 	traffic_enforced(c, policy_get(o->body, "trafficPolicy"));
-	for (const struct policy_yaml *y = subsets != NULL ? subsets->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = subsets != NULL ? subsets->first : NULL; y != NULL;
+	     y = y->next)
 		traffic_enforced(c, policy_get(y, "trafficPolicy"));
 }
 
 /* Security is never silently open: what asks for protection that is not there yet. */
 static void enforcement_check(struct policy_load *l, const struct policy_object *o)
 {
-	struct policy_yaml at = {.line = o->line, .col = o->col};
+	struct policy_yaml at = { .line = o->line, .col = o->col };
 	struct policy_check c;
 
 	check_init(&c, l, o->file);
@@ -434,7 +464,8 @@ void policy_objects_read(struct policy_load *l, const struct policy_texts *texts
 	if (l->diags->errors > l->errors)
 		return;
 	for (uint32_t i = 0; i < l->objects.n; i++) {
-		const struct policy_object *o = *(struct policy_object **)policy_vec_at(&l->objects, i);
+		const struct policy_object *o =
+			*(struct policy_object **)policy_vec_at(&l->objects, i);
 
 		if (!o->replaced)
 			enforcement_check(l, o);

@@ -39,24 +39,26 @@ static char *anchored(struct hd_str e)
 
 #define FLAGS (HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY)
 
-static int compile(char *const *patterns, const unsigned int *flags, const unsigned int *ids, uint32_t n,
-		   hs_database_t **database, uint32_t *at_fault, char *why, size_t why_bytes)
+static int compile(char *const *patterns, const unsigned int *flags, const unsigned int *ids,
+		   uint32_t n, hs_database_t **database, uint32_t *at_fault, char *why,
+		   size_t why_bytes)
 {
 	hs_compile_error_t *error = NULL;
-	hs_error_t rc = hs_compile_multi((const char *const *)patterns, flags, ids, n, HS_MODE_BLOCK, NULL, database,
-					 &error);
+	hs_error_t rc = hs_compile_multi((const char *const *)patterns, flags, ids, n,
+					 HS_MODE_BLOCK, NULL, database, &error);
 
 	if (rc == HS_SUCCESS)
 		return 0;
 	*at_fault = error != NULL && error->expression >= 0 ? (uint32_t)error->expression : 0;
-	snprintf(why, why_bytes, "%s", error != NULL && error->message != NULL ? error->message : "cannot be compiled");
+	snprintf(why, why_bytes, "%s",
+		 error != NULL && error->message != NULL ? error->message : "cannot be compiled");
 	if (error != NULL)
 		hs_free_compile_error(error);
 	return rc == HS_NOMEM ? -ENOMEM : -EINVAL;
 }
 
-static int compile_set(const struct policy_regex_set *s, hs_database_t **database, uint32_t *at_fault, char *why,
-		       size_t why_bytes)
+static int compile_set(const struct policy_regex_set *s, hs_database_t **database,
+		       uint32_t *at_fault, char *why, size_t why_bytes)
 {
 	uint32_t n = s->texts.n;
 	char **patterns = calloc(n, sizeof(*patterns));
@@ -79,8 +81,8 @@ static int compile_set(const struct policy_regex_set *s, hs_database_t **databas
 	return rc;
 }
 
-int policy_regex_compile(const struct policy_regex_set *s, uint32_t n_workers, void **database, void **scratches,
-			 uint32_t *at_fault, char *why, size_t why_bytes)
+int policy_regex_compile(const struct policy_regex_set *s, uint32_t n_workers, void **database,
+			 void **scratches, uint32_t *at_fault, char *why, size_t why_bytes)
 {
 	hs_database_t *db = NULL;
 	int rc;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RE2's grammar (https://github.com/google/re2/wiki/Syntax), so that what Envoy would refuse is refused here too. */
+/* RE2's grammar (https://github.com/google/re2/wiki/Syntax), so that what Envoy would refuse is
+ * refused here too. */
 #include "policy_regex.h"
 
 #define DEPTH_MAX 250
@@ -118,8 +119,9 @@ static int escape(struct re *r, int in_class)
 /* [:alpha:] and its like; i stands on the inner bracket. */
 static int class_name(struct re *r)
 {
-	static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-					    "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
+	static const char *const names[] = { "alnum", "alpha", "ascii", "blank", "cntrl",
+					     "digit", "graph", "lower", "print", "punct",
+					     "space", "upper", "word",	"xdigit" };
 	uint32_t start = r->i, from, n;
 
 	r->i += 2;
@@ -191,7 +193,9 @@ static uint32_t repeat_length(const struct re *r, uint64_t *low, uint64_t *high)
 	if (i >= r->n || !digit(r->p[i]))
 		return 0;
 	for (; i < r->n && digit(r->p[i]); i++)
-		*low = *low * 10 + (uint64_t)(r->p[i] - '0') > 100000 ? 100000 : *low * 10 + (uint64_t)(r->p[i] - '0');
+		*low = *low * 10 + (uint64_t)(r->p[i] - '0') > 100000
+			       ? 100000
+			       : *low * 10 + (uint64_t)(r->p[i] - '0');
 	*high = *low;
 	if (i < r->n && r->p[i] == ',') {
 		i++;
@@ -216,11 +220,15 @@ static int quantifier(struct re *r)
 	while (r->i < r->n) {
 		char c = at(r, 0);
 
-		n = c == '*' || c == '+' || c == '?' ? 1 : c == '{' ? repeat_length(r, &low, &high) : 0;
+		n = c == '*' || c == '+' || c == '?' ? 1
+		    : c == '{'			     ? repeat_length(r, &low, &high)
+						     : 0;
 		if (n == 0)
 			return 0;
 		if (seen)
-			return fail(r, start, c == '+' ? "possessive repetition is not RE2" : "bad repetition operator");
+			return fail(r, start,
+				    c == '+' ? "possessive repetition is not RE2"
+					     : "bad repetition operator");
 		if (c == '{' && (low > REPEAT_MAX || high > REPEAT_MAX || high < low))
 			return fail(r, start, "bad repetition count");
 		r->i += n;
@@ -235,7 +243,8 @@ static int group_name(struct re *r, uint32_t start)
 	uint32_t n = 0;
 
 	for (; r->i < r->n && at(r, 0) != '>'; r->i++, n++)
-		if (!digit(at(r, 0)) && at(r, 0) != '_' && !((at(r, 0) | 0x20) >= 'a' && (at(r, 0) | 0x20) <= 'z'))
+		if (!digit(at(r, 0)) && at(r, 0) != '_' &&
+		    !((at(r, 0) | 0x20) >= 'a' && (at(r, 0) | 0x20) <= 'z'))
 			return fail(r, start, "invalid named capture group");
 	if (n == 0 || r->i >= r->n)
 		return fail(r, start, "invalid named capture group");
@@ -248,7 +257,8 @@ static int group_kind(struct re *r, uint32_t start)
 {
 	uint32_t letters = 0;
 
-	if (at(r, 0) == '=' || at(r, 0) == '!' || (at(r, 0) == '<' && (at(r, 1) == '=' || at(r, 1) == '!')))
+	if (at(r, 0) == '=' || at(r, 0) == '!' ||
+	    (at(r, 0) == '<' && (at(r, 1) == '=' || at(r, 1) == '!')))
 		return fail(r, start, "look-around is not RE2");
 	if (at(r, 0) == '>')
 		return fail(r, start, "atomic groups are not RE2");
@@ -307,7 +317,7 @@ static int atom(struct re *r, uint32_t *depth)
 
 const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
 {
-	struct re r = {.p = expression.p, .n = expression.n};
+	struct re r = { .p = expression.p, .n = expression.n };
 	uint32_t depth = 0, last_open = 0;
 	int nothing = 1;
 
@@ -317,7 +327,8 @@ const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
 		uint64_t low, high;
 		char c = at(&r, 0);
 
-		if (nothing && (c == '*' || c == '+' || c == '?' || (c == '{' && repeat_length(&r, &low, &high) > 0))) {
+		if (nothing && (c == '*' || c == '+' || c == '?' ||
+				(c == '{' && repeat_length(&r, &low, &high) > 0))) {
 			fail(&r, r.i, "nothing to repeat before the operator");
 			break;
 		}
@@ -332,7 +343,8 @@ const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
 	return r.why;
 }
 
-enum policy_regex_shape policy_regex_shape(struct policy_arena *a, struct hd_str e, struct hd_str *literal)
+enum policy_regex_shape policy_regex_shape(struct policy_arena *a, struct hd_str e,
+					   struct hd_str *literal)
 {
 	char *out = policy_alloc(a, (size_t)e.n + 1);
 	uint32_t n = 0, i = 0, end = e.n;
@@ -342,7 +354,8 @@ enum policy_regex_shape policy_regex_shape(struct policy_arena *a, struct hd_str
 		i = 1;
 	if (end > i && e.p[end - 1] == '$' && (end < 2 || e.p[end - 2] != '\\'))
 		end--;
-	if (end >= i + 2 && e.p[end - 1] == '*' && e.p[end - 2] == '.' && (end < i + 3 || e.p[end - 3] != '\\')) {
+	if (end >= i + 2 && e.p[end - 1] == '*' && e.p[end - 2] == '.' &&
+	    (end < i + 3 || e.p[end - 3] != '\\')) {
 		end -= 2;
 		shape = POLICY_REGEX_LITERAL_PREFIX;
 	}
@@ -355,6 +368,6 @@ enum policy_regex_shape policy_regex_shape(struct policy_arena *a, struct hd_str
 			return POLICY_REGEX_TRUE;
 		out[n++] = c;
 	}
-	*literal = (struct hd_str){out, n};
+	*literal = (struct hd_str){ out, n };
 	return shape;
 }

@@ -9,7 +9,8 @@ struct policy_object *policy_object_at(const struct policy_load *l, uint32_t i)
 	return *(struct policy_object **)policy_vec_at(&l->objects, i);
 }
 
-void policy_object_check(struct policy_load *l, const struct policy_object *o, struct policy_check *c)
+void policy_object_check(struct policy_load *l, const struct policy_object *o,
+			 struct policy_check *c)
 {
 	*c = (struct policy_check){
 		.arena = &l->arena,
@@ -25,10 +26,11 @@ struct hd_str policy_host_full(struct policy_load *l, struct hd_str host, struct
 {
 	struct hd_ip ip;
 
-	if (host.n == 0 || policy_str_has(host, '.') || policy_str_has(host, '*') || hd_ip_parse(host.p, &ip) == 0)
+	if (host.n == 0 || policy_str_has(host, '.') || policy_str_has(host, '*') ||
+	    hd_ip_parse(host.p, &ip) == 0)
 		return policy_str_lower(&l->arena, host);
-	host = policy_str_printf(&l->arena, "%.*s.%.*s.svc.%s", POLICY_STR(host), POLICY_STR(namespace_),
-				 l->policy->settings.domain);
+	host = policy_str_printf(&l->arena, "%.*s.%.*s.svc.%s", POLICY_STR(host),
+				 POLICY_STR(namespace_), l->policy->settings.domain);
 	return policy_str_lower(&l->arena, host);
 }
 
@@ -39,10 +41,21 @@ struct protocol_row {
 
 /* Longest first where one begins another; the part before the first "-" decides. */
 static const struct protocol_row protocol_rows[] = {
-	{"http2", HD_PROTO_HTTP2}, {"grpc", HD_PROTO_HTTP2},  {"grpc-web", HD_PROTO_HTTP2}, {"http", HD_PROTO_HTTP},
-	{"http_proxy", HD_PROTO_HTTP}, {"https", HD_PROTO_TCP}, {"tls", HD_PROTO_TCP},	   {"tcp", HD_PROTO_TCP},
-	{"mongo", HD_PROTO_TCP},   {"redis", HD_PROTO_TCP},   {"mysql", HD_PROTO_TCP},	   {"udp", HD_PROTO_TCP},
-	{"kubernetes.io/h2c", HD_PROTO_HTTP2}, {"kubernetes.io/ws", HD_PROTO_HTTP}, {"kubernetes.io/wss", HD_PROTO_TCP},
+	{ "http2", HD_PROTO_HTTP2 },
+	{ "grpc", HD_PROTO_HTTP2 },
+	{ "grpc-web", HD_PROTO_HTTP2 },
+	{ "http", HD_PROTO_HTTP },
+	{ "http_proxy", HD_PROTO_HTTP },
+	{ "https", HD_PROTO_TCP },
+	{ "tls", HD_PROTO_TCP },
+	{ "tcp", HD_PROTO_TCP },
+	{ "mongo", HD_PROTO_TCP },
+	{ "redis", HD_PROTO_TCP },
+	{ "mysql", HD_PROTO_TCP },
+	{ "udp", HD_PROTO_TCP },
+	{ "kubernetes.io/h2c", HD_PROTO_HTTP2 },
+	{ "kubernetes.io/ws", HD_PROTO_HTTP },
+	{ "kubernetes.io/wss", HD_PROTO_TCP },
 };
 
 static int protocol_of_word(struct hd_str word, uint8_t *protocol)
@@ -53,7 +66,8 @@ static int protocol_of_word(struct hd_str word, uint8_t *protocol)
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(protocol_rows); i++) {
 		size_t len = strlen(protocol_rows[i].word);
 
-		if ((len == n || len == word.n) && strncasecmp(protocol_rows[i].word, word.p, len) == 0) {
+		if ((len == n || len == word.n) &&
+		    strncasecmp(protocol_rows[i].word, word.p, len) == 0) {
 			*protocol = protocol_rows[i].protocol;
 			return 0;
 		}
@@ -68,7 +82,8 @@ static uint8_t protocol_of(struct hd_str app, struct hd_str name, uint16_t port)
 
 	if (protocol_of_word(app.n > 0 ? app : name, &protocol) == 0)
 		return protocol;
-	return port == 25 || port == 53 || port == 3306 || port == 27017 ? HD_PROTO_TCP : HD_PROTO_HTTP;
+	return port == 25 || port == 53 || port == 3306 || port == 27017 ? HD_PROTO_TCP
+									 : HD_PROTO_HTTP;
 }
 
 static void service_enter(struct policy_load *l, struct policy_service *s)
@@ -81,8 +96,8 @@ static void service_enter(struct policy_load *l, struct policy_service *s)
 		return;
 	}
 	policy_object_check(l, s->object, &c);
-	policy_warning(&c, s->object->body, "host %.*s is already that of %.*s: left out", POLICY_STR(s->host),
-		       POLICY_STR(before->object->label));
+	policy_warning(&c, s->object->body, "host %.*s is already that of %.*s: left out",
+		       POLICY_STR(s->host), POLICY_STR(before->object->label));
 }
 
 static void service_port_fill(struct policy_service_port *p, const struct policy_yaml *y)
@@ -93,13 +108,14 @@ static void service_port_fill(struct policy_service_port *p, const struct policy
 	p->name = policy_get_str(y, "name");
 	p->port = (uint16_t)policy_get_int(y, "port", 0);
 	p->target = target == NULL ? p->port : (uint16_t)target->i;
-	p->target_name = target != NULL && target->i == 0 ? target->text : (struct hd_str){"", 0};
+	p->target_name = target != NULL && target->i == 0 ? target->text : (struct hd_str){ "", 0 };
 	p->protocol = protocol_of(policy_get_str(y, "appProtocol"), p->name, p->port);
 	p->cluster = HD_NONE;
 	policy_vec_init(&p->backends, sizeof(struct policy_backend));
 }
 
-static void service_ports(struct policy_load *l, struct policy_service *s, const struct policy_yaml *ports)
+static void service_ports(struct policy_load *l, struct policy_service *s,
+			  const struct policy_yaml *ports)
 {
 	if (ports == NULL)
 		return;
@@ -146,7 +162,8 @@ static void service_read(struct policy_load *l, const struct policy_object *o)
 
 	if (policy_str_is(policy_get_str(o->body, "type"), "ExternalName")) {
 		policy_object_check(l, o, &c);
-		policy_warning(&c, policy_get(o->body, "type"), "type ExternalName is known but not yet honoured");
+		policy_warning(&c, policy_get(o->body, "type"),
+			       "type ExternalName is known but not yet honoured");
 		return;
 	}
 	s = policy_alloc(&l->arena, sizeof(*s));
@@ -163,7 +180,8 @@ static void service_read(struct policy_load *l, const struct policy_object *o)
 	service_enter(l, s);
 }
 
-static void entry_ports(struct policy_load *l, struct policy_service *s, const struct policy_yaml *ports)
+static void entry_ports(struct policy_load *l, struct policy_service *s,
+			const struct policy_yaml *ports)
 {
 	if (ports == NULL)
 		return;
@@ -178,14 +196,15 @@ static void entry_ports(struct policy_load *l, struct policy_service *s, const s
 		p->name = policy_get_str(y, "name");
 		p->port = (uint16_t)policy_get_int(y, "number", 0);
 		p->target = (uint16_t)policy_get_int(y, "targetPort", p->port);
-		p->protocol = protocol_of(protocol, (struct hd_str){"", 0}, p->port);
+		p->protocol = protocol_of(protocol, (struct hd_str){ "", 0 }, p->port);
 		p->cluster = HD_NONE;
 		policy_vec_init(&p->backends, sizeof(struct policy_backend));
 		s->n_ports++;
 	}
 }
 
-static void entry_addresses(struct policy_load *l, struct policy_service *s, const struct policy_yaml *list)
+static void entry_addresses(struct policy_load *l, struct policy_service *s,
+			    const struct policy_yaml *list)
 {
 	struct policy_check c;
 
@@ -201,7 +220,8 @@ static void entry_addresses(struct policy_load *l, struct policy_service *s, con
 /* Each host of a ServiceEntry is a service of its own; only the first owns the addresses. */
 static void entry_read(struct policy_load *l, const struct policy_object *o)
 {
-	const struct policy_yaml *hosts = policy_get(o->body, "hosts"), *addresses = policy_get(o->body, "addresses");
+	const struct policy_yaml *hosts = policy_get(o->body, "hosts"),
+				 *addresses = policy_get(o->body, "addresses");
 	int is_static = policy_get_int(o->body, "resolution", 0) == 1;
 
 	for (const struct policy_yaml *y = hosts->first; y != NULL; y = y->next) {

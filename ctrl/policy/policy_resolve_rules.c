@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which VirtualService and which DestinationRules apply to a host, and what several of them say together. */
+/* Which VirtualService and which DestinationRules apply to a host, and what several of them say
+ * together. */
 #include <stdlib.h>
 
 #include "policy_model.h"
 
-static const char *const blocks[] = {"loadBalancer", "connectionPool", "outlierDetection", "tls"};
+static const char *const blocks[] = { "loadBalancer", "connectionPool", "outlierDetection", "tls" };
 
 /* Istio's order everywhere: oldest, then by name, then by namespace. */
 static int object_compare(const void *pa, const void *pb)
 {
-	const struct policy_object *a = *(struct policy_object *const *)pa, *b = *(struct policy_object *const *)pb;
+	const struct policy_object *a = *(struct policy_object *const *)pa,
+				   *b = *(struct policy_object *const *)pb;
 	int c = policy_str_cmp(a->created, b->created);
 
 	if (c == 0)
@@ -46,7 +48,8 @@ int policy_visible(const struct policy_load *l, const struct policy_object *o)
 
 /* Calls back with "a.b.c", "*.b.c", "*.c", "*": the most specific first. */
 static void *by_host(const struct policy_load *l, struct hd_str host,
-		     void *(*find)(const struct policy_load *, struct hd_str, const void *), const void *context)
+		     void *(*find)(const struct policy_load *, struct hd_str, const void *),
+		     const void *context)
 {
 	char wild[256];
 	void *found = find(l, host, context);
@@ -58,9 +61,9 @@ static void *by_host(const struct policy_load *l, struct hd_str host,
 			continue;
 		wild[0] = '*';
 		memcpy(wild + 1, host.p + i, rest);
-		found = find(l, (struct hd_str){wild, rest + 1}, context);
+		found = find(l, (struct hd_str){ wild, rest + 1 }, context);
 	}
-	return found != NULL ? found : find(l, (struct hd_str){"*", 1}, context);
+	return found != NULL ? found : find(l, (struct hd_str){ "*", 1 }, context);
 }
 
 /* VirtualServices. */
@@ -77,7 +80,8 @@ static int for_mesh(const struct policy_object *o)
 	return 0;
 }
 
-static void mesh_host_add(struct policy_load *l, struct policy_object *o, const struct policy_yaml *y)
+static void mesh_host_add(struct policy_load *l, struct policy_object *o,
+			  const struct policy_yaml *y)
 {
 	struct hd_str host = policy_host_full(l, y->text, o->namespace_);
 	const struct policy_object *before = policy_map_add(&l->mesh_hosts, host, o);
@@ -86,8 +90,11 @@ static void mesh_host_add(struct policy_load *l, struct policy_object *o, const 
 	if (before == NULL || before == o)
 		return;
 	policy_object_check(l, o, &c);
-	policy_warning(&c, y, "host %.*s is already routed by %.*s, which is older or first by name: this one has no "
-			      "effect on it", POLICY_STR(host), POLICY_STR(before->label));
+	policy_warning(
+		&c, y,
+		"host %.*s is already routed by %.*s, which is older or first by name: this one has no "
+		"effect on it",
+		POLICY_STR(host), POLICY_STR(before->label));
 }
 
 static void virtual_services_index(struct policy_load *l)
@@ -95,12 +102,14 @@ static void virtual_services_index(struct policy_load *l)
 	objects_sorted(l, POLICY_VIRTUAL_SERVICE, &l->virtual_services);
 	policy_map_init(&l->mesh_hosts, &l->arena);
 	for (uint32_t i = 0; i < l->virtual_services.n; i++) {
-		struct policy_object *o = *(struct policy_object **)policy_vec_at(&l->virtual_services, i);
+		struct policy_object *o =
+			*(struct policy_object **)policy_vec_at(&l->virtual_services, i);
 		const struct policy_yaml *hosts = policy_get(o->body, "hosts");
 
 		if (!for_mesh(o) || !policy_visible(l, o))
 			continue;
-		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL; y = y->next)
+		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
+		     y = y->next)
 			mesh_host_add(l, o, y);
 	}
 }
@@ -111,7 +120,8 @@ static void *mesh_host_find(const struct policy_load *l, struct hd_str host, con
 	return policy_map_get(&l->mesh_hosts, host);
 }
 
-const struct policy_object *policy_virtual_service_of(const struct policy_load *l, struct hd_str host)
+const struct policy_object *policy_virtual_service_of(const struct policy_load *l,
+						      struct hd_str host)
 {
 	return by_host(l, host, mesh_host_find, NULL);
 }
@@ -125,32 +135,38 @@ static struct hd_str rule_key(struct policy_load *l, struct hd_str namespace_, s
 
 static const struct policy_yaml **block_slot(struct policy_traffic *t, uint32_t block)
 {
-	const struct policy_yaml **slots[] = {&t->load_balancer, &t->connection_pool, &t->outlier, &t->tls};
+	const struct policy_yaml **slots[] = { &t->load_balancer, &t->connection_pool, &t->outlier,
+					       &t->tls };
 
 	return slots[block];
 }
 
-static void block_merge(struct policy_load *l, struct policy_destination *d, const struct policy_object *o,
-			const struct policy_yaml *policy, uint32_t block, int first)
+static void block_merge(struct policy_load *l, struct policy_destination *d,
+			const struct policy_object *o, const struct policy_yaml *policy,
+			uint32_t block, int first)
 {
-	const struct policy_yaml *y = policy_get(policy, blocks[block]), **slot = block_slot(&d->traffic, block);
+	const struct policy_yaml *y = policy_get(policy, blocks[block]),
+				 **slot = block_slot(&d->traffic, block);
 	struct policy_check c;
 
 	if (y == NULL)
 		return;
 	policy_object_check(l, o, &c);
 	if (*slot != NULL)
-		policy_warning(&c, y, "%s is already set by the older %.*s: this one has no effect", blocks[block],
-			       POLICY_STR(d->traffic.object->label));
+		policy_warning(&c, y, "%s is already set by the older %.*s: this one has no effect",
+			       blocks[block], POLICY_STR(d->traffic.object->label));
 	else if (!first)
-		policy_warning(&c, y, "%s is taken although an older DestinationRule for this host (%.*s) exists: "
-			       "Istio would drop it", blocks[block], POLICY_STR(d->traffic.object->label));
+		policy_warning(
+			&c, y,
+			"%s is taken although an older DestinationRule for this host (%.*s) exists: "
+			"Istio would drop it",
+			blocks[block], POLICY_STR(d->traffic.object->label));
 	if (*slot == NULL)
 		*slot = y;
 }
 
-static void ports_merge(struct policy_load *l, struct policy_destination *d, const struct policy_object *o,
-			const struct policy_yaml *policy)
+static void ports_merge(struct policy_load *l, struct policy_destination *d,
+			const struct policy_object *o, const struct policy_yaml *policy)
 {
 	const struct policy_yaml *y = policy_get(policy, "portLevelSettings");
 	struct policy_check c;
@@ -162,12 +178,13 @@ static void ports_merge(struct policy_load *l, struct policy_destination *d, con
 		return;
 	}
 	policy_object_check(l, o, &c);
-	policy_warning(&c, y, "portLevelSettings is already set by the older %.*s: this one has no effect",
+	policy_warning(&c, y,
+		       "portLevelSettings is already set by the older %.*s: this one has no effect",
 		       POLICY_STR(d->traffic.object->label));
 }
 
-static void subset_merge(struct policy_load *l, struct policy_destination *d, const struct policy_object *o,
-			 const struct policy_yaml *y)
+static void subset_merge(struct policy_load *l, struct policy_destination *d,
+			 const struct policy_object *o, const struct policy_yaml *y)
 {
 	struct policy_subset *s = policy_alloc(&l->arena, sizeof(*s)), *before;
 	struct policy_check c;
@@ -184,17 +201,19 @@ static void subset_merge(struct policy_load *l, struct policy_destination *d, co
 		       POLICY_STR(policy_get_str(y, "name")), POLICY_STR(before->object->label));
 }
 
-static void destination_merge(struct policy_load *l, struct policy_destination *d, const struct policy_object *o,
-			      int first)
+static void destination_merge(struct policy_load *l, struct policy_destination *d,
+			      const struct policy_object *o, int first)
 {
-	const struct policy_yaml *policy = policy_get(o->body, "trafficPolicy"), *subsets = policy_get(o->body, "subsets");
+	const struct policy_yaml *policy = policy_get(o->body, "trafficPolicy"),
+				 *subsets = policy_get(o->body, "subsets");
 
 	if (first)
 		d->traffic.object = o;
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(blocks); i++)
 		block_merge(l, d, o, policy, i, first);
 	ports_merge(l, d, o, policy);
-	for (const struct policy_yaml *y = subsets != NULL ? subsets->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = subsets != NULL ? subsets->first : NULL; y != NULL;
+	     y = y->next)
 		subset_merge(l, d, o, y);
 }
 
@@ -206,7 +225,8 @@ static void destinations_index(struct policy_load *l)
 	policy_map_init(&l->destinations, &l->arena);
 	for (uint32_t i = 0; i < rules.n; i++) {
 		const struct policy_object *o = *(struct policy_object **)policy_vec_at(&rules, i);
-		struct hd_str host = policy_host_full(l, policy_get_str(o->body, "host"), o->namespace_);
+		struct hd_str host =
+			policy_host_full(l, policy_get_str(o->body, "host"), o->namespace_);
 		struct hd_str key = rule_key(l, o->namespace_, host);
 		struct policy_destination *d = policy_map_get(&l->destinations, key);
 		int first = d == NULL;
@@ -229,11 +249,15 @@ static void *destination_find(const struct policy_load *l, struct hd_str host, c
 	char key[512];
 	int n = snprintf(key, sizeof(key), "%.*s/%.*s", POLICY_STR(*namespace_), POLICY_STR(host));
 
-	return n < (int)sizeof(key) ? policy_map_get(&l->destinations, (struct hd_str){key, (uint32_t)n}) : NULL;
+	return n < (int)sizeof(key)
+		       ? policy_map_get(&l->destinations, (struct hd_str){ key, (uint32_t)n })
+		       : NULL;
 }
 
-/* Of the caller's namespace (here the node's), else of the service's, else of the root: one of them, never two. */
-static const struct policy_destination *destination_of(struct policy_load *l, const struct policy_service *s)
+/* Of the caller's namespace (here the node's), else of the service's, else of the root: one of
+ * them, never two. */
+static const struct policy_destination *destination_of(struct policy_load *l,
+						       const struct policy_service *s)
 {
 	struct hd_str node = policy_str(l->policy->settings.node_namespace);
 	const struct policy_destination *d = NULL;
@@ -252,7 +276,8 @@ void policy_resolve_rules(struct policy_load *l)
 	virtual_services_index(l);
 	destinations_index(l);
 	for (uint32_t i = 0; i < l->services.n; i++) {
-		struct policy_service *s = *(struct policy_service **)policy_vec_at(&l->services, i);
+		struct policy_service *s =
+			*(struct policy_service **)policy_vec_at(&l->services, i);
 
 		s->destination = destination_of(l, s);
 	}
@@ -260,7 +285,8 @@ void policy_resolve_rules(struct policy_load *l)
 
 static const struct policy_yaml *port_entry(const struct policy_yaml *list, uint16_t port)
 {
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next)
 		if (policy_get_int(policy_get(y, "port"), "number", 0) == port)
 			return y;
 	return NULL;
@@ -277,7 +303,7 @@ struct policy_traffic policy_traffic_of(const struct policy_service *s, uint16_t
 					const struct policy_subset *subset)
 {
 	const struct policy_yaml *entry, *own;
-	struct policy_traffic t = {0};
+	struct policy_traffic t = { 0 };
 
 	if (s->destination == NULL)
 		return t;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs behind services: Pods, WorkloadEntries, EndpointSlices, the endpoints of ServiceEntries. */
+/* What runs behind services: Pods, WorkloadEntries, EndpointSlices, the endpoints of
+ * ServiceEntries. */
 #include "policy_model.h"
 
 int policy_label_is(const struct policy_yaml *labels, const char *key, struct hd_str value)
@@ -11,13 +12,15 @@ int policy_label_is(const struct policy_yaml *labels, const char *key, struct hd
 
 int policy_labels_match(const struct policy_yaml *wanted, const struct policy_yaml *labels)
 {
-	for (const struct policy_yaml *w = wanted != NULL ? wanted->first : NULL; w != NULL; w = w->next)
+	for (const struct policy_yaml *w = wanted != NULL ? wanted->first : NULL; w != NULL;
+	     w = w->next)
 		if (!policy_label_is(labels, w->key.p, w->text))
 			return 0;
 	return 1;
 }
 
-static struct policy_vec *bucket(struct policy_load *l, struct policy_map *m, struct hd_str key, uint32_t bytes)
+static struct policy_vec *bucket(struct policy_load *l, struct policy_map *m, struct hd_str key,
+				 uint32_t bytes)
 {
 	struct policy_vec *v = policy_map_get(m, key);
 
@@ -29,18 +32,21 @@ static struct policy_vec *bucket(struct policy_load *l, struct policy_map *m, st
 	return v;
 }
 
-static struct hd_str label_key(struct policy_load *l, struct hd_str namespace_, const struct policy_yaml *y)
+static struct hd_str label_key(struct policy_load *l, struct hd_str namespace_,
+			       const struct policy_yaml *y)
 {
-	return policy_str_printf(&l->arena, "%.*s/%.*s=%.*s", POLICY_STR(namespace_), POLICY_STR(y->key),
-				 POLICY_STR(y->text));
+	return policy_str_printf(&l->arena, "%.*s/%.*s=%.*s", POLICY_STR(namespace_),
+				 POLICY_STR(y->key), POLICY_STR(y->text));
 }
 
 static void workload_enter(struct policy_load *l, struct policy_workload *w)
 {
 	*(struct policy_workload **)policy_vec_push(&l->arena, &l->workloads) = w;
-	for (const struct policy_yaml *y = w->labels != NULL ? w->labels->first : NULL; y != NULL; y = y->next) {
-		struct policy_vec *v = bucket(l, &l->workloads_by_label, label_key(l, w->namespace_, y),
-					      sizeof(struct policy_workload *));
+	for (const struct policy_yaml *y = w->labels != NULL ? w->labels->first : NULL; y != NULL;
+	     y = y->next) {
+		struct policy_vec *v =
+			bucket(l, &l->workloads_by_label, label_key(l, w->namespace_, y),
+			       sizeof(struct policy_workload *));
 
 		*(struct policy_workload **)policy_vec_push(&l->arena, v) = w;
 	}
@@ -66,7 +72,8 @@ static uint8_t pod_ready(const struct policy_yaml *status)
 
 	if (phase.n > 0 && !policy_str_is(phase, "Running"))
 		return 0;
-	for (const struct policy_yaml *y = conditions != NULL ? conditions->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = conditions != NULL ? conditions->first : NULL; y != NULL;
+	     y = y->next)
 		if (policy_str_is(policy_get_str(y, "type"), "Ready"))
 			return (uint8_t)policy_str_is(policy_get_str(y, "status"), "True");
 	return 1;
@@ -74,7 +81,8 @@ static uint8_t pod_ready(const struct policy_yaml *status)
 
 static void pod_read(struct policy_load *l, const struct policy_object *o)
 {
-	const struct policy_yaml *spec = policy_get(o->body, "spec"), *status = policy_get(o->body, "status");
+	const struct policy_yaml *spec = policy_get(o->body, "spec"),
+				 *status = policy_get(o->body, "status");
 	const struct policy_yaml *ips = policy_get(status, "podIPs");
 	struct policy_workload *w;
 
@@ -95,9 +103,13 @@ static void pod_read(struct policy_load *l, const struct policy_object *o)
 		ip_add(w, policy_get_str(y, "ip"));
 	workload_enter(l, w);
 	policy_map_add(&l->pods_by_name,
-		       policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_), POLICY_STR(o->name)), w);
+		       policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+					 POLICY_STR(o->name)),
+		       w);
 	for (uint32_t i = 0; i < w->n_ips; i++)
-		policy_map_add(&l->pods_by_ip, policy_str_copy(&l->arena, (struct hd_str){(char *)&w->ips[i], 16}), w);
+		policy_map_add(
+			&l->pods_by_ip,
+			policy_str_copy(&l->arena, (struct hd_str){ (char *)&w->ips[i], 16 }), w);
 }
 
 static struct policy_workload *entry_workload(struct policy_load *l, const struct policy_object *o,
@@ -121,25 +133,31 @@ static struct policy_workload *entry_workload(struct policy_load *l, const struc
 	ip_add(w, policy_get_str(body, "address"));
 	if (w->n_ips == 0 && address != NULL) {
 		policy_object_check(l, o, &c);
-		policy_warning(&c, address, "address \"%.*s\": names and unix sockets are known but not yet honoured",
-			       POLICY_STR(address->text));
+		policy_warning(
+			&c, address,
+			"address \"%.*s\": names and unix sockets are known but not yet honoured",
+			POLICY_STR(address->text));
 	}
 	return w;
 }
 
 static void slice_read(struct policy_load *l, const struct policy_object *o)
 {
-	const struct policy_yaml *service = policy_yaml_raw(o->labels, "kubernetes.io/service-name");
+	const struct policy_yaml *service =
+		policy_yaml_raw(o->labels, "kubernetes.io/service-name");
 	struct policy_check c;
 	struct hd_str key;
 
 	if (service == NULL) {
 		policy_object_check(l, o, &c);
-		policy_warning(&c, o->body, "no label kubernetes.io/service-name: it belongs to no Service");
+		policy_warning(&c, o->body,
+			       "no label kubernetes.io/service-name: it belongs to no Service");
 		return;
 	}
-	key = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_), POLICY_STR(service->text));
-	*(const struct policy_object **)policy_vec_push(&l->arena, bucket(l, &l->slices, key, sizeof(o))) = o;
+	key = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+				POLICY_STR(service->text));
+	*(const struct policy_object **)policy_vec_push(&l->arena,
+							bucket(l, &l->slices, key, sizeof(o))) = o;
 }
 
 static void workloads_read(struct policy_load *l)
@@ -163,7 +181,8 @@ static void workloads_read(struct policy_load *l)
 	}
 }
 
-static void backend_add(struct policy_load *l, struct policy_service_port *p, const struct policy_backend *b)
+static void backend_add(struct policy_load *l, struct policy_service_port *p,
+			const struct policy_backend *b)
 {
 	*(struct policy_backend *)policy_vec_push(&l->arena, &p->backends) = *b;
 }
@@ -171,11 +190,12 @@ static void backend_add(struct policy_load *l, struct policy_service_port *p, co
 /* A named targetPort is looked up in each Pod. */
 static uint16_t container_port(const struct policy_workload *w, struct hd_str name)
 {
-	for (const struct policy_yaml *k = w->containers != NULL ? w->containers->first : NULL; k != NULL;
-	     k = k->next) {
+	for (const struct policy_yaml *k = w->containers != NULL ? w->containers->first : NULL;
+	     k != NULL; k = k->next) {
 		const struct policy_yaml *ports = policy_get(k, "ports");
 
-		for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL; y = y->next)
+		for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+		     y = y->next)
 			if (hd_str_eq(policy_get_str(y, "name"), name))
 				return (uint16_t)policy_get_int(y, "containerPort", 0);
 	}
@@ -184,14 +204,16 @@ static uint16_t container_port(const struct policy_workload *w, struct hd_str na
 
 static uint16_t workload_port(const struct policy_workload *w, const struct policy_service_port *p)
 {
-	const struct policy_yaml *own = w->ports != NULL ? policy_yaml_raw(w->ports, p->name.p) : NULL;
+	const struct policy_yaml *own =
+		w->ports != NULL ? policy_yaml_raw(w->ports, p->name.p) : NULL;
 
 	if (own != NULL)
 		return (uint16_t)own->i;
 	return p->target != 0 ? p->target : container_port(w, p->target_name);
 }
 
-static void workload_add(struct policy_load *l, struct policy_service *s, const struct policy_workload *w)
+static void workload_add(struct policy_load *l, struct policy_service *s,
+			 const struct policy_workload *w)
 {
 	for (uint32_t k = 0; k < s->n_ports; k++) {
 		struct policy_service_port *p = &s->ports[k];
@@ -217,7 +239,8 @@ static void selected_add(struct policy_load *l, struct policy_service *s)
 	const struct policy_vec *least = NULL;
 
 	for (const struct policy_yaml *y = s->selector->first; y != NULL; y = y->next) {
-		const struct policy_vec *v = policy_map_get(&l->workloads_by_label, label_key(l, s->namespace_, y));
+		const struct policy_vec *v =
+			policy_map_get(&l->workloads_by_label, label_key(l, s->namespace_, y));
 
 		if (v == NULL)
 			return;
@@ -225,7 +248,8 @@ static void selected_add(struct policy_load *l, struct policy_service *s)
 			least = v;
 	}
 	for (uint32_t i = 0; least != NULL && i < least->n; i++) {
-		const struct policy_workload *w = *(struct policy_workload **)policy_vec_at(least, i);
+		const struct policy_workload *w =
+			*(struct policy_workload **)policy_vec_at(least, i);
 
 		if (s->has_slices && w->object->row->id == POLICY_POD)
 			continue;
@@ -235,24 +259,29 @@ static void selected_add(struct policy_load *l, struct policy_service *s)
 }
 
 static const struct policy_workload *slice_pod(struct policy_load *l, const struct policy_object *o,
-					       const struct policy_yaml *endpoint, const struct hd_ip *ip)
+					       const struct policy_yaml *endpoint,
+					       const struct hd_ip *ip)
 {
 	const struct policy_yaml *ref = policy_get(endpoint, "targetRef");
 	const struct policy_workload *w = NULL;
 
 	if (policy_str_is(policy_get_str(ref, "kind"), "Pod"))
 		w = policy_map_get(&l->pods_by_name,
-				   policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+				   policy_str_printf(&l->arena, "%.*s/%.*s",
+						     POLICY_STR(o->namespace_),
 						     POLICY_STR(policy_get_str(ref, "name"))));
-	return w != NULL ? w : policy_map_get(&l->pods_by_ip, (struct hd_str){(const char *)ip, 16});
+	return w != NULL ? w
+			 : policy_map_get(&l->pods_by_ip, (struct hd_str){ (const char *)ip, 16 });
 }
 
 /* The labels of an address are those of its Pod; of the slice itself when no Pod is known. */
-static void slice_address(struct policy_load *l, struct policy_service *s, const struct policy_object *o,
-			  const struct policy_yaml *endpoint, const struct policy_yaml *address)
+static void slice_address(struct policy_load *l, struct policy_service *s,
+			  const struct policy_object *o, const struct policy_yaml *endpoint,
+			  const struct policy_yaml *address)
 {
-	const struct policy_yaml *conditions = policy_get(endpoint, "conditions"), *ports = policy_get(o->body, "ports");
-	struct policy_backend b = {.weight = 1, .labels = o->labels};
+	const struct policy_yaml *conditions = policy_get(endpoint, "conditions"),
+				 *ports = policy_get(o->body, "ports");
+	struct policy_backend b = { .weight = 1, .labels = o->labels };
 	const struct policy_workload *w;
 	struct policy_check c;
 
@@ -266,17 +295,21 @@ static void slice_address(struct policy_load *l, struct policy_service *s, const
 	b.ready = policy_get_int(conditions, "ready", 1) != 0 || s->publish_unready;
 	w = slice_pod(l, o, endpoint, &b.addr.ip);
 	b.labels = w != NULL ? w->labels : o->labels;
-	b.workload = w != NULL ? w->name : policy_get_str(policy_get(endpoint, "targetRef"), "name");
+	b.workload =
+		w != NULL ? w->name : policy_get_str(policy_get(endpoint, "targetRef"), "name");
 	b.locality = policy_get_str(endpoint, "zone");
-	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next)
 		for (uint32_t k = 0; k < s->n_ports; k++) {
 			b.addr.port = (uint16_t)policy_get_int(y, "port", 0);
-			if (b.addr.port != 0 && hd_str_eq(policy_get_str(y, "name"), s->ports[k].name))
+			if (b.addr.port != 0 &&
+			    hd_str_eq(policy_get_str(y, "name"), s->ports[k].name))
 				backend_add(l, &s->ports[k], &b);
 		}
 }
 
-/* A Service of both families has a slice for each, with the same Pods: those of its first address count. */
+/* A Service of both families has a slice for each, with the same Pods: those of its first address
+ * count. */
 static int64_t slice_family(const struct policy_service *s, const struct policy_vec *slices)
 {
 	int64_t own = s->n_vips > 0 && !hd_ip_is_v4(&s->vips[0]);
@@ -290,7 +323,8 @@ static int64_t slice_family(const struct policy_service *s, const struct policy_
 	return !own;
 }
 
-static void slices_add(struct policy_load *l, struct policy_service *s, const struct policy_vec *slices)
+static void slices_add(struct policy_load *l, struct policy_service *s,
+		       const struct policy_vec *slices)
 {
 	int64_t family = slice_family(s, slices);
 
@@ -300,12 +334,13 @@ static void slices_add(struct policy_load *l, struct policy_service *s, const st
 
 		if (policy_get_int(o->body, "addressType", 0) != family)
 			continue;
-		for (const struct policy_yaml *e = endpoints != NULL ? endpoints->first : NULL; e != NULL;
-		     e = e->next) {
+		for (const struct policy_yaml *e = endpoints != NULL ? endpoints->first : NULL;
+		     e != NULL; e = e->next) {
 			const struct policy_yaml *addresses = policy_get(e, "addresses");
 
-			for (const struct policy_yaml *y = addresses != NULL ? addresses->first : NULL; y != NULL;
-			     y = y->next)
+			for (const struct policy_yaml *y = addresses != NULL ? addresses->first
+									     : NULL;
+			     y != NULL; y = y->next)
 				slice_address(l, s, o, e, y);
 		}
 	}
@@ -313,7 +348,8 @@ static void slices_add(struct policy_load *l, struct policy_service *s, const st
 
 static void backends_find(struct policy_load *l, struct policy_service *s)
 {
-	struct hd_str key = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(s->namespace_), POLICY_STR(s->name));
+	struct hd_str key = policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(s->namespace_),
+					      POLICY_STR(s->name));
 	const struct policy_vec *slices = s->entry ? NULL : policy_map_get(&l->slices, key);
 	const struct policy_yaml *own = s->inline_endpoints;
 

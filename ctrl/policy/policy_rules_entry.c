@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ServiceEntry, WorkloadEntry, Gateway, Sidecar: what Istio's validation refuses beyond types and ranges. */
+/* ServiceEntry, WorkloadEntry, Gateway, Sidecar: what Istio's validation refuses beyond types and
+ * ranges. */
 #include <stdlib.h>
 #include <strings.h>
 
@@ -23,17 +24,25 @@ void policy_rule_workload_entry(struct policy_check *c, struct policy_yaml *map)
 
 	if (address == NULL && !has(map, "network"))
 		policy_error(c, map, "WorkloadEntry needs \"address\"");
-	else if (address != NULL && !policy_str_starts(address->text, "unix://") && !policy_host_valid(address->text))
+	else if (address != NULL && !policy_str_starts(address->text, "unix://") &&
+		 !policy_host_valid(address->text))
 		policy_error(c, address, "address \"%.*s\" is neither an address nor a name",
 			     POLICY_STR(address->text));
 }
 
-enum { RESOLUTION_NONE, RESOLUTION_STATIC, RESOLUTION_DNS, RESOLUTION_DNS_ROUND_ROBIN, RESOLUTION_DYNAMIC_DNS };
+enum {
+	RESOLUTION_NONE,
+	RESOLUTION_STATIC,
+	RESOLUTION_DNS,
+	RESOLUTION_DNS_ROUND_ROBIN,
+	RESOLUTION_DYNAMIC_DNS
+};
 
 static int protocol_known(struct hd_str s)
 {
-	static const char *const words[] = {"HTTP", "HTTPS", "GRPC", "GRPC-WEB", "HTTP2", "MONGO",
-					    "REDIS", "MYSQL", "TLS",  "TCP",	  "UDP",   "HTTP_PROXY"};
+	static const char *const words[] = { "HTTP",  "HTTPS", "GRPC",	"GRPC-WEB",
+					     "HTTP2", "MONGO", "REDIS", "MYSQL",
+					     "TLS",   "TCP",   "UDP",	"HTTP_PROXY" };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
 		if (s.n == strlen(words[i]) && strncasecmp(s.p, words[i], s.n) == 0)
@@ -49,31 +58,38 @@ static void entry_ports(struct policy_check *c, const struct policy_yaml *ports)
 
 		for (const struct policy_yaml *o = ports->first; o != y; o = o->next) {
 			if (hd_str_eq(policy_get_str(o, "name"), name))
-				policy_error(c, policy_get(y, "name"), "port name \"%.*s\" is given twice",
-					     POLICY_STR(name));
+				policy_error(c, policy_get(y, "name"),
+					     "port name \"%.*s\" is given twice", POLICY_STR(name));
 			if (policy_get_int(o, "number", 0) == number)
-				policy_error(c, policy_get(y, "number"), "port %lld is given twice", (long long)number);
+				policy_error(c, policy_get(y, "number"), "port %lld is given twice",
+					     (long long)number);
 		}
 	}
 }
 
-static void entry_addresses(struct policy_check *c, const struct policy_yaml *list, int64_t resolution)
+static void entry_addresses(struct policy_check *c, const struct policy_yaml *list,
+			    int64_t resolution)
 {
 	for (const struct policy_yaml *y = list->first; y != NULL; y = y->next) {
 		const char *slash = strchr(y->text.p, '/');
-		struct hd_str ip = policy_str_copy(c->arena, slash != NULL
-			? (struct hd_str){y->text.p, (uint32_t)(slash - y->text.p)} : y->text);
+		struct hd_str ip = policy_str_copy(
+			c->arena,
+			slash != NULL ? (struct hd_str){ y->text.p, (uint32_t)(slash - y->text.p) }
+				      : y->text);
 		struct hd_ip out;
 		long bits = slash != NULL ? strtol(slash + 1, NULL, 10) : 0;
 
-		if (hd_ip_parse(ip.p, &out) != 0 || bits < 0 || bits > (hd_ip_is_v4(&out) ? 32 : 128))
+		if (hd_ip_parse(ip.p, &out) != 0 || bits < 0 ||
+		    bits > (hd_ip_is_v4(&out) ? 32 : 128))
 			policy_error(c, y, "address \"%.*s\" is no address", POLICY_STR(y->text));
 		else if (slash != NULL && resolution > RESOLUTION_STATIC)
-			policy_error(c, y, "a CIDR address goes only with resolution NONE or STATIC");
+			policy_error(c, y,
+				     "a CIDR address goes only with resolution NONE or STATIC");
 	}
 }
 
-static void entry_endpoints(struct policy_check *c, const struct policy_yaml *map, int64_t resolution)
+static void entry_endpoints(struct policy_check *c, const struct policy_yaml *map,
+			    int64_t resolution)
 {
 	const struct policy_yaml *list = policy_get(map, "endpoints");
 
@@ -83,26 +99,31 @@ static void entry_endpoints(struct policy_check *c, const struct policy_yaml *ma
 		policy_error(c, list, "endpoints do not go together with this resolution");
 	if (count(policy_get(map, "workloadSelector"), "labels") > 0)
 		policy_error(c, list, "endpoints do not go together with workloadSelector");
-	for (const struct policy_yaml *y = list->first; resolution == RESOLUTION_STATIC && y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list->first;
+	     resolution == RESOLUTION_STATIC && y != NULL; y = y->next) {
 		const struct policy_yaml *address = policy_get(y, "address");
 		struct hd_ip ip;
 
 		if (address != NULL && !policy_str_starts(address->text, "unix://") &&
 		    hd_ip_parse(address->text.p, &ip) != 0)
-			policy_error(c, address, "with resolution STATIC an endpoint is an address, not \"%.*s\"",
-				     POLICY_STR(address->text));
+			policy_error(
+				c, address,
+				"with resolution STATIC an endpoint is an address, not \"%.*s\"",
+				POLICY_STR(address->text));
 	}
 }
 
 void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *hosts = policy_get(map, "hosts"), *ports = policy_get(map, "ports");
+	const struct policy_yaml *hosts = policy_get(map, "hosts"),
+				 *ports = policy_get(map, "ports");
 	const struct policy_yaml *addresses = policy_get(map, "addresses");
 	int64_t resolution = policy_get_int(map, "resolution", RESOLUTION_NONE);
 
 	if (hosts == NULL || hosts->n == 0)
 		policy_error(c, map, "a ServiceEntry needs \"hosts\"");
-	for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
+	     y = y->next)
 		if (policy_str_is(y->text, "*") || !policy_host_valid(y->text))
 			policy_error(c, y, "host \"%.*s\" is no host name", POLICY_STR(y->text));
 	if (ports != NULL)
@@ -111,8 +132,10 @@ void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 		entry_addresses(c, addresses, resolution);
 	entry_endpoints(c, map, resolution);
 	if (resolution > RESOLUTION_STATIC)
-		policy_warning(c, policy_get(map, "resolution"), "ServiceEntry.resolution %.*s is known but not yet "
-			       "honoured", POLICY_STR(policy_get(map, "resolution")->text));
+		policy_warning(c, policy_get(map, "resolution"),
+			       "ServiceEntry.resolution %.*s is known but not yet "
+			       "honoured",
+			       POLICY_STR(policy_get(map, "resolution")->text));
 	policy_rule_export_to(c, policy_get(map, "exportTo"), 1);
 }
 
@@ -121,10 +144,18 @@ void policy_rule_gateway_port(struct policy_check *c, struct policy_yaml *map)
 	const struct policy_yaml *protocol = policy_get(map, "protocol");
 
 	if (protocol != NULL && !protocol_known(protocol->text))
-		policy_error(c, protocol, "protocol \"%.*s\" is not known", POLICY_STR(protocol->text));
+		policy_error(c, protocol, "protocol \"%.*s\" is not known",
+			     POLICY_STR(protocol->text));
 }
 
-enum { SERVER_PASSTHROUGH, SERVER_SIMPLE, SERVER_MUTUAL, SERVER_AUTO_PASSTHROUGH, SERVER_ISTIO_MUTUAL, SERVER_OPTIONAL };
+enum {
+	SERVER_PASSTHROUGH,
+	SERVER_SIMPLE,
+	SERVER_MUTUAL,
+	SERVER_AUTO_PASSTHROUGH,
+	SERVER_ISTIO_MUTUAL,
+	SERVER_OPTIONAL
+};
 
 static void server_tls(struct policy_check *c, const struct policy_yaml *tls)
 {
@@ -134,12 +165,15 @@ static void server_tls(struct policy_check *c, const struct policy_yaml *tls)
 	int own = mode == SERVER_SIMPLE || mode == SERVER_MUTUAL || mode == SERVER_OPTIONAL;
 
 	if (own && !named && !listed && (!has(tls, "serverCertificate") || !has(tls, "privateKey")))
-		policy_error(c, tls, "tls needs serverCertificate and privateKey, or credentialName");
-	if ((mode == SERVER_MUTUAL || mode == SERVER_OPTIONAL) && !named && !has(tls, "caCertificates") &&
-	    !has(tls, "caCertCredentialName"))
+		policy_error(c, tls,
+			     "tls needs serverCertificate and privateKey, or credentialName");
+	if ((mode == SERVER_MUTUAL || mode == SERVER_OPTIONAL) && !named &&
+	    !has(tls, "caCertificates") && !has(tls, "caCertCredentialName"))
 		policy_error(c, tls, "tls MUTUAL needs caCertificates, or credentialName");
-	if (mode == SERVER_ISTIO_MUTUAL && (named || has(tls, "serverCertificate") || has(tls, "privateKey")))
-		policy_error(c, tls, "tls ISTIO_MUTUAL uses the mesh's certificates and takes no others");
+	if (mode == SERVER_ISTIO_MUTUAL &&
+	    (named || has(tls, "serverCertificate") || has(tls, "privateKey")))
+		policy_error(c, tls,
+			     "tls ISTIO_MUTUAL uses the mesh's certificates and takes no others");
 }
 
 void policy_rule_server(struct policy_check *c, struct policy_yaml *map)
@@ -150,7 +184,8 @@ void policy_rule_server(struct policy_check *c, struct policy_yaml *map)
 
 	if (hosts == NULL || hosts->n == 0)
 		policy_error(c, map, "a server needs \"hosts\"");
-	for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
+	     y = y->next) {
 		const char *slash = strchr(y->text.p, '/');
 		struct hd_str name = slash != NULL ? policy_str(slash + 1) : y->text;
 
@@ -182,12 +217,14 @@ void policy_rule_sidecar(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *egress = policy_get(map, "egress");
 
-	for (const struct policy_yaml *e = egress != NULL ? egress->first : NULL; e != NULL; e = e->next) {
+	for (const struct policy_yaml *e = egress != NULL ? egress->first : NULL; e != NULL;
+	     e = e->next) {
 		const struct policy_yaml *hosts = policy_get(e, "hosts");
 
 		if (hosts == NULL || hosts->n == 0)
 			policy_error(c, e, "egress needs \"hosts\"");
-		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL; y = y->next)
+		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
+		     y = y->next)
 			if (!egress_host_valid(y->text))
 				policy_error(c, y, "egress host \"%.*s\" must be namespace/host",
 					     POLICY_STR(y->text));

@@ -25,7 +25,8 @@ static void regex_check(struct policy_check *c, const struct policy_yaml *y)
 	const char *why = y != NULL ? policy_regex_refused(y->text, &at) : NULL;
 
 	if (why != NULL)
-		policy_error(c, y, "regex \"%.*s\": %s (at byte %u)", POLICY_STR(y->text), why, at + 1);
+		policy_error(c, y, "regex \"%.*s\": %s (at byte %u)", POLICY_STR(y->text), why,
+			     at + 1);
 }
 
 void policy_rule_string_match(struct policy_check *c, struct policy_yaml *map)
@@ -39,7 +40,8 @@ static void match_names(struct policy_check *c, const struct policy_yaml *map, c
 {
 	const struct policy_yaml *names = policy_get(map, field);
 
-	for (const struct policy_yaml *y = names != NULL ? names->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = names != NULL ? names->first : NULL; y != NULL;
+	     y = y->next)
 		if (y->key.n == 0)
 			policy_error(c, y, "%s has an empty name", field);
 }
@@ -89,8 +91,8 @@ int policy_host_valid(struct hd_str s)
 			label = 0;
 			continue;
 		}
-		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') && ch != '_' &&
-		    (ch != '-' || label == 0))
+		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') &&
+		    ch != '_' && (ch != '-' || label == 0))
 			return 0;
 		if (++label > 63)
 			return 0;
@@ -100,18 +102,22 @@ int policy_host_valid(struct hd_str s)
 
 void policy_rule_destination(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *host = policy_get(map, "host"), *subset = policy_get(map, "subset");
+	const struct policy_yaml *host = policy_get(map, "host"),
+				 *subset = policy_get(map, "subset");
 
 	if (host != NULL && (!policy_host_valid(host->text) || policy_str_has(host->text, '*')))
-		policy_error(c, host, "destination host \"%.*s\" is no host name", POLICY_STR(host->text));
+		policy_error(c, host, "destination host \"%.*s\" is no host name",
+			     POLICY_STR(host->text));
 	if (subset != NULL && subset->text.n > 0 && !policy_label_valid(subset->text))
-		policy_error(c, subset, "subset \"%.*s\" is no DNS label", POLICY_STR(subset->text));
+		policy_error(c, subset, "subset \"%.*s\" is no DNS label",
+			     POLICY_STR(subset->text));
 }
 
 void policy_rule_rewrite(struct policy_check *c, struct policy_yaml *map)
 {
 	if (has(map, "uri") && has(map, "uriRegexRewrite"))
-		policy_error(c, policy_get(map, "uriRegexRewrite"), "rewrite takes either uri or uriRegexRewrite");
+		policy_error(c, policy_get(map, "uriRegexRewrite"),
+			     "rewrite takes either uri or uriRegexRewrite");
 	if (!has(map, "uri") && !has(map, "uriRegexRewrite") && !has(map, "authority"))
 		policy_error(c, map, "rewrite needs uri, uriRegexRewrite or authority");
 	regex_check(c, policy_get(policy_get(map, "uriRegexRewrite"), "match"));
@@ -128,7 +134,8 @@ void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
 		policy_error(c, map, "redirect takes either port or derivePort");
 	if (code != 0 && code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
 		policy_error(c, policy_get(map, "redirectCode"),
-			     "redirectCode is %lld, but must be 301, 302, 303, 307 or 308", (long long)code);
+			     "redirectCode is %lld, but must be 301, 302, 303, 307 or 308",
+			     (long long)code);
 	if (scheme.n > 0 && !policy_str_is(scheme, "http") && !policy_str_is(scheme, "https"))
 		policy_error(c, policy_get(map, "scheme"), "redirect scheme must be http or https");
 }
@@ -139,24 +146,37 @@ void policy_rule_direct_response(struct policy_check *c, struct policy_yaml *map
 
 	if (has(body, "string") && has(body, "bytes"))
 		policy_error(c, body, "body takes either string or bytes");
-	if (policy_get_str(body, "string").n > BODY_MAX || policy_get_str(body, "bytes").n > BODY_MAX)
+	if (policy_get_str(body, "string").n > BODY_MAX ||
+	    policy_get_str(body, "bytes").n > BODY_MAX)
 		policy_error(c, body, "body is larger than 1 MiB");
 }
 
 static int retry_word(struct hd_str w)
 {
-	static const char *const words[] = {"5xx", "gateway-error", "reset", "reset-before-request", "connect-failure",
-					    "retriable-4xx", "refused-stream", "retriable-status-codes",
-					    "retriable-headers", "envoy-ratelimited", "http3-post-connect-failure",
-					    "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
-					    "unavailable"};
+	static const char *const words[] = { "5xx",
+					     "gateway-error",
+					     "reset",
+					     "reset-before-request",
+					     "connect-failure",
+					     "retriable-4xx",
+					     "refused-stream",
+					     "retriable-status-codes",
+					     "retriable-headers",
+					     "envoy-ratelimited",
+					     "http3-post-connect-failure",
+					     "cancelled",
+					     "deadline-exceeded",
+					     "internal",
+					     "resource-exhausted",
+					     "unavailable" };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
 		if (policy_str_is(w, words[i]))
 			return 1;
 	if (w.n != 3)
 		return 0;
-	return w.p[0] >= '1' && w.p[0] <= '5' && w.p[1] >= '0' && w.p[1] <= '9' && w.p[2] >= '0' && w.p[2] <= '9';
+	return w.p[0] >= '1' && w.p[0] <= '5' && w.p[1] >= '0' && w.p[1] <= '9' && w.p[2] >= '0' &&
+	       w.p[2] <= '9';
 }
 
 void policy_rule_retries(struct policy_check *c, struct policy_yaml *map)
@@ -164,8 +184,11 @@ void policy_rule_retries(struct policy_check *c, struct policy_yaml *map)
 	const struct policy_yaml *on = policy_get(map, "retryOn");
 	const char *p = on != NULL ? on->text.p : "", *end = p + (on != NULL ? on->text.n : 0);
 
-	if (policy_get_int(map, "attempts", 1) == 0 && (has(map, "perTryTimeout") || has(map, "retryOn")))
-		policy_warning(c, map, "attempts 0 switches retries off: perTryTimeout and retryOn have no effect");
+	if (policy_get_int(map, "attempts", 1) == 0 &&
+	    (has(map, "perTryTimeout") || has(map, "retryOn")))
+		policy_warning(
+			c, map,
+			"attempts 0 switches retries off: perTryTimeout and retryOn have no effect");
 	while (p < end) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		const char *stop = comma != NULL ? comma : end;
@@ -173,7 +196,7 @@ void policy_rule_retries(struct policy_check *c, struct policy_yaml *map)
 
 		while (p < stop && *p == ' ')
 			p++;
-		w = (struct hd_str){p, (uint32_t)(stop - p)};
+		w = (struct hd_str){ p, (uint32_t)(stop - p) };
 		while (w.n > 0 && w.p[w.n - 1] == ' ')
 			w.n--;
 		if (!retry_word(w))
@@ -185,7 +208,8 @@ void policy_rule_retries(struct policy_check *c, struct policy_yaml *map)
 void policy_rule_delay(struct policy_check *c, struct policy_yaml *map)
 {
 	if (has(map, "exponentialDelay"))
-		policy_error(c, policy_get(map, "exponentialDelay"), "exponentialDelay is not supported by Istio");
+		policy_error(c, policy_get(map, "exponentialDelay"),
+			     "exponentialDelay is not supported by Istio");
 	else if (!has(map, "fixedDelay"))
 		policy_error(c, map, "delay needs fixedDelay");
 }
@@ -193,7 +217,8 @@ void policy_rule_delay(struct policy_check *c, struct policy_yaml *map)
 void policy_rule_abort(struct policy_check *c, struct policy_yaml *map)
 {
 	if (has(map, "http2Error"))
-		policy_error(c, policy_get(map, "http2Error"), "http2Error is not supported by Istio");
+		policy_error(c, policy_get(map, "http2Error"),
+			     "http2Error is not supported by Istio");
 	if (has(map, "httpStatus") + has(map, "grpcStatus") + has(map, "http2Error") != 1)
 		policy_error(c, map, "abort needs one of httpStatus and grpcStatus");
 }
@@ -203,7 +228,8 @@ static int name_is(struct hd_str s, const char *word)
 	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
 }
 
-static void header_name(struct policy_check *c, const struct policy_yaml *y, struct hd_str name, int host_allowed)
+static void header_name(struct policy_check *c, const struct policy_yaml *y, struct hd_str name,
+			int host_allowed)
 {
 	int host = name_is(name, "host") || name_is(name, ":authority");
 
@@ -215,16 +241,18 @@ static void header_name(struct policy_check *c, const struct policy_yaml *y, str
 
 static void header_operations(struct policy_check *c, const struct policy_yaml *map, int request)
 {
-	static const char *const maps[] = {"set", "add"};
+	static const char *const maps[] = { "set", "add" };
 	const struct policy_yaml *removed = policy_get(map, "remove");
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(maps); i++) {
 		const struct policy_yaml *m = policy_get(map, maps[i]);
 
-		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL; y = y->next)
+		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL;
+		     y = y->next)
 			header_name(c, y, y->key, request);
 	}
-	for (const struct policy_yaml *y = removed != NULL ? removed->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = removed != NULL ? removed->first : NULL; y != NULL;
+	     y = y->next)
 		header_name(c, y, y->text, 0);
 }
 
@@ -254,11 +282,13 @@ static void route_actions(struct policy_check *c, const struct policy_yaml *map)
 	int forwarding = has(map, "rewrite") || has(map, "fault");
 
 	if (has(map, "delegate") && (count(map, "route") > 0 || has(map, "redirect")))
-		policy_error(c, policy_get(map, "delegate"), "delegate does not go together with route or redirect");
+		policy_error(c, policy_get(map, "delegate"),
+			     "delegate does not go together with route or redirect");
 	else if (!has(map, "delegate") && actions == 0)
 		policy_error(c, map, "an http rule needs route, redirect or directResponse");
 	else if (actions > 1)
-		policy_error(c, map, "an http rule takes only one of route, redirect and directResponse");
+		policy_error(c, map,
+			     "an http rule takes only one of route, redirect and directResponse");
 	else if (count(map, "route") == 0 && !has(map, "delegate") && forwarding)
 		policy_error(c, map, "rewrite and fault go only with route");
 }
@@ -278,18 +308,21 @@ static void route_weights(struct policy_check *c, const struct policy_yaml *rout
 
 void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *route = policy_get(map, "route"), *timeout = policy_get(map, "timeout");
+	const struct policy_yaml *route = policy_get(map, "route"),
+				 *timeout = policy_get(map, "timeout");
 	const struct policy_yaml *host = host_header_set(policy_get(map, "headers"));
 
 	route_actions(c, map);
 	if (route != NULL)
 		route_weights(c, route);
 	if (has(map, "mirror") && has(map, "mirrors"))
-		policy_error(c, policy_get(map, "mirrors"), "mirror and mirrors do not go together");
+		policy_error(c, policy_get(map, "mirrors"),
+			     "mirror and mirrors do not go together");
 	if (host != NULL && has(policy_get(map, "rewrite"), "authority"))
 		policy_error(c, host, "rewrite.authority and a Host header set do not go together");
 	if (timeout != NULL && timeout->i == 0)
-		policy_warning(c, timeout, "timeout 0s means no timeout here; Istio's validation refuses it");
+		policy_warning(c, timeout,
+			       "timeout 0s means no timeout here; Istio's validation refuses it");
 }
 
 /* *.a contains x.a and *.x.a. */
@@ -299,7 +332,8 @@ static int host_inside(struct hd_str inner, struct hd_str outer)
 		return 1;
 	if (!policy_str_starts(outer, "*."))
 		return hd_str_eq(inner, outer);
-	return inner.n > outer.n - 1 && policy_str_ends(inner, (struct hd_str){outer.p + 1, outer.n - 1});
+	return inner.n > outer.n - 1 &&
+	       policy_str_ends(inner, (struct hd_str){ outer.p + 1, outer.n - 1 });
 }
 
 void policy_rule_tls_route(struct policy_check *c, struct policy_yaml *map)
@@ -327,23 +361,30 @@ void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *lis
 		if (none && !tilde)
 			policy_error(c, y, "exportTo does not take \"~\" here");
 		else if (!all && !own && !none && !policy_label_valid(y->text))
-			policy_error(c, y, "exportTo \"%.*s\" is no namespace", POLICY_STR(y->text));
+			policy_error(c, y, "exportTo \"%.*s\" is no namespace",
+				     POLICY_STR(y->text));
 		else if ((all || none) && n > 1)
 			policy_error(c, y, "exportTo \"%.*s\" stands alone", POLICY_STR(y->text));
 	}
 }
 
-static void sni_hosts(struct policy_check *c, const struct policy_yaml *hosts, const struct policy_yaml *tls)
+static void sni_hosts(struct policy_check *c, const struct policy_yaml *hosts,
+		      const struct policy_yaml *tls)
 {
-	for (const struct policy_yaml *rule = tls != NULL ? tls->first : NULL; rule != NULL; rule = rule->next)
-		for (const struct policy_yaml *m = policy_get(rule, "match")->first; m != NULL; m = m->next)
-			for (const struct policy_yaml *s = policy_get(m, "sniHosts")->first; s != NULL; s = s->next) {
+	for (const struct policy_yaml *rule = tls != NULL ? tls->first : NULL; rule != NULL;
+	     rule = rule->next)
+		for (const struct policy_yaml *m = policy_get(rule, "match")->first; m != NULL;
+		     m = m->next)
+			for (const struct policy_yaml *s = policy_get(m, "sniHosts")->first;
+			     s != NULL; s = s->next) {
 				int inside = 0;
 
-				for (const struct policy_yaml *h = hosts->first; h != NULL; h = h->next)
+				for (const struct policy_yaml *h = hosts->first; h != NULL;
+				     h = h->next)
 					inside |= host_inside(s->text, h->text);
 				if (!inside)
-					policy_error(c, s, "sniHosts \"%.*s\" is not among the hosts",
+					policy_error(c, s,
+						     "sniHosts \"%.*s\" is not among the hosts",
 						     POLICY_STR(s->text));
 			}
 }
@@ -363,8 +404,8 @@ static void hosts_check(struct policy_check *c, const struct policy_yaml *hosts,
 			continue;
 		for (const struct policy_yaml *o = hosts->first; k < seen; o = o->next, k++)
 			if (host_inside(y->text, o->text) || host_inside(o->text, y->text)) {
-				policy_error(c, y, "host \"%.*s\" overlaps \"%.*s\"", POLICY_STR(y->text),
-					     POLICY_STR(o->text));
+				policy_error(c, y, "host \"%.*s\" overlaps \"%.*s\"",
+					     POLICY_STR(y->text), POLICY_STR(o->text));
 				break;
 			}
 	}
@@ -375,13 +416,15 @@ static void delegate_check(struct policy_check *c, const struct policy_yaml *map
 	if (count(map, "gateways") > 0)
 		policy_error(c, map, "a VirtualService with gateways needs hosts");
 	if (count(map, "tls") > 0 || count(map, "tcp") > 0)
-		policy_error(c, map, "a VirtualService without hosts (a delegate) takes no tls and tcp");
+		policy_error(c, map,
+			     "a VirtualService without hosts (a delegate) takes no tls and tcp");
 }
 
 void policy_rule_virtual_service(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const misplaced[] = {"retries", "timeout"};
-	const struct policy_yaml *hosts = policy_get(map, "hosts"), *gateways = policy_get(map, "gateways");
+	static const char *const misplaced[] = { "retries", "timeout" };
+	const struct policy_yaml *hosts = policy_get(map, "hosts"),
+				 *gateways = policy_get(map, "gateways");
 	int mesh = gateways == NULL || gateways->n == 0;
 
 	for (const struct policy_yaml *y = mesh ? NULL : gateways->first; y != NULL; y = y->next)
@@ -404,7 +447,10 @@ void policy_rule_virtual_service(struct policy_check *c, struct policy_yaml *map
 		at = *y;
 		at.line = y->key_line;
 		at.col = y->key_col;
-		policy_warning(c, &at, "%s belongs into http[]: taken for every route that has none of its own "
-				       "(Istio would ignore it)", misplaced[i]);
+		policy_warning(
+			c, &at,
+			"%s belongs into http[]: taken for every route that has none of its own "
+			"(Istio would ignore it)",
+			misplaced[i]);
 	}
 }

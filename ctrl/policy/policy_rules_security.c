@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The security kinds: what Istio's validation refuses, and what is refused because it is not enforced yet. */
+/* The security kinds: what Istio's validation refuses, and what is refused because it is not
+ * enforced yet. */
 #include <stdlib.h>
 
 #include "policy_rules.h"
@@ -32,23 +33,28 @@ void policy_rule_peer_authentication(struct policy_check *c, struct policy_yaml 
 		long port = strtol(y->key.p, &end, 10);
 
 		if (*end != '\0' || port < 1 || port > 65535)
-			policy_error(c, y, "portLevelMtls: \"%.*s\" is no port", POLICY_STR(y->key));
+			policy_error(c, y, "portLevelMtls: \"%.*s\" is no port",
+				     POLICY_STR(y->key));
 	}
 }
 
 static void values_filled(struct policy_check *c, const struct policy_yaml *map)
 {
 	for (const struct policy_yaml *f = map->first; f != NULL; f = f->next)
-		for (const struct policy_yaml *y = f->type == POLICY_YAML_LIST ? f->first : NULL; y != NULL;
-		     y = y->next)
+		for (const struct policy_yaml *y = f->type == POLICY_YAML_LIST ? f->first : NULL;
+		     y != NULL; y = y->next)
 			if (y->type == POLICY_YAML_SCALAR && y->text.n == 0)
-				policy_error(c, y, "%s has an empty value", f->field != NULL ? f->field->name : "a list");
+				policy_error(c, y, "%s has an empty value",
+					     f->field != NULL ? f->field->name : "a list");
 }
 
 static int cidr_valid(struct policy_check *c, struct hd_str s)
 {
 	const char *slash = memchr(s.p, '/', s.n);
-	struct hd_str ip = slash != NULL ? policy_str_copy(c->arena, (struct hd_str){s.p, (uint32_t)(slash - s.p)}) : s;
+	struct hd_str ip =
+		slash != NULL
+			? policy_str_copy(c->arena, (struct hd_str){ s.p, (uint32_t)(slash - s.p) })
+			: s;
 	struct hd_ip out;
 	char *end;
 	long bits;
@@ -58,18 +64,21 @@ static int cidr_valid(struct policy_check *c, struct hd_str s)
 	if (slash == NULL)
 		return 1;
 	bits = strtol(slash + 1, &end, 10);
-	return slash[1] >= '0' && slash[1] <= '9' && *end == '\0' && bits <= (hd_ip_is_v4(&out) ? 32 : 128);
+	return slash[1] >= '0' && slash[1] <= '9' && *end == '\0' &&
+	       bits <= (hd_ip_is_v4(&out) ? 32 : 128);
 }
 
 static void blocks_check(struct policy_check *c, const struct policy_yaml *list)
 {
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next)
 		if (y->text.n > 0 && !cidr_valid(c, y->text))
 			policy_error(c, y, "%s: \"%.*s\" is neither an address nor a CIDR block",
 				     list->field->name, POLICY_STR(y->text));
 }
 
-/* An empty list is a mistake, a map with nothing but unknown fields was warned about and fails closed. */
+/* An empty list is a mistake, a map with nothing but unknown fields was warned about and fails
+ * closed. */
 static void not_empty(struct policy_check *c, const struct policy_yaml *map, const char *what)
 {
 	int any = map->n > 0;
@@ -85,26 +94,30 @@ static void not_empty(struct policy_check *c, const struct policy_yaml *map, con
 
 void policy_rule_authz_source(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const blocks[] = {"ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"};
+	static const char *const blocks[] = { "ipBlocks", "notIpBlocks", "remoteIpBlocks",
+					      "notRemoteIpBlocks" };
 	int accounts = has(map, "serviceAccounts") || has(map, "notServiceAccounts");
 
 	not_empty(c, map, "source");
 	values_filled(c, map);
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(blocks); i++)
 		blocks_check(c, policy_get(map, blocks[i]));
-	if (accounts && (has(map, "principals") || has(map, "notPrincipals") || has(map, "namespaces") ||
-			 has(map, "notNamespaces")))
-		policy_error(c, map, "serviceAccounts does not go together with principals or namespaces");
+	if (accounts && (has(map, "principals") || has(map, "notPrincipals") ||
+			 has(map, "namespaces") || has(map, "notNamespaces")))
+		policy_error(c, map,
+			     "serviceAccounts does not go together with principals or namespaces");
 }
 
 static void ports_check(struct policy_check *c, const struct policy_yaml *list)
 {
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		char *end;
 		long port = strtol(y->text.p, &end, 10);
 
 		if (*end != '\0' || port < 1 || port > 65535)
-			policy_error(c, y, "%s: \"%.*s\" is no port", list->field->name, POLICY_STR(y->text));
+			policy_error(c, y, "%s: \"%.*s\" is no port", list->field->name,
+				     POLICY_STR(y->text));
 	}
 }
 
@@ -118,7 +131,8 @@ static const char *template_wrong(struct hd_str s)
 
 		if (s.p[i] == '*')
 			return templates > 0 || memchr(s.p, '{', s.n) != NULL
-				       ? "a template does not go together with a plain *" : NULL;
+				       ? "a template does not go together with a plain *"
+				       : NULL;
 		if (s.p[i] == '}')
 			return "a } without {";
 		if (s.p[i] != '{')
@@ -139,11 +153,13 @@ static const char *template_wrong(struct hd_str s)
 
 static void paths_check(struct policy_check *c, const struct policy_yaml *list)
 {
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL; y = y->next) {
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
 		const char *why = template_wrong(y->text);
 
 		if (why != NULL)
-			policy_error(c, y, "%s: \"%.*s\": %s", list->field->name, POLICY_STR(y->text), why);
+			policy_error(c, y, "%s: \"%.*s\": %s", list->field->name,
+				     POLICY_STR(y->text), why);
 	}
 }
 
@@ -157,12 +173,20 @@ void policy_rule_authz_operation(struct policy_check *c, struct policy_yaml *map
 	paths_check(c, policy_get(map, "notPaths"));
 }
 
-static const char *const when_keys[] = {"source.ip", "remote.ip", "source.namespace", "source.serviceAccount",
-					"source.trustDomain", "source.principal", "request.auth.principal",
-					"request.auth.audiences", "request.auth.presenter", "destination.ip",
-					"destination.port", "connection.sni"};
-static const char *const when_prefixes[] = {"request.headers[", "request.auth.claims[",
-					    "experimental.envoy.filters."};
+static const char *const when_keys[] = { "source.ip",
+					 "remote.ip",
+					 "source.namespace",
+					 "source.serviceAccount",
+					 "source.trustDomain",
+					 "source.principal",
+					 "request.auth.principal",
+					 "request.auth.audiences",
+					 "request.auth.presenter",
+					 "destination.ip",
+					 "destination.port",
+					 "connection.sni" };
+static const char *const when_prefixes[] = { "request.headers[", "request.auth.claims[",
+					     "experimental.envoy.filters." };
 
 static int when_key_known(struct hd_str key)
 {
@@ -171,7 +195,8 @@ static int when_key_known(struct hd_str key)
 			return 1;
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(when_prefixes); i++)
 		if (policy_str_starts(key, when_prefixes[i]))
-			return key.n > strlen(when_prefixes[i]) + 1 && (i == 2 || key.p[key.n - 1] == ']');
+			return key.n > strlen(when_prefixes[i]) + 1 &&
+			       (i == 2 || key.p[key.n - 1] == ']');
 	return 0;
 }
 
@@ -184,8 +209,9 @@ void policy_rule_authz_condition(struct policy_check *c, struct policy_yaml *map
 		return;
 	if (!when_key_known(key->text)) {
 		near = policy_nearest(key->text, when_keys, HD_ARRAY_SIZE(when_keys));
-		policy_error(c, key, "when does not know the key \"%.*s\"%s%s%s", POLICY_STR(key->text),
-			     near != NULL ? ": did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+		policy_error(c, key, "when does not know the key \"%.*s\"%s%s%s",
+			     POLICY_STR(key->text), near != NULL ? ": did you mean " : "",
+			     near != NULL ? near : "", near != NULL ? "?" : "");
 	}
 	if (count(map, "values") + count(map, "notValues") == 0)
 		policy_error(c, map, "when needs values or notValues");
@@ -204,33 +230,41 @@ void policy_rule_authz_condition(struct policy_check *c, struct policy_yaml *map
 /* CUSTOM runs before identities are known to the filter chain. */
 static void custom_rule(struct policy_check *c, const struct policy_yaml *rule)
 {
-	static const char *const identities[] = {"principals",	      "notPrincipals",	      "namespaces",
-						 "notNamespaces",     "serviceAccounts",      "notServiceAccounts",
-						 "trustDomains",      "notTrustDomains",      "requestPrincipals",
-						 "notRequestPrincipals"};
+	static const char *const identities[] = { "principals",	       "notPrincipals",
+						  "namespaces",	       "notNamespaces",
+						  "serviceAccounts",   "notServiceAccounts",
+						  "trustDomains",      "notTrustDomains",
+						  "requestPrincipals", "notRequestPrincipals" };
 	const struct policy_yaml *from = policy_get(rule, "from"), *when = policy_get(rule, "when");
 
-	for (const struct policy_yaml *f = from != NULL ? from->first : NULL; f != NULL; f = f->next)
+	for (const struct policy_yaml *f = from != NULL ? from->first : NULL; f != NULL;
+	     f = f->next)
 		for (uint32_t i = 0; i < HD_ARRAY_SIZE(identities); i++) {
-			const struct policy_yaml *y = policy_get(policy_get(f, "source"), identities[i]);
+			const struct policy_yaml *y =
+				policy_get(policy_get(f, "source"), identities[i]);
 
 			if (y != NULL)
-				policy_error(c, y, "%s does not go together with action CUSTOM", identities[i]);
+				policy_error(c, y, "%s does not go together with action CUSTOM",
+					     identities[i]);
 		}
-	for (const struct policy_yaml *w = when != NULL ? when->first : NULL; w != NULL; w = w->next) {
+	for (const struct policy_yaml *w = when != NULL ? when->first : NULL; w != NULL;
+	     w = w->next) {
 		struct hd_str key = policy_get_str(w, "key");
 
-		if (policy_str_starts(key, "request.auth.") || policy_str_is(key, "source.namespace") ||
-		    policy_str_is(key, "source.principal") || policy_str_is(key, "source.serviceAccount") ||
+		if (policy_str_starts(key, "request.auth.") ||
+		    policy_str_is(key, "source.namespace") ||
+		    policy_str_is(key, "source.principal") ||
+		    policy_str_is(key, "source.serviceAccount") ||
 		    policy_str_is(key, "source.trustDomain"))
-			policy_error(c, policy_get(w, "key"), "%.*s does not go together with action CUSTOM",
+			policy_error(c, policy_get(w, "key"),
+				     "%.*s does not go together with action CUSTOM",
 				     POLICY_STR(key));
 	}
 }
 
 static void rule_lists(struct policy_check *c, const struct policy_yaml *rule)
 {
-	static const char *const lists[] = {"from", "to", "when"};
+	static const char *const lists[] = { "from", "to", "when" };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(lists); i++) {
 		const struct policy_yaml *y = policy_get(rule, lists[i]);
@@ -249,7 +283,8 @@ void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml
 	if (action == ACTION_CUSTOM && policy_get_str(policy_get(map, "provider"), "name").n == 0)
 		policy_error(c, map, "action CUSTOM needs provider.name");
 	if (action != ACTION_CUSTOM && has(map, "provider"))
-		policy_error(c, policy_get(map, "provider"), "provider goes only with action CUSTOM");
+		policy_error(c, policy_get(map, "provider"),
+			     "provider goes only with action CUSTOM");
 	if ((action == ACTION_DENY || action == ACTION_CUSTOM) && n == 0)
 		policy_error(c, map, "action %s needs rules: without them it does nothing",
 			     action == ACTION_DENY ? "DENY" : "CUSTOM");
@@ -264,13 +299,17 @@ void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml
 
 void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *uri = policy_get(map, "jwksUri"), *audiences = policy_get(map, "audiences");
+	const struct policy_yaml *uri = policy_get(map, "jwksUri"),
+				 *audiences = policy_get(map, "audiences");
 
-	if (uri != NULL && !policy_str_starts(uri->text, "http://") && !policy_str_starts(uri->text, "https://"))
-		policy_error(c, uri, "jwksUri \"%.*s\" is no http or https URL", POLICY_STR(uri->text));
+	if (uri != NULL && !policy_str_starts(uri->text, "http://") &&
+	    !policy_str_starts(uri->text, "https://"))
+		policy_error(c, uri, "jwksUri \"%.*s\" is no http or https URL",
+			     POLICY_STR(uri->text));
 	if (uri != NULL && has(map, "jwks"))
 		policy_error(c, uri, "jwksUri and jwks do not go together");
-	for (const struct policy_yaml *y = audiences != NULL ? audiences->first : NULL; y != NULL; y = y->next)
+	for (const struct policy_yaml *y = audiences != NULL ? audiences->first : NULL; y != NULL;
+	     y = y->next)
 		if (y->text.n == 0)
 			policy_error(c, y, "audiences has an empty value");
 }

@@ -11,7 +11,7 @@ static int has(const struct policy_yaml *map, const char *name)
 
 void policy_rule_load_balancer(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const words[] = {"UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH"};
+	static const char *const words[] = { "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH" };
 	const struct policy_yaml *simple = policy_get(map, "simple");
 
 	if (simple != NULL && has(map, "consistentHash"))
@@ -19,7 +19,8 @@ void policy_rule_load_balancer(struct policy_check *c, struct policy_yaml *map)
 	if (has(map, "warmup") && has(map, "warmupDurationSecs"))
 		policy_error(c, map, "loadBalancer takes either warmup or warmupDurationSecs");
 	if (simple != NULL && simple->i == 3)
-		policy_warning(c, simple, "loadBalancer.simple %s is known but not yet honoured", words[simple->i]);
+		policy_warning(c, simple, "loadBalancer.simple %s is known but not yet honoured",
+			       words[simple->i]);
 }
 
 static int prime(int64_t n)
@@ -38,7 +39,8 @@ void policy_rule_maglev(struct policy_check *c, struct policy_yaml *map)
 	int64_t n = size != NULL ? size->i : 0;
 
 	if (n <= 0 || n >= TABLE_MAX || !prime(n))
-		policy_error(c, size != NULL ? size : map, "maglev.tableSize must be a prime below %d", TABLE_MAX);
+		policy_error(c, size != NULL ? size : map,
+			     "maglev.tableSize must be a prime below %d", TABLE_MAX);
 }
 
 void policy_rule_warmup(struct policy_check *c, struct policy_yaml *map)
@@ -55,10 +57,12 @@ static void distribute_check(struct policy_check *c, const struct policy_yaml *l
 		const struct policy_yaml *to = policy_get(d, "to");
 		int64_t sum = 0;
 
-		for (const struct policy_yaml *y = to != NULL ? to->first : NULL; y != NULL; y = y->next)
+		for (const struct policy_yaml *y = to != NULL ? to->first : NULL; y != NULL;
+		     y = y->next)
 			sum += y->i;
 		if (sum != 100)
-			policy_error(c, to != NULL ? to : d, "the weights of distribute add up to %lld, not 100",
+			policy_error(c, to != NULL ? to : d,
+				     "the weights of distribute add up to %lld, not 100",
 				     (long long)sum);
 	}
 }
@@ -70,15 +74,16 @@ static void failover_check(struct policy_check *c, const struct policy_yaml *lis
 
 		if (hd_str_eq(from, to))
 			policy_error(c, f, "failover from and to are the same region");
-		else if (policy_str_has(from, '/') || policy_str_has(to, '/') || policy_str_has(from, '*') ||
-			 policy_str_has(to, '*'))
+		else if (policy_str_has(from, '/') || policy_str_has(to, '/') ||
+			 policy_str_has(from, '*') || policy_str_has(to, '*'))
 			policy_error(c, f, "failover takes names of regions only");
 	}
 }
 
 void policy_rule_locality(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *distribute = policy_get(map, "distribute"), *failover = policy_get(map, "failover");
+	const struct policy_yaml *distribute = policy_get(map, "distribute"),
+				 *failover = policy_get(map, "failover");
 	int d = distribute != NULL && distribute->n > 0, f = failover != NULL && failover->n > 0;
 
 	if (d && (f || has(map, "failoverPriority")))
@@ -91,7 +96,8 @@ void policy_rule_locality(struct policy_check *c, struct policy_yaml *map)
 
 void policy_rule_pool_http(struct policy_check *c, struct policy_yaml *map)
 {
-	if (policy_get_int(map, "h2UpgradePolicy", 0) == 2 && policy_get_int(map, "useClientProtocol", 0) != 0)
+	if (policy_get_int(map, "h2UpgradePolicy", 0) == 2 &&
+	    policy_get_int(map, "useClientProtocol", 0) != 0)
 		policy_error(c, policy_get(map, "useClientProtocol"),
 			     "useClientProtocol does not go together with h2UpgradePolicy UPGRADE");
 }
@@ -101,10 +107,13 @@ void policy_rule_outlier(struct policy_check *c, struct policy_yaml *map)
 	const struct policy_yaml *local = policy_get(map, "consecutiveLocalOriginFailures");
 	const struct policy_yaml *old = policy_get(map, "consecutiveErrors");
 
-	if (local != NULL && local->i > 0 && policy_get_int(map, "splitExternalLocalOriginErrors", 0) == 0)
-		policy_error(c, local, "consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors");
+	if (local != NULL && local->i > 0 &&
+	    policy_get_int(map, "splitExternalLocalOriginErrors", 0) == 0)
+		policy_error(c, local,
+			     "consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors");
 	if (old != NULL)
-		policy_warning(c, old, "consecutiveErrors has no effect: it is consecutive5xxErrors today");
+		policy_warning(c, old,
+			       "consecutiveErrors has no effect: it is consecutive5xxErrors today");
 }
 
 enum { TLS_DISABLE, TLS_SIMPLE, TLS_MUTUAL, TLS_ISTIO_MUTUAL };
@@ -112,29 +121,39 @@ enum { TLS_DISABLE, TLS_SIMPLE, TLS_MUTUAL, TLS_ISTIO_MUTUAL };
 void policy_rule_client_tls(struct policy_check *c, struct policy_yaml *map)
 {
 	int64_t mode = policy_get_int(map, "mode", TLS_DISABLE);
-	int files = has(map, "clientCertificate") || has(map, "privateKey") || has(map, "caCertificates");
+	int files = has(map, "clientCertificate") || has(map, "privateKey") ||
+		    has(map, "caCertificates");
 
 	if (mode == TLS_MUTUAL && !has(map, "credentialName") &&
-	    (policy_get_str(map, "clientCertificate").n == 0 || policy_get_str(map, "privateKey").n == 0))
-		policy_error(c, map, "tls MUTUAL needs clientCertificate and privateKey, or credentialName");
+	    (policy_get_str(map, "clientCertificate").n == 0 ||
+	     policy_get_str(map, "privateKey").n == 0))
+		policy_error(
+			c, map,
+			"tls MUTUAL needs clientCertificate and privateKey, or credentialName");
 	if (mode != TLS_ISTIO_MUTUAL && has(map, "credentialName") && files)
 		policy_error(c, map, "tls takes either credentialName or files");
 	if (mode == TLS_ISTIO_MUTUAL && files)
-		policy_warning(c, map, "tls ISTIO_MUTUAL uses the mesh's certificates: the files have no effect");
+		policy_warning(
+			c, map,
+			"tls ISTIO_MUTUAL uses the mesh's certificates: the files have no effect");
 }
 
 void policy_rule_tunnel(struct policy_check *c, struct policy_yaml *map)
 {
 	struct hd_str protocol = policy_get_str(map, "protocol");
 
-	if (protocol.n > 0 && !policy_str_is(protocol, "CONNECT") && !policy_str_is(protocol, "POST"))
-		policy_error(c, policy_get(map, "protocol"), "tunnel.protocol must be CONNECT or POST");
+	if (protocol.n > 0 && !policy_str_is(protocol, "CONNECT") &&
+	    !policy_str_is(protocol, "POST"))
+		policy_error(c, policy_get(map, "protocol"),
+			     "tunnel.protocol must be CONNECT or POST");
 }
 
 void policy_rule_traffic_policy(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const blocks[] = {"loadBalancer",	  "connectionPool", "outlierDetection", "tls",
-					     "portLevelSettings", "tunnel",	    "proxyProtocol",	"retryBudget"};
+	static const char *const blocks[] = { "loadBalancer",	   "connectionPool",
+					      "outlierDetection",  "tls",
+					      "portLevelSettings", "tunnel",
+					      "proxyProtocol",	   "retryBudget" };
 	int any = 0;
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(blocks); i++)
@@ -150,7 +169,8 @@ void policy_rule_subset(struct policy_check *c, struct policy_yaml *map)
 	const struct policy_yaml *name = policy_get(map, "name");
 
 	if (name != NULL && !policy_label_valid(name->text))
-		policy_error(c, name, "subset name \"%.*s\" is no DNS label", POLICY_STR(name->text));
+		policy_error(c, name, "subset name \"%.*s\" is no DNS label",
+			     POLICY_STR(name->text));
 }
 
 void policy_rule_destination_rule(struct policy_check *c, struct policy_yaml *map)

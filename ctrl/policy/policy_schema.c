@@ -9,7 +9,8 @@
 
 #define WORD_MAX 64
 
-static void check_value(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y);
+static void check_value(struct policy_check *c, const struct policy_field *f,
+			struct policy_yaml *y);
 
 uint32_t policy_line(const struct policy_yaml *y)
 {
@@ -35,24 +36,32 @@ void policy_warning(struct policy_check *c, const struct policy_yaml *y, const c
 	va_list ap;
 
 	va_start(ap, format);
-	policy_diag_add(c->diags, POLICY_WARNING, c->file, policy_line(y), policy_col(y), format, ap);
+	policy_diag_add(c->diags, POLICY_WARNING, c->file, policy_line(y), policy_col(y), format,
+			ap);
 	va_end(ap);
 }
 
 void policy_unenforced(struct policy_check *c, const struct policy_yaml *y, const char *what)
 {
 	if (c->allow_unenforced)
-		policy_warning(c, y, "%s is not enforced yet: loaded because unenforced security is allowed", what);
+		policy_warning(
+			c, y,
+			"%s is not enforced yet: loaded because unenforced security is allowed",
+			what);
 	else
-		policy_error(c, y, "%s is not enforced yet: refused, since traffic would pass unprotected "
-				   "(--allow-unenforced loads it all the same)", what);
+		policy_error(
+			c, y,
+			"%s is not enforced yet: refused, since traffic would pass unprotected "
+			"(--allow-unenforced loads it all the same)",
+			what);
 }
 
-static void key_diag(struct policy_check *c, enum policy_severity severity, const struct policy_yaml *y,
-		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void key_diag(struct policy_check *c, enum policy_severity severity,
+		     const struct policy_yaml *y, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
-static void key_diag(struct policy_check *c, enum policy_severity severity, const struct policy_yaml *y,
-		     const char *format, ...)
+static void key_diag(struct policy_check *c, enum policy_severity severity,
+		     const struct policy_yaml *y, const char *format, ...)
 {
 	va_list ap;
 
@@ -81,8 +90,8 @@ static uint32_t edit_distance(struct hd_str a, struct hd_str b)
 				best = (uint8_t)(one[j] + 1);
 			if (cur[j - 1] + 1 < best)
 				best = (uint8_t)(cur[j - 1] + 1);
-			if (i > 1 && j > 1 && ca == (b.p[j - 2] | 0x20) && cb == (a.p[i - 2] | 0x20) &&
-			    two[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && ca == (b.p[j - 2] | 0x20) &&
+			    cb == (a.p[i - 2] | 0x20) && two[j - 2] + 1 < best)
 				best = (uint8_t)(two[j - 2] + 1);
 			cur[j] = best;
 		}
@@ -144,25 +153,29 @@ static const char *field_nearest(const struct policy_schema *s, struct hd_str ke
 	const char *names[128];
 	uint32_t n = 0;
 
-	for (const struct policy_field *f = s->fields; f->name != NULL && n < HD_ARRAY_SIZE(names); f++)
+	for (const struct policy_field *f = s->fields; f->name != NULL && n < HD_ARRAY_SIZE(names);
+	     f++)
 		names[n++] = f->name;
 	return policy_nearest(key, names, n);
 }
 
-static void unknown_field(struct policy_check *c, const struct policy_schema *s, struct policy_yaml *y)
+static void unknown_field(struct policy_check *c, const struct policy_schema *s,
+			  struct policy_yaml *y)
 {
 	const char *near = c->diags->n < POLICY_DIAG_LIMIT ? field_nearest(s, y->key) : NULL;
 
-	key_diag(c, c->strict ? POLICY_ERROR : POLICY_WARNING, y, "%s has no field \"%.*s\"%s%s%s%s", s->name,
-		 POLICY_STR(y->key), near != NULL ? ": did you mean \"" : "", near != NULL ? near : "",
+	key_diag(c, c->strict ? POLICY_ERROR : POLICY_WARNING, y,
+		 "%s has no field \"%.*s\"%s%s%s%s", s->name, POLICY_STR(y->key),
+		 near != NULL ? ": did you mean \"" : "", near != NULL ? near : "",
 		 near != NULL ? "\"?" : "",
 		 c->security && !c->strict ? " (an ALLOW rule with it matches nothing)" : "");
 }
 
 static const char *type_word(const struct policy_field *f)
 {
-	static const char *const words[] = {"a string", "true or false", "a whole number", "a number", "a duration",
-					    "one of its words", "a map", "a number or a name", "anything"};
+	static const char *const words[] = { "a string", "true or false",      "a whole number",
+					     "a number", "a duration",	       "one of its words",
+					     "a map",	 "a number or a name", "anything" };
 
 	if (f->shape == POLICY_LIST)
 		return "a list";
@@ -175,7 +188,8 @@ static void wrong_type(struct policy_check *c, const struct policy_field *f, str
 {
 	y->bad = 1;
 	if (y->type == POLICY_YAML_SCALAR)
-		policy_error(c, y, "%s must be %s, not \"%.*s\"", f->name, type_word(f), POLICY_STR(y->text));
+		policy_error(c, y, "%s must be %s, not \"%.*s\"", f->name, type_word(f),
+			     POLICY_STR(y->text));
 	else
 		policy_error(c, y, "%s must be %s, not a %s", f->name, type_word(f),
 			     y->type == POLICY_YAML_MAP ? "map" : "list");
@@ -188,7 +202,8 @@ static void check_int(struct policy_check *c, const struct policy_field *f, stru
 
 	errno = 0;
 	y->i = strtoll(y->text.p, &end, 0);
-	if (*end != '\0' && policy_yaml_scalar(y) == POLICY_SCALAR_FLOAT) { /* 1e3 and 5.0 are whole numbers too */
+	if (*end != '\0' &&
+	    policy_yaml_scalar(y) == POLICY_SCALAR_FLOAT) { /* 1e3 and 5.0 are whole numbers too */
 		d = strtod(y->text.p, &end);
 		if (*end == '\0' && d == rint(d) && fabs(d) < 9e18)
 			y->i = (int64_t)d;
@@ -201,12 +216,13 @@ static void check_int(struct policy_check *c, const struct policy_field *f, stru
 	}
 	if (errno == ERANGE || ((f->min != 0 || f->max != 0) && (y->i < f->min || y->i > f->max))) {
 		y->bad = 1;
-		policy_error(c, y, "%s is %.*s, but must be between %lld and %lld", f->name, POLICY_STR(y->text),
-			     (long long)f->min, (long long)f->max);
+		policy_error(c, y, "%s is %.*s, but must be between %lld and %lld", f->name,
+			     POLICY_STR(y->text), (long long)f->min, (long long)f->max);
 	}
 }
 
-static void check_double(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_double(struct policy_check *c, const struct policy_field *f,
+			 struct policy_yaml *y)
 {
 	char *end;
 
@@ -217,8 +233,8 @@ static void check_double(struct policy_check *c, const struct policy_field *f, s
 	}
 	if ((f->min != 0 || f->max != 0) && (y->d < (double)f->min || y->d > (double)f->max)) {
 		y->bad = 1;
-		policy_error(c, y, "%s is %.*s, but must be between %lld and %lld", f->name, POLICY_STR(y->text),
-			     (long long)f->min, (long long)f->max);
+		policy_error(c, y, "%s is %.*s, but must be between %lld and %lld", f->name,
+			     POLICY_STR(y->text), (long long)f->min, (long long)f->max);
 	}
 }
 
@@ -228,8 +244,8 @@ static void check_bool(struct policy_check *c, const struct policy_field *f, str
 		wrong_type(c, f, y);
 		return;
 	}
-	y->i = strchr("tTyY", y->text.p[0]) != NULL || policy_str_is(y->text, "on") || policy_str_is(y->text, "On") ||
-	       policy_str_is(y->text, "ON");
+	y->i = strchr("tTyY", y->text.p[0]) != NULL || policy_str_is(y->text, "on") ||
+	       policy_str_is(y->text, "On") || policy_str_is(y->text, "ON");
 }
 
 static uint64_t unit_ns(const char **p)
@@ -237,8 +253,14 @@ static uint64_t unit_ns(const char **p)
 	static const struct {
 		const char *word;
 		uint64_t ns;
-	} units[] = {{"ns", 1}, {"us", 1000}, {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000}, {"ms", 1000000},
-		     {"s", 1000000000}, {"m", UINT64_C(60000000000)}, {"h", UINT64_C(3600000000000)}};
+	} units[] = { { "ns", 1 },
+		      { "us", 1000 },
+		      { "\xc2\xb5s", 1000 },
+		      { "\xce\xbcs", 1000 },
+		      { "ms", 1000000 },
+		      { "s", 1000000000 },
+		      { "m", UINT64_C(60000000000) },
+		      { "h", UINT64_C(3600000000000) } };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(units); i++) {
 		size_t n = strlen(units[i].word);
@@ -288,20 +310,23 @@ int policy_duration_parse(struct hd_str text, int64_t *ns)
 	return 0;
 }
 
-static void check_duration(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_duration(struct policy_check *c, const struct policy_field *f,
+			   struct policy_yaml *y)
 {
 	if (policy_duration_parse(y->text, &y->i) != 0) {
 		y->bad = 1;
-		policy_error(c, y, "%s must be a duration such as 1.5s or 250ms, not \"%.*s\"", f->name,
-			     POLICY_STR(y->text));
+		policy_error(c, y, "%s must be a duration such as 1.5s or 250ms, not \"%.*s\"",
+			     f->name, POLICY_STR(y->text));
 		return;
 	}
 	if (y->i == 0 && f->min == 0)
 		return;
 	if (y->i < POLICY_MS || y->i % POLICY_MS != 0 || y->i < f->min) {
 		y->bad = 1;
-		policy_error(c, y, "%s is %.*s, but must be at least %lldms and a whole number of ms", f->name,
-			     POLICY_STR(y->text), (long long)(f->min > POLICY_MS ? f->min / POLICY_MS : 1));
+		policy_error(c, y,
+			     "%s is %.*s, but must be at least %lldms and a whole number of ms",
+			     f->name, POLICY_STR(y->text),
+			     (long long)(f->min > POLICY_MS ? f->min / POLICY_MS : 1));
 	}
 }
 
@@ -326,23 +351,28 @@ static void check_enum(struct policy_check *c, const struct policy_field *f, str
 			return;
 		}
 	y->i = strtoll(y->text.p, &end, 10);
-	if (y->text.n > 0 && *end == '\0' && policy_yaml_scalar(y) == POLICY_SCALAR_INT && y->i >= 0 && y->i < n)
+	if (y->text.n > 0 && *end == '\0' && policy_yaml_scalar(y) == POLICY_SCALAR_INT &&
+	    y->i >= 0 && y->i < n)
 		return;
 	y->bad = 1;
 	near = policy_nearest(y->text, f->words, n);
 	policy_error(c, y, "%s cannot be \"%.*s\"%s%s%s", f->name, POLICY_STR(y->text),
-		     near != NULL ? ": did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+		     near != NULL ? ": did you mean " : "", near != NULL ? near : "",
+		     near != NULL ? "?" : "");
 }
 
-static void check_string(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_string(struct policy_check *c, const struct policy_field *f,
+			 struct policy_yaml *y)
 {
 	if (policy_yaml_scalar(y) == POLICY_SCALAR_STRING)
 		return;
 	y->bad = 1;
-	policy_error(c, y, "%s must be a string: write \"%.*s\" in quotes", f->name, POLICY_STR(y->text));
+	policy_error(c, y, "%s must be a string: write \"%.*s\" in quotes", f->name,
+		     POLICY_STR(y->text));
 }
 
-static void check_port_or_name(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_port_or_name(struct policy_check *c, const struct policy_field *f,
+			       struct policy_yaml *y)
 {
 	char *end;
 
@@ -352,16 +382,22 @@ static void check_port_or_name(struct policy_check *c, const struct policy_field
 	y->i = strtoll(y->text.p, &end, 10);
 	if (*end != '\0' || y->i < 1 || y->i > 65535) {
 		y->bad = 1;
-		policy_error(c, y, "%s is %.*s, but must be between 1 and 65535", f->name, POLICY_STR(y->text));
+		policy_error(c, y, "%s is %.*s, but must be between 1 and 65535", f->name,
+			     POLICY_STR(y->text));
 	}
 }
 
-static void check_scalar(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_scalar(struct policy_check *c, const struct policy_field *f,
+			 struct policy_yaml *y)
 {
-	static void (*const by_type[])(struct policy_check *, const struct policy_field *, struct policy_yaml *) = {
-		[POLICY_T_STRING] = check_string,     [POLICY_T_BOOL] = check_bool,
-		[POLICY_T_INT] = check_int,	      [POLICY_T_DOUBLE] = check_double,
-		[POLICY_T_DURATION] = check_duration, [POLICY_T_ENUM] = check_enum,
+	static void (*const by_type[])(struct policy_check *, const struct policy_field *,
+				       struct policy_yaml *) = {
+		[POLICY_T_STRING] = check_string,
+		[POLICY_T_BOOL] = check_bool,
+		[POLICY_T_INT] = check_int,
+		[POLICY_T_DOUBLE] = check_double,
+		[POLICY_T_DURATION] = check_duration,
+		[POLICY_T_ENUM] = check_enum,
 		[POLICY_T_PORT_OR_NAME] = check_port_or_name,
 	};
 
@@ -372,7 +408,8 @@ static void check_scalar(struct policy_check *c, const struct policy_field *f, s
 }
 
 /* The elements of a list or map are checked as single values of the same row. */
-static void check_elements(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+static void check_elements(struct policy_check *c, const struct policy_field *f,
+			   struct policy_yaml *y)
 {
 	enum policy_yaml_type want = f->shape == POLICY_LIST ? POLICY_YAML_LIST : POLICY_YAML_MAP;
 	struct policy_field one = *f;
@@ -384,7 +421,8 @@ static void check_elements(struct policy_check *c, const struct policy_field *f,
 	one.shape = POLICY_ONE;
 	for (struct policy_yaml *e = y->first; e != NULL; e = e->next) {
 		e->field = f;
-		if (e->unset && f->type == POLICY_T_OBJECT) { /* "- " or "key:" is an empty object */
+		if (e->unset &&
+		    f->type == POLICY_T_OBJECT) { /* "- " or "key:" is an empty object */
 			e->type = POLICY_YAML_MAP;
 			e->unset = 0;
 		} else if (e->unset) {
@@ -410,32 +448,36 @@ static void check_value(struct policy_check *c, const struct policy_field *f, st
 		policy_check_object(c, f->object, y);
 }
 
-static void honour_say(struct policy_check *c, const struct policy_schema *s, const struct policy_field *f,
-		       struct policy_yaml *y)
+static void honour_say(struct policy_check *c, const struct policy_schema *s,
+		       const struct policy_field *f, struct policy_yaml *y)
 {
-	struct hd_str key = {(const char *)&y->field, sizeof(y->field)};
+	struct hd_str key = { (const char *)&y->field, sizeof(y->field) };
 
 	if (f->honour == POLICY_UNENFORCED && !y->bad)
 		policy_unenforced(c, y, f->name);
 	if (f->honour != POLICY_LATER)
 		return;
 	if (policy_map_add(&c->warned, policy_str_copy(c->arena, key), y) == NULL)
-		key_diag(c, POLICY_WARNING, y, "%s.%s is known but not yet honoured", s->name, f->name);
+		key_diag(c, POLICY_WARNING, y, "%s.%s is known but not yet honoured", s->name,
+			 f->name);
 }
 
-static void required_say(struct policy_check *c, const struct policy_schema *s, struct policy_yaml *map)
+static void required_say(struct policy_check *c, const struct policy_schema *s,
+			 struct policy_yaml *map)
 {
 	for (const struct policy_field *f = s->fields; f->name != NULL; f++) {
 		int there = 0;
 
-		for (const struct policy_yaml *y = map->first; f->required && y != NULL; y = y->next)
+		for (const struct policy_yaml *y = map->first; f->required && y != NULL;
+		     y = y->next)
 			there |= y->field == f && !y->unset;
 		if (f->required && !there)
 			policy_error(c, map, "%s needs \"%s\"", s->name, f->name);
 	}
 }
 
-void policy_check_object(struct policy_check *c, const struct policy_schema *s, struct policy_yaml *map)
+void policy_check_object(struct policy_check *c, const struct policy_schema *s,
+			 struct policy_yaml *map)
 {
 	uint32_t errors = c->diags->errors;
 
@@ -449,7 +491,8 @@ void policy_check_object(struct policy_check *c, const struct policy_schema *s, 
 		}
 		for (const struct policy_yaml *e = map->first; e != y; e = e->next)
 			if (e->field == f)
-				key_diag(c, POLICY_ERROR, y, "\"%s\" is given twice (first in line %u)", f->name,
+				key_diag(c, POLICY_ERROR, y,
+					 "\"%s\" is given twice (first in line %u)", f->name,
 					 e->key_line);
 		y->field = f;
 		if (y->unset)
@@ -467,7 +510,8 @@ struct policy_yaml *policy_get(const struct policy_yaml *map, const char *name)
 	if (map == NULL)
 		return NULL;
 	for (struct policy_yaml *y = map->first; y != NULL; y = y->next)
-		if (y->field != NULL && (y->field->name == name || strcmp(y->field->name, name) == 0))
+		if (y->field != NULL &&
+		    (y->field->name == name || strcmp(y->field->name, name) == 0))
 			return y->unset || y->bad ? NULL : y;
 	return NULL;
 }
@@ -476,7 +520,7 @@ struct hd_str policy_get_str(const struct policy_yaml *map, const char *name)
 {
 	const struct policy_yaml *y = policy_get(map, name);
 
-	return y != NULL ? y->text : (struct hd_str){"", 0};
+	return y != NULL ? y->text : (struct hd_str){ "", 0 };
 }
 
 int64_t policy_get_int(const struct policy_yaml *map, const char *name, int64_t otherwise)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What objects look like: a table a kind, one row a field. The walk over a table checks names, types, ranges and says
- * what is not honoured yet; `check` functions of single objects hold what a row cannot say. */
+/* What objects look like: a table a kind, one row a field. The walk over a table checks names,
+ * types, ranges and says what is not honoured yet; `check` functions of single objects hold what a
+ * row cannot say. */
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 
@@ -52,13 +53,14 @@ struct policy_check {
 	struct policy_arena *arena;
 	struct policy_diags *diags;
 	const char *file;
-	uint8_t strict;	     /* unknown fields are errors */
-	uint8_t security;    /* unknown fields fail closed, the warning says so */
+	uint8_t strict;	  /* unknown fields are errors */
+	uint8_t security; /* unknown fields fail closed, the warning says so */
 	uint8_t allow_unenforced;
 	struct policy_map warned; /* by field, once an object */
 };
 
-void policy_check_object(struct policy_check *c, const struct policy_schema *schema, struct policy_yaml *map);
+void policy_check_object(struct policy_check *c, const struct policy_schema *schema,
+			 struct policy_yaml *map);
 
 /* The child of a checked map, by the field's name; NULL when absent, null or refused. */
 struct policy_yaml *policy_get(const struct policy_yaml *map, const char *name);
@@ -82,24 +84,73 @@ const char *policy_nearest(struct hd_str word, const char *const *names, uint32_
 int policy_duration_parse(struct hd_str text, int64_t *ns);
 
 /* Rows of a table. */
-#define POLICY_STR_(n, h) {.name = n, .type = POLICY_T_STRING, .honour = h}
-#define POLICY_STRS(n, h) {.name = n, .type = POLICY_T_STRING, .shape = POLICY_LIST, .honour = h}
-#define POLICY_STRMAP(n, h) {.name = n, .type = POLICY_T_STRING, .shape = POLICY_MAP, .honour = h}
-#define POLICY_BOOL_(n, h) {.name = n, .type = POLICY_T_BOOL, .honour = h}
-#define POLICY_INT_(n, lo, hi, h) {.name = n, .type = POLICY_T_INT, .min = lo, .max = hi, .honour = h}
-#define POLICY_INTS(n, lo, hi, h)                                                                                      \
-	{.name = n, .type = POLICY_T_INT, .shape = POLICY_LIST, .min = lo, .max = hi, .honour = h}
-#define POLICY_INTMAP(n, lo, hi, h)                                                                                    \
-	{.name = n, .type = POLICY_T_INT, .shape = POLICY_MAP, .min = lo, .max = hi, .honour = h}
-#define POLICY_DOUBLE_(n, lo, hi, h) {.name = n, .type = POLICY_T_DOUBLE, .min = lo, .max = hi, .honour = h}
-#define POLICY_DUR(n, lo, h) {.name = n, .type = POLICY_T_DURATION, .min = lo, .max = INT64_MAX, .honour = h}
-#define POLICY_ENUM_(n, w, h) {.name = n, .type = POLICY_T_ENUM, .words = w, .honour = h}
-#define POLICY_OBJ(n, s, h) {.name = n, .type = POLICY_T_OBJECT, .object = &s, .honour = h}
-#define POLICY_OBJS(n, s, h) {.name = n, .type = POLICY_T_OBJECT, .shape = POLICY_LIST, .object = &s, .honour = h}
-#define POLICY_OBJMAP(n, s, h) {.name = n, .type = POLICY_T_OBJECT, .shape = POLICY_MAP, .object = &s, .honour = h}
-#define POLICY_PORTNAME(n, h) {.name = n, .type = POLICY_T_PORT_OR_NAME, .honour = h}
-#define POLICY_ANY_(n, h) {.name = n, .type = POLICY_T_ANY, .honour = h}
-#define POLICY_END {.name = NULL}
+#define POLICY_STR_(n, h)                                       \
+	{                                                       \
+		.name = n, .type = POLICY_T_STRING, .honour = h \
+	}
+#define POLICY_STRS(n, h)                                                             \
+	{                                                                             \
+		.name = n, .type = POLICY_T_STRING, .shape = POLICY_LIST, .honour = h \
+	}
+#define POLICY_STRMAP(n, h)                                                          \
+	{                                                                            \
+		.name = n, .type = POLICY_T_STRING, .shape = POLICY_MAP, .honour = h \
+	}
+#define POLICY_BOOL_(n, h)                                    \
+	{                                                     \
+		.name = n, .type = POLICY_T_BOOL, .honour = h \
+	}
+#define POLICY_INT_(n, lo, hi, h)                                                  \
+	{                                                                          \
+		.name = n, .type = POLICY_T_INT, .min = lo, .max = hi, .honour = h \
+	}
+#define POLICY_INTS(n, lo, hi, h)                                                            \
+	{                                                                                    \
+		.name = n, .type = POLICY_T_INT, .shape = POLICY_LIST, .min = lo, .max = hi, \
+		.honour = h                                                                  \
+	}
+#define POLICY_INTMAP(n, lo, hi, h)                                                         \
+	{                                                                                   \
+		.name = n, .type = POLICY_T_INT, .shape = POLICY_MAP, .min = lo, .max = hi, \
+		.honour = h                                                                 \
+	}
+#define POLICY_DOUBLE_(n, lo, hi, h)                                                  \
+	{                                                                             \
+		.name = n, .type = POLICY_T_DOUBLE, .min = lo, .max = hi, .honour = h \
+	}
+#define POLICY_DUR(n, lo, h)                                                                   \
+	{                                                                                      \
+		.name = n, .type = POLICY_T_DURATION, .min = lo, .max = INT64_MAX, .honour = h \
+	}
+#define POLICY_ENUM_(n, w, h)                                             \
+	{                                                                 \
+		.name = n, .type = POLICY_T_ENUM, .words = w, .honour = h \
+	}
+#define POLICY_OBJ(n, s, h)                                                   \
+	{                                                                     \
+		.name = n, .type = POLICY_T_OBJECT, .object = &s, .honour = h \
+	}
+#define POLICY_OBJS(n, s, h)                                                            \
+	{                                                                               \
+		.name = n, .type = POLICY_T_OBJECT, .shape = POLICY_LIST, .object = &s, \
+		.honour = h                                                             \
+	}
+#define POLICY_OBJMAP(n, s, h)                                                                     \
+	{                                                                                          \
+		.name = n, .type = POLICY_T_OBJECT, .shape = POLICY_MAP, .object = &s, .honour = h \
+	}
+#define POLICY_PORTNAME(n, h)                                         \
+	{                                                             \
+		.name = n, .type = POLICY_T_PORT_OR_NAME, .honour = h \
+	}
+#define POLICY_ANY_(n, h)                                    \
+	{                                                    \
+		.name = n, .type = POLICY_T_ANY, .honour = h \
+	}
+#define POLICY_END           \
+	{                    \
+		.name = NULL \
+	}
 
 #define POLICY_MS 1000000 /* the shortest duration that Istio takes */
 #define POLICY_U32 4294967295LL
@@ -139,18 +190,20 @@ struct policy_kind_row {
 
 extern const struct policy_kind_row policy_kinds[POLICY_KINDS];
 
-extern const struct policy_schema policy_schema_service, policy_schema_endpoint_slice, policy_schema_pod,
-	policy_schema_namespace, policy_schema_service_account, policy_schema_secret, policy_schema_config_map;
+extern const struct policy_schema policy_schema_service, policy_schema_endpoint_slice,
+	policy_schema_pod, policy_schema_namespace, policy_schema_service_account,
+	policy_schema_secret, policy_schema_config_map;
 extern const struct policy_schema policy_schema_virtual_service, policy_schema_destination_rule,
-	policy_schema_service_entry, policy_schema_workload_entry, policy_schema_gateway, policy_schema_sidecar;
-extern const struct policy_schema policy_schema_peer_authentication, policy_schema_authorization_policy,
-	policy_schema_request_authentication, policy_schema_telemetry, policy_schema_mesh_config,
-	policy_schema_mesh_config_object;
+	policy_schema_service_entry, policy_schema_workload_entry, policy_schema_gateway,
+	policy_schema_sidecar;
+extern const struct policy_schema policy_schema_peer_authentication,
+	policy_schema_authorization_policy, policy_schema_request_authentication,
+	policy_schema_telemetry, policy_schema_mesh_config, policy_schema_mesh_config_object;
 extern const struct policy_schema policy_schema_metadata, policy_schema_node;
 /* Blocks that several kinds share. */
-extern const struct policy_schema policy_schema_selector, policy_schema_string_match, policy_schema_connection_pool,
-	policy_schema_workload_entry_spec, policy_schema_client_tls, policy_schema_destination, policy_schema_retries,
-	policy_schema_target_ref;
+extern const struct policy_schema policy_schema_selector, policy_schema_string_match,
+	policy_schema_connection_pool, policy_schema_workload_entry_spec, policy_schema_client_tls,
+	policy_schema_destination, policy_schema_retries, policy_schema_target_ref;
 
 /* Checks of shared blocks. */
 int policy_host_valid(struct hd_str host);

@@ -7,35 +7,35 @@
 #define INERT POLICY_INERT
 
 static const struct policy_field selector_fields[] = {
-	POLICY_STRMAP("matchLabels", NOW), POLICY_STRMAP("labels", NOW), POLICY_END};
-const struct policy_schema policy_schema_selector = {"WorkloadSelector", selector_fields};
-
-static const struct policy_field workload_fields[] = {
-	POLICY_STR_("address", NOW),
-	POLICY_INTMAP("ports", 1, 65535, NOW),
+	POLICY_STRMAP("matchLabels", NOW),
 	POLICY_STRMAP("labels", NOW),
-	POLICY_STR_("network", LATER),
-	POLICY_STR_("locality", NOW),
-	POLICY_INT_("weight", 0, POLICY_U32, NOW),
-	POLICY_STR_("serviceAccount", NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_workload_entry_spec = {"WorkloadEntry", workload_fields,
-								policy_rule_workload_entry};
-const struct policy_schema policy_schema_workload_entry = {"WorkloadEntry", workload_fields,
-							   policy_rule_workload_entry};
+const struct policy_schema policy_schema_selector = { "WorkloadSelector", selector_fields };
+
+static const struct policy_field workload_fields[] = {
+	POLICY_STR_("address", NOW),	    POLICY_INTMAP("ports", 1, 65535, NOW),
+	POLICY_STRMAP("labels", NOW),	    POLICY_STR_("network", LATER),
+	POLICY_STR_("locality", NOW),	    POLICY_INT_("weight", 0, POLICY_U32, NOW),
+	POLICY_STR_("serviceAccount", NOW), POLICY_END,
+};
+const struct policy_schema policy_schema_workload_entry_spec = { "WorkloadEntry", workload_fields,
+								 policy_rule_workload_entry };
+const struct policy_schema policy_schema_workload_entry = { "WorkloadEntry", workload_fields,
+							    policy_rule_workload_entry };
 
 static const struct policy_field entry_port_fields[] = {
-	{.name = "number", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1},
+	{ .name = "number", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1 },
 	POLICY_STR_("protocol", NOW),
-	{.name = "name", .type = POLICY_T_STRING, .required = 1},
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
 	POLICY_INT_("targetPort", 1, 65535, NOW),
 	POLICY_END,
 };
-static const struct policy_schema entry_port = {"ServicePort", entry_port_fields};
+static const struct policy_schema entry_port = { "ServicePort", entry_port_fields };
 
-static const char *const location_words[] = {"MESH_EXTERNAL", "MESH_INTERNAL", NULL};
-static const char *const resolution_words[] = {"NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS", NULL};
+static const char *const location_words[] = { "MESH_EXTERNAL", "MESH_INTERNAL", NULL };
+static const char *const resolution_words[] = { "NONE",	       "STATIC", "DNS", "DNS_ROUND_ROBIN",
+						"DYNAMIC_DNS", NULL };
 static const struct policy_field service_entry_fields[] = {
 	POLICY_STRS("hosts", NOW),
 	POLICY_STRS("addresses", NOW),
@@ -48,26 +48,33 @@ static const struct policy_field service_entry_fields[] = {
 	POLICY_STRS("subjectAltNames", LATER),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_service_entry = {"ServiceEntry", service_entry_fields,
-							  policy_rule_service_entry};
+const struct policy_schema policy_schema_service_entry = { "ServiceEntry", service_entry_fields,
+							   policy_rule_service_entry };
 
 static const struct policy_field gateway_port_fields[] = {
-	{.name = "number", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1},
-	{.name = "protocol", .type = POLICY_T_STRING, .required = 1},
-	{.name = "name", .type = POLICY_T_STRING, .required = 1},
+	{ .name = "number", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1 },
+	{ .name = "protocol", .type = POLICY_T_STRING, .required = 1 },
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
 	POLICY_INT_("targetPort", 0, 65535, INERT),
 	POLICY_END,
 };
-static const struct policy_schema gateway_port = {"Gateway.Port", gateway_port_fields, policy_rule_gateway_port};
+static const struct policy_schema gateway_port = { "Gateway.Port", gateway_port_fields,
+						   policy_rule_gateway_port };
 
-static const char *const server_tls_words[] = {"PASSTHROUGH",	   "SIMPLE",	   "MUTUAL",
-					       "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL",
-					       NULL};
-static const char *const tls_versions[] = {"TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3", NULL};
+static const char *const server_tls_words[] = {
+	"PASSTHROUGH",	"SIMPLE",	   "MUTUAL", "AUTO_PASSTHROUGH",
+	"ISTIO_MUTUAL", "OPTIONAL_MUTUAL", NULL
+};
+static const char *const tls_versions[] = { "TLS_AUTO", "TLSV1_0", "TLSV1_1",
+					    "TLSV1_2",	"TLSV1_3", NULL };
 static const struct policy_field certificate_fields[] = {
-	POLICY_STR_("serverCertificate", INERT), POLICY_STR_("privateKey", INERT),
-	POLICY_STR_("caCertificates", INERT), POLICY_END};
-static const struct policy_schema certificate = {"ServerTLSSettings.TLSCertificate", certificate_fields};
+	POLICY_STR_("serverCertificate", INERT),
+	POLICY_STR_("privateKey", INERT),
+	POLICY_STR_("caCertificates", INERT),
+	POLICY_END,
+};
+static const struct policy_schema certificate = { "ServerTLSSettings.TLSCertificate",
+						  certificate_fields };
 static const struct policy_field server_tls_fields[] = {
 	POLICY_BOOL_("httpsRedirect", LATER),
 	POLICY_ENUM_("mode", server_tls_words, INERT),
@@ -89,10 +96,10 @@ static const struct policy_field server_tls_fields[] = {
 	POLICY_BOOL_("insecureSkipVerify", INERT),
 	POLICY_END,
 };
-static const struct policy_schema server_tls = {"ServerTLSSettings", server_tls_fields};
+static const struct policy_schema server_tls = { "ServerTLSSettings", server_tls_fields };
 
 static const struct policy_field server_fields[] = {
-	{.name = "port", .type = POLICY_T_OBJECT, .object = &gateway_port, .required = 1},
+	{ .name = "port", .type = POLICY_T_OBJECT, .object = &gateway_port, .required = 1 },
 	POLICY_STR_("bind", LATER),
 	POLICY_STRS("hosts", NOW),
 	POLICY_OBJ("tls", server_tls, NOW),
@@ -100,20 +107,32 @@ static const struct policy_field server_fields[] = {
 	POLICY_STR_("name", INERT),
 	POLICY_END,
 };
-static const struct policy_schema server = {"Server", server_fields, policy_rule_server};
+static const struct policy_schema server = { "Server", server_fields, policy_rule_server };
 static const struct policy_field gateway_fields[] = {
-	POLICY_OBJS("servers", server, NOW), POLICY_STRMAP("selector", NOW), POLICY_END};
-const struct policy_schema policy_schema_gateway = {"Gateway", gateway_fields, policy_rule_gateway};
+	POLICY_OBJS("servers", server, NOW),
+	POLICY_STRMAP("selector", NOW),
+	POLICY_END,
+};
+const struct policy_schema policy_schema_gateway = { "Gateway", gateway_fields,
+						     policy_rule_gateway };
 
-static const char *const capture_words[] = {"DEFAULT", "IPTABLES", "NONE", NULL};
+static const char *const capture_words[] = { "DEFAULT", "IPTABLES", "NONE", NULL };
 static const struct policy_field sidecar_port_fields[] = {
-	POLICY_INT_("number", 0, 65535, INERT), POLICY_STR_("protocol", INERT), POLICY_STR_("name", INERT),
-	POLICY_INT_("targetPort", 0, 65535, INERT), POLICY_END};
-static const struct policy_schema sidecar_port = {"SidecarPort", sidecar_port_fields};
+	POLICY_INT_("number", 0, 65535, INERT),
+	POLICY_STR_("protocol", INERT),
+	POLICY_STR_("name", INERT),
+	POLICY_INT_("targetPort", 0, 65535, INERT),
+	POLICY_END,
+};
+static const struct policy_schema sidecar_port = { "SidecarPort", sidecar_port_fields };
 static const struct policy_field egress_fields[] = {
-	POLICY_OBJ("port", sidecar_port, INERT), POLICY_STR_("bind", INERT),
-	POLICY_ENUM_("captureMode", capture_words, INERT), POLICY_STRS("hosts", INERT), POLICY_END};
-static const struct policy_schema egress = {"IstioEgressListener", egress_fields};
+	POLICY_OBJ("port", sidecar_port, INERT),
+	POLICY_STR_("bind", INERT),
+	POLICY_ENUM_("captureMode", capture_words, INERT),
+	POLICY_STRS("hosts", INERT),
+	POLICY_END,
+};
+static const struct policy_schema egress = { "IstioEgressListener", egress_fields };
 static const struct policy_field ingress_fields[] = {
 	POLICY_OBJ("port", sidecar_port, INERT),
 	POLICY_STR_("bind", INERT),
@@ -123,12 +142,14 @@ static const struct policy_field ingress_fields[] = {
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, INERT),
 	POLICY_END,
 };
-static const struct policy_schema ingress = {"IstioIngressListener", ingress_fields};
-static const char *const outbound_words[] = {"REGISTRY_ONLY", "ALLOW_ANY", NULL};
+static const struct policy_schema ingress = { "IstioIngressListener", ingress_fields };
+static const char *const outbound_words[] = { "REGISTRY_ONLY", "ALLOW_ANY", NULL };
 static const struct policy_field outbound_fields[] = {
-	POLICY_ENUM_("mode", outbound_words, INERT), POLICY_OBJ("egressProxy", policy_schema_destination, INERT),
-	POLICY_END};
-static const struct policy_schema outbound = {"OutboundTrafficPolicy", outbound_fields};
+	POLICY_ENUM_("mode", outbound_words, INERT),
+	POLICY_OBJ("egressProxy", policy_schema_destination, INERT),
+	POLICY_END,
+};
+static const struct policy_schema outbound = { "OutboundTrafficPolicy", outbound_fields };
 static const struct policy_field sidecar_fields[] = {
 	POLICY_OBJ("workloadSelector", policy_schema_selector, INERT),
 	POLICY_OBJS("ingress", ingress, LATER),
@@ -137,4 +158,5 @@ static const struct policy_field sidecar_fields[] = {
 	POLICY_OBJ("inboundConnectionPool", policy_schema_connection_pool, LATER),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_sidecar = {"Sidecar", sidecar_fields, policy_rule_sidecar};
+const struct policy_schema policy_schema_sidecar = { "Sidecar", sidecar_fields,
+						     policy_rule_sidecar };

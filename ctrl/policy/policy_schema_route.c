@@ -7,9 +7,13 @@
 #define INERT POLICY_INERT
 
 static const struct policy_field string_match_fields[] = {
-	POLICY_STR_("exact", NOW), POLICY_STR_("prefix", NOW), POLICY_STR_("regex", NOW), POLICY_END};
-const struct policy_schema policy_schema_string_match = {"StringMatch", string_match_fields,
-							 policy_rule_string_match};
+	POLICY_STR_("exact", NOW),
+	POLICY_STR_("prefix", NOW),
+	POLICY_STR_("regex", NOW),
+	POLICY_END,
+};
+const struct policy_schema policy_schema_string_match = { "StringMatch", string_match_fields,
+							  policy_rule_string_match };
 
 static const struct policy_field http_match_fields[] = {
 	POLICY_STR_("name", NOW),
@@ -28,44 +32,69 @@ static const struct policy_field http_match_fields[] = {
 	POLICY_STR_("statPrefix", LATER),
 	POLICY_END,
 };
-static const struct policy_schema http_match = {"HTTPMatchRequest", http_match_fields, policy_rule_http_match};
+static const struct policy_schema http_match = { "HTTPMatchRequest", http_match_fields,
+						 policy_rule_http_match };
 
-static const struct policy_field port_fields[] = {POLICY_INT_("number", 1, 65535, NOW), POLICY_END};
-static const struct policy_schema port = {"PortSelector", port_fields};
+static const struct policy_field port_fields[] = {
+	POLICY_INT_("number", 1, 65535, NOW),
+	POLICY_END,
+};
+static const struct policy_schema port = { "PortSelector", port_fields };
 
 static const struct policy_field destination_fields[] = {
-	{.name = "host", .type = POLICY_T_STRING, .required = 1},
+	{ .name = "host", .type = POLICY_T_STRING, .required = 1 },
 	POLICY_STR_("subset", NOW),
 	POLICY_OBJ("port", port, NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_destination = {"Destination", destination_fields, policy_rule_destination};
+const struct policy_schema policy_schema_destination = { "Destination", destination_fields,
+							 policy_rule_destination };
 
-#define HEADER_FIELDS(h) POLICY_STRMAP("set", h), POLICY_STRMAP("add", h), POLICY_STRS("remove", h), POLICY_END
-static const struct policy_field header_fields[] = {HEADER_FIELDS(INERT)}; /* the field that holds them warns */
-static const struct policy_schema request_headers = {"HeaderOperations", header_fields, policy_rule_request_headers};
-static const struct policy_schema response_headers = {"HeaderOperations", header_fields, policy_rule_response_headers};
+/* The field that holds them says that they are not honoured. */
+static const struct policy_field header_fields[] = {
+	POLICY_STRMAP("set", INERT),
+	POLICY_STRMAP("add", INERT),
+	POLICY_STRS("remove", INERT),
+	POLICY_END,
+};
+static const struct policy_schema request_headers = { "HeaderOperations", header_fields,
+						      policy_rule_request_headers };
+static const struct policy_schema response_headers = { "HeaderOperations", header_fields,
+						       policy_rule_response_headers };
 static const struct policy_field headers_fields[] = {
-	POLICY_OBJ("request", request_headers, LATER), POLICY_OBJ("response", response_headers, LATER), POLICY_END};
-static const struct policy_schema headers = {"Headers", headers_fields};
+	POLICY_OBJ("request", request_headers, LATER),
+	POLICY_OBJ("response", response_headers, LATER),
+	POLICY_END,
+};
+static const struct policy_schema headers = { "Headers", headers_fields };
 
 static const struct policy_field http_destination_fields[] = {
-	{.name = "destination", .type = POLICY_T_OBJECT, .object = &policy_schema_destination, .required = 1},
+	{ .name = "destination",
+	  .type = POLICY_T_OBJECT,
+	  .object = &policy_schema_destination,
+	  .required = 1 },
 	POLICY_INT_("weight", 0, POLICY_I32, NOW),
 	POLICY_OBJ("headers", headers, NOW),
 	POLICY_END,
 };
-static const struct policy_schema http_destination = {"HTTPRouteDestination", http_destination_fields};
+static const struct policy_schema http_destination = { "HTTPRouteDestination",
+						       http_destination_fields };
 
 static const struct policy_field regex_rewrite_fields[] = {
-	POLICY_STR_("match", INERT), POLICY_STR_("rewrite", INERT), POLICY_END};
-static const struct policy_schema regex_rewrite = {"RegexRewrite", regex_rewrite_fields};
+	POLICY_STR_("match", INERT),
+	POLICY_STR_("rewrite", INERT),
+	POLICY_END,
+};
+static const struct policy_schema regex_rewrite = { "RegexRewrite", regex_rewrite_fields };
 static const struct policy_field rewrite_fields[] = {
-	POLICY_STR_("uri", INERT), POLICY_STR_("authority", INERT), POLICY_OBJ("uriRegexRewrite", regex_rewrite, INERT),
-	POLICY_END};
-static const struct policy_schema rewrite = {"HTTPRewrite", rewrite_fields, policy_rule_rewrite};
+	POLICY_STR_("uri", INERT),
+	POLICY_STR_("authority", INERT),
+	POLICY_OBJ("uriRegexRewrite", regex_rewrite, INERT),
+	POLICY_END,
+};
+static const struct policy_schema rewrite = { "HTTPRewrite", rewrite_fields, policy_rule_rewrite };
 
-static const char *const derive_words[] = {"FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT", NULL};
+static const char *const derive_words[] = { "FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT", NULL };
 static const struct policy_field redirect_fields[] = {
 	POLICY_STR_("uri", INERT),
 	POLICY_STR_("prefixRewrite", INERT),
@@ -76,21 +105,29 @@ static const struct policy_field redirect_fields[] = {
 	POLICY_INT_("redirectCode", 0, POLICY_U32, INERT),
 	POLICY_END,
 };
-static const struct policy_schema redirect = {"HTTPRedirect", redirect_fields, policy_rule_redirect};
+static const struct policy_schema redirect = { "HTTPRedirect", redirect_fields,
+					       policy_rule_redirect };
 
 static const struct policy_field body_fields[] = {
-	POLICY_STR_("string", INERT), POLICY_STR_("bytes", INERT), POLICY_END};
-static const struct policy_schema body = {"HTTPBody", body_fields};
+	POLICY_STR_("string", INERT),
+	POLICY_STR_("bytes", INERT),
+	POLICY_END,
+};
+static const struct policy_schema body = { "HTTPBody", body_fields };
 static const struct policy_field direct_fields[] = {
-	{.name = "status", .type = POLICY_T_INT, .min = 200, .max = 600, .required = 1},
+	{ .name = "status", .type = POLICY_T_INT, .min = 200, .max = 600, .required = 1 },
 	POLICY_OBJ("body", body, INERT),
 	POLICY_END,
 };
-static const struct policy_schema direct = {"HTTPDirectResponse", direct_fields, policy_rule_direct_response};
+static const struct policy_schema direct = { "HTTPDirectResponse", direct_fields,
+					     policy_rule_direct_response };
 
 static const struct policy_field delegate_fields[] = {
-	{.name = "name", .type = POLICY_T_STRING, .required = 1}, POLICY_STR_("namespace", INERT), POLICY_END};
-static const struct policy_schema delegate = {"Delegate", delegate_fields};
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
+	POLICY_STR_("namespace", INERT),
+	POLICY_END,
+};
+static const struct policy_schema delegate = { "Delegate", delegate_fields };
 
 static const struct policy_field retries_fields[] = {
 	POLICY_INT_("attempts", 0, POLICY_I32, NOW),
@@ -101,10 +138,14 @@ static const struct policy_field retries_fields[] = {
 	POLICY_DUR("backoff", POLICY_MS, NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_retries = {"HTTPRetry", retries_fields, policy_rule_retries};
+const struct policy_schema policy_schema_retries = { "HTTPRetry", retries_fields,
+						     policy_rule_retries };
 
-static const struct policy_field percent_fields[] = {POLICY_DOUBLE_("value", 0, 100, INERT), POLICY_END};
-static const struct policy_schema percent = {"Percent", percent_fields};
+static const struct policy_field percent_fields[] = {
+	POLICY_DOUBLE_("value", 0, 100, INERT),
+	POLICY_END,
+};
+static const struct policy_schema percent = { "Percent", percent_fields };
 
 static const struct policy_field delay_fields[] = {
 	POLICY_INT_("percent", 0, 100, INERT),
@@ -113,7 +154,8 @@ static const struct policy_field delay_fields[] = {
 	POLICY_OBJ("percentage", percent, INERT),
 	POLICY_END,
 };
-static const struct policy_schema delay = {"HTTPFaultInjection.Delay", delay_fields, policy_rule_delay};
+static const struct policy_schema delay = { "HTTPFaultInjection.Delay", delay_fields,
+					    policy_rule_delay };
 static const struct policy_field abort_fields[] = {
 	POLICY_INT_("httpStatus", 200, 600, INERT),
 	POLICY_STR_("grpcStatus", INERT),
@@ -121,23 +163,27 @@ static const struct policy_field abort_fields[] = {
 	POLICY_OBJ("percentage", percent, INERT),
 	POLICY_END,
 };
-static const struct policy_schema abort_ = {"HTTPFaultInjection.Abort", abort_fields, policy_rule_abort};
+static const struct policy_schema abort_ = { "HTTPFaultInjection.Abort", abort_fields,
+					     policy_rule_abort };
 static const struct policy_field fault_fields[] = {
-	POLICY_OBJ("delay", delay, INERT), POLICY_OBJ("abort", abort_, INERT), POLICY_END};
-static const struct policy_schema fault = {"HTTPFaultInjection", fault_fields};
+	POLICY_OBJ("delay", delay, INERT),
+	POLICY_OBJ("abort", abort_, INERT),
+	POLICY_END,
+};
+static const struct policy_schema fault = { "HTTPFaultInjection", fault_fields };
 
 static const struct policy_field mirrors_fields[] = {
-	{.name = "destination",
-	 .type = POLICY_T_OBJECT,
-	 .object = &policy_schema_destination,
-	 .required = 1,
-	 .honour = INERT},
+	{ .name = "destination",
+	  .type = POLICY_T_OBJECT,
+	  .object = &policy_schema_destination,
+	  .required = 1,
+	  .honour = INERT },
 	POLICY_OBJ("percentage", percent, INERT),
 	POLICY_END,
 };
-static const struct policy_schema mirrors = {"HTTPMirrorPolicy", mirrors_fields};
+static const struct policy_schema mirrors = { "HTTPMirrorPolicy", mirrors_fields };
 
-static const char *const preflight_words[] = {"UNSPECIFIED", "FORWARD", "IGNORE", NULL};
+static const char *const preflight_words[] = { "UNSPECIFIED", "FORWARD", "IGNORE", NULL };
 static const struct policy_field cors_fields[] = {
 	POLICY_STRS("allowOrigin", INERT),
 	POLICY_OBJS("allowOrigins", policy_schema_string_match, INERT),
@@ -149,7 +195,7 @@ static const struct policy_field cors_fields[] = {
 	POLICY_ENUM_("unmatchedPreflights", preflight_words, INERT),
 	POLICY_END,
 };
-static const struct policy_schema cors = {"CorsPolicy", cors_fields};
+static const struct policy_schema cors = { "CorsPolicy", cors_fields };
 
 static const struct policy_field http_route_fields[] = {
 	POLICY_STR_("name", NOW),
@@ -170,17 +216,25 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_OBJ("headers", headers, NOW),
 	POLICY_END,
 };
-static const struct policy_schema http_route = {"HTTPRoute", http_route_fields, policy_rule_http_route};
+static const struct policy_schema http_route = { "HTTPRoute", http_route_fields,
+						 policy_rule_http_route };
 
 static const struct policy_field l4_destination_fields[] = {
-	{.name = "destination", .type = POLICY_T_OBJECT, .object = &policy_schema_destination, .required = 1},
+	{ .name = "destination",
+	  .type = POLICY_T_OBJECT,
+	  .object = &policy_schema_destination,
+	  .required = 1 },
 	POLICY_INT_("weight", 0, POLICY_I32, INERT),
 	POLICY_END,
 };
-static const struct policy_schema l4_destination = {"RouteDestination", l4_destination_fields};
+static const struct policy_schema l4_destination = { "RouteDestination", l4_destination_fields };
 
 static const struct policy_field tls_match_fields[] = {
-	{.name = "sniHosts", .type = POLICY_T_STRING, .shape = POLICY_LIST, .required = 1, .honour = INERT},
+	{ .name = "sniHosts",
+	  .type = POLICY_T_STRING,
+	  .shape = POLICY_LIST,
+	  .required = 1,
+	  .honour = INERT },
 	POLICY_STRS("destinationSubnets", INERT),
 	POLICY_INT_("port", 1, 65535, INERT),
 	POLICY_STRMAP("sourceLabels", INERT),
@@ -188,26 +242,39 @@ static const struct policy_field tls_match_fields[] = {
 	POLICY_STR_("sourceNamespace", INERT),
 	POLICY_END,
 };
-static const struct policy_schema tls_match = {"TLSMatchAttributes", tls_match_fields};
+static const struct policy_schema tls_match = { "TLSMatchAttributes", tls_match_fields };
 static const struct policy_field tls_route_fields[] = {
-	{.name = "match", .type = POLICY_T_OBJECT, .shape = POLICY_LIST, .object = &tls_match, .required = 1},
+	{ .name = "match",
+	  .type = POLICY_T_OBJECT,
+	  .shape = POLICY_LIST,
+	  .object = &tls_match,
+	  .required = 1 },
 	POLICY_OBJS("route", l4_destination, INERT),
 	POLICY_END,
 };
-static const struct policy_schema tls_route = {"TLSRoute", tls_route_fields, policy_rule_tls_route};
+static const struct policy_schema tls_route = { "TLSRoute", tls_route_fields,
+						policy_rule_tls_route };
 
 static const struct policy_field tcp_match_fields[] = {
-	POLICY_STRS("destinationSubnets", INERT), POLICY_INT_("port", 1, 65535, INERT),
-	POLICY_STR_("sourceSubnet", INERT),	  POLICY_STRMAP("sourceLabels", INERT),
-	POLICY_STRS("gateways", INERT),		  POLICY_STR_("sourceNamespace", INERT),
+	POLICY_STRS("destinationSubnets", INERT),
+	POLICY_INT_("port", 1, 65535, INERT),
+	POLICY_STR_("sourceSubnet", INERT),
+	POLICY_STRMAP("sourceLabels", INERT),
+	POLICY_STRS("gateways", INERT),
+	POLICY_STR_("sourceNamespace", INERT),
 	POLICY_END,
 };
-static const struct policy_schema tcp_match = {"L4MatchAttributes", tcp_match_fields};
+static const struct policy_schema tcp_match = { "L4MatchAttributes", tcp_match_fields };
 static const struct policy_field tcp_route_fields[] = {
-	POLICY_OBJS("match", tcp_match, INERT), POLICY_OBJS("route", l4_destination, INERT), POLICY_END};
-static const struct policy_schema tcp_route = {"TCPRoute", tcp_route_fields, policy_rule_tcp_route};
+	POLICY_OBJS("match", tcp_match, INERT),
+	POLICY_OBJS("route", l4_destination, INERT),
+	POLICY_END,
+};
+static const struct policy_schema tcp_route = { "TCPRoute", tcp_route_fields,
+						policy_rule_tcp_route };
 
-/* `retries` and `timeout` do not stand here in Istio; their author means every route that has none of its own. */
+/* `retries` and `timeout` do not stand here in Istio; their author means every route that has none
+ * of its own. */
 static const struct policy_field virtual_service_fields[] = {
 	POLICY_STRS("hosts", NOW),
 	POLICY_STRS("gateways", NOW),
@@ -219,5 +286,6 @@ static const struct policy_field virtual_service_fields[] = {
 	POLICY_DUR("timeout", 0, NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_virtual_service = {"VirtualService", virtual_service_fields,
-							    policy_rule_virtual_service};
+const struct policy_schema policy_schema_virtual_service = { "VirtualService",
+							     virtual_service_fields,
+							     policy_rule_virtual_service };

@@ -6,60 +6,100 @@
 #define INERT POLICY_INERT
 
 static const struct policy_field target_ref_fields[] = {
-	POLICY_STR_("group", INERT), POLICY_STR_("kind", INERT), POLICY_STR_("name", INERT),
-	POLICY_STR_("namespace", INERT), POLICY_END};
-const struct policy_schema policy_schema_target_ref = {"PolicyTargetReference", target_ref_fields};
+	POLICY_STR_("group", INERT),
+	POLICY_STR_("kind", INERT),
+	POLICY_STR_("name", INERT),
+	POLICY_STR_("namespace", INERT),
+	POLICY_END,
+};
+const struct policy_schema policy_schema_target_ref = { "PolicyTargetReference",
+							target_ref_fields };
 
-static const char *const mtls_words[] = {"UNSET", "DISABLE", "PERMISSIVE", "STRICT", NULL};
-static const struct policy_field mtls_fields[] = {POLICY_ENUM_("mode", mtls_words, NOW), POLICY_END};
-static const struct policy_schema mtls = {"MutualTLS", mtls_fields};
+static const char *const mtls_words[] = { "UNSET", "DISABLE", "PERMISSIVE", "STRICT", NULL };
+static const struct policy_field mtls_fields[] = {
+	POLICY_ENUM_("mode", mtls_words, NOW),
+	POLICY_END,
+};
+static const struct policy_schema mtls = { "MutualTLS", mtls_fields };
 static const struct policy_field peer_fields[] = {
 	POLICY_OBJ("selector", policy_schema_selector, NOW),
 	POLICY_OBJ("mtls", mtls, NOW),
 	POLICY_OBJMAP("portLevelMtls", mtls, NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_peer_authentication = {"PeerAuthentication", peer_fields,
-								policy_rule_peer_authentication};
+const struct policy_schema policy_schema_peer_authentication = { "PeerAuthentication", peer_fields,
+								 policy_rule_peer_authentication };
 
 static const struct policy_field source_fields[] = {
-	POLICY_STRS("principals", INERT),	 POLICY_STRS("notPrincipals", INERT),
-	POLICY_STRS("requestPrincipals", INERT), POLICY_STRS("notRequestPrincipals", INERT),
-	POLICY_STRS("namespaces", INERT),	 POLICY_STRS("notNamespaces", INERT),
-	POLICY_STRS("ipBlocks", INERT),		 POLICY_STRS("notIpBlocks", INERT),
-	POLICY_STRS("remoteIpBlocks", INERT),	 POLICY_STRS("notRemoteIpBlocks", INERT),
-	POLICY_STRS("serviceAccounts", INERT),	 POLICY_STRS("notServiceAccounts", INERT),
-	POLICY_STRS("trustDomains", INERT),	 POLICY_STRS("notTrustDomains", INERT),
+	POLICY_STRS("principals", INERT),
+	POLICY_STRS("notPrincipals", INERT),
+	POLICY_STRS("requestPrincipals", INERT),
+	POLICY_STRS("notRequestPrincipals", INERT),
+	POLICY_STRS("namespaces", INERT),
+	POLICY_STRS("notNamespaces", INERT),
+	POLICY_STRS("ipBlocks", INERT),
+	POLICY_STRS("notIpBlocks", INERT),
+	POLICY_STRS("remoteIpBlocks", INERT),
+	POLICY_STRS("notRemoteIpBlocks", INERT),
+	POLICY_STRS("serviceAccounts", INERT),
+	POLICY_STRS("notServiceAccounts", INERT),
+	POLICY_STRS("trustDomains", INERT),
+	POLICY_STRS("notTrustDomains", INERT),
 	POLICY_END,
 };
-static const struct policy_schema source = {"Source", source_fields, policy_rule_authz_source};
+static const struct policy_schema source = { "Source", source_fields, policy_rule_authz_source };
 static const struct policy_field from_fields[] = {
-	{.name = "source", .type = POLICY_T_OBJECT, .object = &source, .required = 1, .honour = INERT}, POLICY_END};
-static const struct policy_schema from = {"Rule.From", from_fields};
-static const struct policy_field operation_fields[] = {
-	POLICY_STRS("hosts", INERT),   POLICY_STRS("notHosts", INERT),	 POLICY_STRS("ports", INERT),
-	POLICY_STRS("notPorts", INERT), POLICY_STRS("methods", INERT),	 POLICY_STRS("notMethods", INERT),
-	POLICY_STRS("paths", INERT),   POLICY_STRS("notPaths", INERT),	 POLICY_END,
+	{ .name = "source",
+	  .type = POLICY_T_OBJECT,
+	  .object = &source,
+	  .required = 1,
+	  .honour = INERT },
+	POLICY_END,
 };
-static const struct policy_schema operation = {"Operation", operation_fields, policy_rule_authz_operation};
+static const struct policy_schema from = { "Rule.From", from_fields };
+static const struct policy_field operation_fields[] = {
+	POLICY_STRS("hosts", INERT),
+	POLICY_STRS("notHosts", INERT),
+	POLICY_STRS("ports", INERT),
+	POLICY_STRS("notPorts", INERT),
+	POLICY_STRS("methods", INERT),
+	POLICY_STRS("notMethods", INERT),
+	POLICY_STRS("paths", INERT),
+	POLICY_STRS("notPaths", INERT),
+	POLICY_END,
+};
+static const struct policy_schema operation = { "Operation", operation_fields,
+						policy_rule_authz_operation };
 static const struct policy_field to_fields[] = {
-	{.name = "operation", .type = POLICY_T_OBJECT, .object = &operation, .required = 1, .honour = INERT},
-	POLICY_END};
-static const struct policy_schema to = {"Rule.To", to_fields};
+	{ .name = "operation",
+	  .type = POLICY_T_OBJECT,
+	  .object = &operation,
+	  .required = 1,
+	  .honour = INERT },
+	POLICY_END,
+};
+static const struct policy_schema to = { "Rule.To", to_fields };
 static const struct policy_field condition_fields[] = {
-	{.name = "key", .type = POLICY_T_STRING, .required = 1, .honour = INERT},
+	{ .name = "key", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
 	POLICY_STRS("values", INERT),
 	POLICY_STRS("notValues", INERT),
 	POLICY_END,
 };
-static const struct policy_schema condition = {"Condition", condition_fields, policy_rule_authz_condition};
+static const struct policy_schema condition = { "Condition", condition_fields,
+						policy_rule_authz_condition };
 static const struct policy_field rule_fields[] = {
-	POLICY_OBJS("from", from, INERT), POLICY_OBJS("to", to, INERT), POLICY_OBJS("when", condition, INERT),
-	POLICY_END};
-static const struct policy_schema rule = {"Rule", rule_fields};
-static const char *const action_words[] = {"ALLOW", "DENY", "AUDIT", "CUSTOM", NULL};
-static const struct policy_field provider_fields[] = {POLICY_STR_("name", INERT), POLICY_END};
-static const struct policy_schema provider = {"ExtensionProvider", provider_fields};
+	POLICY_OBJS("from", from, INERT),
+	POLICY_OBJS("to", to, INERT),
+	POLICY_OBJS("when", condition, INERT),
+	POLICY_END,
+};
+static const struct policy_schema rule = { "Rule", rule_fields };
+static const char *const action_words[] = { "ALLOW", "DENY", "AUDIT", "CUSTOM", NULL };
+static const struct policy_field provider_fields[] = {
+	POLICY_STR_("name", INERT),
+	POLICY_END,
+};
+static const struct policy_schema provider = { "ExtensionProvider", provider_fields };
 static const struct policy_field authz_fields[] = {
 	POLICY_OBJ("selector", policy_schema_selector, INERT),
 	POLICY_OBJ("targetRef", policy_schema_target_ref, INERT),
@@ -69,19 +109,23 @@ static const struct policy_field authz_fields[] = {
 	POLICY_OBJ("provider", provider, INERT),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_authorization_policy = {"AuthorizationPolicy", authz_fields,
-								 policy_rule_authorization_policy};
+const struct policy_schema policy_schema_authorization_policy = {
+	"AuthorizationPolicy", authz_fields, policy_rule_authorization_policy
+};
 
 static const struct policy_field jwt_header_fields[] = {
-	{.name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT}, POLICY_STR_("prefix", INERT),
-	POLICY_END};
-static const struct policy_schema jwt_header = {"JWTHeader", jwt_header_fields};
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	POLICY_STR_("prefix", INERT),
+	POLICY_END,
+};
+static const struct policy_schema jwt_header = { "JWTHeader", jwt_header_fields };
 static const struct policy_field claim_header_fields[] = {
-	{.name = "header", .type = POLICY_T_STRING, .required = 1, .honour = INERT},
-	{.name = "claim", .type = POLICY_T_STRING, .required = 1, .honour = INERT},
-	POLICY_END};
-static const struct policy_schema claim_header = {"ClaimToHeader", claim_header_fields};
-static const char *const presence_words[] = {"OPTIONAL", "REQUIRED", NULL};
+	{ .name = "header", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	{ .name = "claim", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	POLICY_END,
+};
+static const struct policy_schema claim_header = { "ClaimToHeader", claim_header_fields };
+static const char *const presence_words[] = { "OPTIONAL", "REQUIRED", NULL };
 static const struct policy_field jwt_fields[] = {
 	POLICY_STR_("issuer", INERT),
 	POLICY_STRS("audiences", INERT),
@@ -98,7 +142,7 @@ static const struct policy_field jwt_fields[] = {
 	POLICY_ENUM_("presence", presence_words, INERT),
 	POLICY_END,
 };
-static const struct policy_schema jwt = {"JWTRule", jwt_fields, policy_rule_jwt};
+static const struct policy_schema jwt = { "JWTRule", jwt_fields, policy_rule_jwt };
 static const struct policy_field request_fields[] = {
 	POLICY_OBJ("selector", policy_schema_selector, INERT),
 	POLICY_OBJ("targetRef", policy_schema_target_ref, INERT),
@@ -106,5 +150,6 @@ static const struct policy_field request_fields[] = {
 	POLICY_OBJS("jwtRules", jwt, INERT),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_request_authentication = {"RequestAuthentication", request_fields,
-								   policy_rule_request_authentication};
+const struct policy_schema policy_schema_request_authentication = {
+	"RequestAuthentication", request_fields, policy_rule_request_authentication
+};

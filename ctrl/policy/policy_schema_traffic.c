@@ -7,24 +7,33 @@
 #define INERT POLICY_INERT
 
 /* PASSTHROUGH is last of those with a meaning here; LEAST_CONN is LEAST_REQUEST's old name. */
-static const char *const simple_words[] = {"UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN",
-					   "LEAST_REQUEST", NULL};
+static const char *const simple_words[] = { "UNSPECIFIED", "LEAST_CONN",    "RANDOM", "PASSTHROUGH",
+					    "ROUND_ROBIN", "LEAST_REQUEST", NULL };
 
 static const struct policy_field attribute_fields[] = {
-	POLICY_STR_("name", INERT), POLICY_STR_("value", INERT), POLICY_END};
-static const struct policy_schema attribute = {"HTTPCookie.Attribute", attribute_fields};
+	POLICY_STR_("name", INERT),
+	POLICY_STR_("value", INERT),
+	POLICY_END,
+};
+static const struct policy_schema attribute = { "HTTPCookie.Attribute", attribute_fields };
 static const struct policy_field cookie_fields[] = {
-	{.name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT},
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
 	POLICY_STR_("path", INERT),
 	POLICY_DUR("ttl", 0, INERT),
 	POLICY_OBJS("attributes", attribute, INERT),
 	POLICY_END,
 };
-static const struct policy_schema cookie = {"HTTPCookie", cookie_fields};
-static const struct policy_field ring_fields[] = {POLICY_INT_("minimumRingSize", 0, INT64_MAX, INERT), POLICY_END};
-static const struct policy_schema ring = {"RingHash", ring_fields};
-static const struct policy_field maglev_fields[] = {POLICY_INT_("tableSize", 0, INT64_MAX, INERT), POLICY_END};
-static const struct policy_schema maglev = {"MagLev", maglev_fields, policy_rule_maglev};
+static const struct policy_schema cookie = { "HTTPCookie", cookie_fields };
+static const struct policy_field ring_fields[] = {
+	POLICY_INT_("minimumRingSize", 0, INT64_MAX, INERT),
+	POLICY_END,
+};
+static const struct policy_schema ring = { "RingHash", ring_fields };
+static const struct policy_field maglev_fields[] = {
+	POLICY_INT_("tableSize", 0, INT64_MAX, INERT),
+	POLICY_END,
+};
+static const struct policy_schema maglev = { "MagLev", maglev_fields, policy_rule_maglev };
 static const struct policy_field hash_fields[] = {
 	POLICY_STR_("httpHeaderName", INERT),
 	POLICY_OBJ("httpCookie", cookie, INERT),
@@ -35,14 +44,22 @@ static const struct policy_field hash_fields[] = {
 	POLICY_INT_("minimumRingSize", 0, INT64_MAX, INERT),
 	POLICY_END,
 };
-static const struct policy_schema consistent_hash = {"ConsistentHashLB", hash_fields};
+static const struct policy_schema consistent_hash = { "ConsistentHashLB", hash_fields };
 
 static const struct policy_field distribute_fields[] = {
-	POLICY_STR_("from", INERT), POLICY_INTMAP("to", 1, 100, INERT), POLICY_END};
-static const struct policy_schema distribute = {"LocalityLoadBalancerSetting.Distribute", distribute_fields};
+	POLICY_STR_("from", INERT),
+	POLICY_INTMAP("to", 1, 100, INERT),
+	POLICY_END,
+};
+static const struct policy_schema distribute = { "LocalityLoadBalancerSetting.Distribute",
+						 distribute_fields };
 static const struct policy_field failover_fields[] = {
-	POLICY_STR_("from", INERT), POLICY_STR_("to", INERT), POLICY_END};
-static const struct policy_schema failover = {"LocalityLoadBalancerSetting.Failover", failover_fields};
+	POLICY_STR_("from", INERT),
+	POLICY_STR_("to", INERT),
+	POLICY_END,
+};
+static const struct policy_schema failover = { "LocalityLoadBalancerSetting.Failover",
+					       failover_fields };
 static const struct policy_field locality_fields[] = {
 	POLICY_OBJS("distribute", distribute, INERT),
 	POLICY_OBJS("failover", failover, INERT),
@@ -50,25 +67,31 @@ static const struct policy_field locality_fields[] = {
 	POLICY_BOOL_("enabled", INERT),
 	POLICY_END,
 };
-static const struct policy_schema locality = {"LocalityLoadBalancerSetting", locality_fields, policy_rule_locality};
+static const struct policy_schema locality = { "LocalityLoadBalancerSetting", locality_fields,
+					       policy_rule_locality };
 
 static const struct policy_field zone_fields[] = {
-	POLICY_BOOL_("enabled", INERT), POLICY_OBJS("failover", failover, INERT), POLICY_STRS("failoverPriority", INERT),
-	POLICY_INT_("minClusterSize", 0, POLICY_U32, INERT), POLICY_END};
-static const struct policy_schema zone_aware = {"ZoneAwareLoadBalancerSetting", zone_fields};
+	POLICY_BOOL_("enabled", INERT),
+	POLICY_OBJS("failover", failover, INERT),
+	POLICY_STRS("failoverPriority", INERT),
+	POLICY_INT_("minClusterSize", 0, POLICY_U32, INERT),
+	POLICY_END,
+};
+static const struct policy_schema zone_aware = { "ZoneAwareLoadBalancerSetting", zone_fields };
 
 static const struct policy_field warmup_fields[] = {
-	{.name = "duration",
-	 .type = POLICY_T_DURATION,
-	 .min = POLICY_MS,
-	 .max = INT64_MAX,
-	 .required = 1,
-	 .honour = INERT},
+	{ .name = "duration",
+	  .type = POLICY_T_DURATION,
+	  .min = POLICY_MS,
+	  .max = INT64_MAX,
+	  .required = 1,
+	  .honour = INERT },
 	POLICY_DOUBLE_("minimumPercent", 0, 100, INERT),
 	POLICY_DOUBLE_("aggression", 0, 0, INERT),
 	POLICY_END,
 };
-static const struct policy_schema warmup = {"WarmupConfiguration", warmup_fields, policy_rule_warmup};
+static const struct policy_schema warmup = { "WarmupConfiguration", warmup_fields,
+					     policy_rule_warmup };
 
 static const struct policy_field load_balancer_fields[] = {
 	POLICY_ENUM_("simple", simple_words, NOW),
@@ -80,13 +103,16 @@ static const struct policy_field load_balancer_fields[] = {
 	POLICY_ANY_("backendUtilization", LATER),
 	POLICY_END,
 };
-static const struct policy_schema load_balancer = {"LoadBalancerSettings", load_balancer_fields,
-						   policy_rule_load_balancer};
+static const struct policy_schema load_balancer = { "LoadBalancerSettings", load_balancer_fields,
+						    policy_rule_load_balancer };
 
 static const struct policy_field keepalive_fields[] = {
-	POLICY_INT_("probes", 0, POLICY_U32, NOW), POLICY_DUR("time", POLICY_MS, NOW),
-	POLICY_DUR("interval", POLICY_MS, NOW), POLICY_END};
-static const struct policy_schema keepalive = {"TcpKeepalive", keepalive_fields};
+	POLICY_INT_("probes", 0, POLICY_U32, NOW),
+	POLICY_DUR("time", POLICY_MS, NOW),
+	POLICY_DUR("interval", POLICY_MS, NOW),
+	POLICY_END,
+};
+static const struct policy_schema keepalive = { "TcpKeepalive", keepalive_fields };
 static const struct policy_field pool_tcp_fields[] = {
 	POLICY_INT_("maxConnections", 0, POLICY_I32, NOW),
 	POLICY_DUR("connectTimeout", POLICY_MS, NOW),
@@ -95,12 +121,16 @@ static const struct policy_field pool_tcp_fields[] = {
 	POLICY_DUR("idleTimeout", 0, NOW),
 	POLICY_END,
 };
-static const struct policy_schema pool_tcp = {"ConnectionPoolSettings.TCPSettings", pool_tcp_fields};
+static const struct policy_schema pool_tcp = { "ConnectionPoolSettings.TCPSettings",
+					       pool_tcp_fields };
 
-static const char *const h2_words[] = {"DEFAULT", "DO_NOT_UPGRADE", "UPGRADE", NULL};
+static const char *const h2_words[] = { "DEFAULT", "DO_NOT_UPGRADE", "UPGRADE", NULL };
 static const struct policy_field h2_keepalive_fields[] = {
-	POLICY_DUR("interval", POLICY_MS, INERT), POLICY_DUR("timeout", POLICY_MS, INERT), POLICY_END};
-static const struct policy_schema h2_keepalive = {"HTTP2KeepAlive", h2_keepalive_fields};
+	POLICY_DUR("interval", POLICY_MS, INERT),
+	POLICY_DUR("timeout", POLICY_MS, INERT),
+	POLICY_END,
+};
+static const struct policy_schema h2_keepalive = { "HTTP2KeepAlive", h2_keepalive_fields };
 static const struct policy_field pool_http_fields[] = {
 	POLICY_INT_("http1MaxPendingRequests", 0, POLICY_I32, NOW),
 	POLICY_INT_("http2MaxRequests", 0, POLICY_I32, NOW),
@@ -113,11 +143,15 @@ static const struct policy_field pool_http_fields[] = {
 	POLICY_OBJ("http2KeepAlive", h2_keepalive, LATER),
 	POLICY_END,
 };
-static const struct policy_schema pool_http = {"ConnectionPoolSettings.HTTPSettings", pool_http_fields,
-					       policy_rule_pool_http};
+static const struct policy_schema pool_http = { "ConnectionPoolSettings.HTTPSettings",
+						pool_http_fields, policy_rule_pool_http };
 static const struct policy_field pool_fields[] = {
-	POLICY_OBJ("tcp", pool_tcp, NOW), POLICY_OBJ("http", pool_http, NOW), POLICY_END};
-const struct policy_schema policy_schema_connection_pool = {"ConnectionPoolSettings", pool_fields};
+	POLICY_OBJ("tcp", pool_tcp, NOW),
+	POLICY_OBJ("http", pool_http, NOW),
+	POLICY_END,
+};
+const struct policy_schema policy_schema_connection_pool = { "ConnectionPoolSettings",
+							     pool_fields };
 
 static const struct policy_field outlier_fields[] = {
 	POLICY_INT_("consecutiveErrors", 0, POLICY_I32, INERT),
@@ -132,9 +166,10 @@ static const struct policy_field outlier_fields[] = {
 	POLICY_INTS("outlierDetectionHttpErrorCodes", 100, 599, INERT),
 	POLICY_END,
 };
-static const struct policy_schema outlier = {"OutlierDetection", outlier_fields, policy_rule_outlier};
+static const struct policy_schema outlier = { "OutlierDetection", outlier_fields,
+					      policy_rule_outlier };
 
-static const char *const tls_words[] = {"DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL", NULL};
+static const char *const tls_words[] = { "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL", NULL };
 static const struct policy_field client_tls_fields[] = {
 	POLICY_ENUM_("mode", tls_words, NOW),
 	POLICY_STR_("clientCertificate", INERT),
@@ -147,35 +182,50 @@ static const struct policy_field client_tls_fields[] = {
 	POLICY_BOOL_("insecureSkipVerify", INERT),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_client_tls = {"ClientTLSSettings", client_tls_fields, policy_rule_client_tls};
+const struct policy_schema policy_schema_client_tls = { "ClientTLSSettings", client_tls_fields,
+							policy_rule_client_tls };
 
-static const struct policy_field port_fields[] = {POLICY_INT_("number", 1, 65535, NOW), POLICY_END};
-static const struct policy_schema port = {"PortSelector", port_fields};
+static const struct policy_field port_fields[] = {
+	POLICY_INT_("number", 1, 65535, NOW),
+	POLICY_END,
+};
+static const struct policy_schema port = { "PortSelector", port_fields };
 static const struct policy_field port_policy_fields[] = {
-	{.name = "port", .type = POLICY_T_OBJECT, .object = &port, .required = 1},
+	{ .name = "port", .type = POLICY_T_OBJECT, .object = &port, .required = 1 },
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
 	POLICY_OBJ("outlierDetection", outlier, LATER),
 	POLICY_OBJ("tls", policy_schema_client_tls, NOW),
 	POLICY_END,
 };
-static const struct policy_schema port_policy = {"TrafficPolicy.PortTrafficPolicy", port_policy_fields,
-						 policy_rule_traffic_policy};
+static const struct policy_schema port_policy = { "TrafficPolicy.PortTrafficPolicy",
+						  port_policy_fields, policy_rule_traffic_policy };
 
 static const struct policy_field tunnel_fields[] = {
 	POLICY_STR_("protocol", INERT),
-	{.name = "targetHost", .type = POLICY_T_STRING, .required = 1, .honour = INERT},
-	{.name = "targetPort", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1, .honour = INERT},
+	{ .name = "targetHost", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	{ .name = "targetPort",
+	  .type = POLICY_T_INT,
+	  .min = 1,
+	  .max = 65535,
+	  .required = 1,
+	  .honour = INERT },
 	POLICY_END,
 };
-static const struct policy_schema tunnel = {"TunnelSettings", tunnel_fields, policy_rule_tunnel};
-static const char *const proxy_words[] = {"V1", "V2", NULL};
-static const struct policy_field proxy_protocol_fields[] = {POLICY_ENUM_("version", proxy_words, INERT), POLICY_END};
-static const struct policy_schema proxy_protocol = {"ProxyProtocol", proxy_protocol_fields};
+static const struct policy_schema tunnel = { "TunnelSettings", tunnel_fields, policy_rule_tunnel };
+static const char *const proxy_words[] = { "V1", "V2", NULL };
+static const struct policy_field proxy_protocol_fields[] = {
+	POLICY_ENUM_("version", proxy_words, INERT),
+	POLICY_END,
+};
+static const struct policy_schema proxy_protocol = { "ProxyProtocol", proxy_protocol_fields };
 static const struct policy_field budget_fields[] = {
-	POLICY_DOUBLE_("percent", 0, 100, INERT), POLICY_INT_("minRetryConcurrency", 0, POLICY_U32, INERT),
-	POLICY_DUR("budgetInterval", 0, INERT), POLICY_END};
-static const struct policy_schema budget = {"RetryBudget", budget_fields};
+	POLICY_DOUBLE_("percent", 0, 100, INERT),
+	POLICY_INT_("minRetryConcurrency", 0, POLICY_U32, INERT),
+	POLICY_DUR("budgetInterval", 0, INERT),
+	POLICY_END,
+};
+static const struct policy_schema budget = { "RetryBudget", budget_fields };
 
 static const struct policy_field policy_fields[] = {
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
@@ -188,23 +238,25 @@ static const struct policy_field policy_fields[] = {
 	POLICY_OBJ("retryBudget", budget, LATER),
 	POLICY_END,
 };
-static const struct policy_schema traffic_policy = {"TrafficPolicy", policy_fields, policy_rule_traffic_policy};
+static const struct policy_schema traffic_policy = { "TrafficPolicy", policy_fields,
+						     policy_rule_traffic_policy };
 
 static const struct policy_field subset_fields[] = {
-	{.name = "name", .type = POLICY_T_STRING, .required = 1},
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
 	POLICY_STRMAP("labels", NOW),
 	POLICY_OBJ("trafficPolicy", traffic_policy, NOW),
 	POLICY_END,
 };
-static const struct policy_schema subset = {"Subset", subset_fields, policy_rule_subset};
+static const struct policy_schema subset = { "Subset", subset_fields, policy_rule_subset };
 
 static const struct policy_field destination_rule_fields[] = {
-	{.name = "host", .type = POLICY_T_STRING, .required = 1},
+	{ .name = "host", .type = POLICY_T_STRING, .required = 1 },
 	POLICY_OBJ("trafficPolicy", traffic_policy, NOW),
 	POLICY_OBJS("subsets", subset, NOW),
 	POLICY_STRS("exportTo", NOW),
 	POLICY_OBJ("workloadSelector", policy_schema_selector, LATER),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_destination_rule = {"DestinationRule", destination_rule_fields,
-							     policy_rule_destination_rule};
+const struct policy_schema policy_schema_destination_rule = { "DestinationRule",
+							      destination_rule_fields,
+							      policy_rule_destination_rule };

@@ -11,7 +11,7 @@
 
 void policy_slots_init(struct policy_slots *s)
 {
-	*s = (struct policy_slots){.free_first = HD_NONE, .free_last = HD_NONE};
+	*s = (struct policy_slots){ .free_first = HD_NONE, .free_last = HD_NONE };
 }
 
 void policy_slots_fini(struct policy_slots *s)
@@ -119,7 +119,7 @@ int64_t policy_slots_get(struct policy_slots *s, struct hd_str key)
 	memcpy(copy, key.p, key.n);
 	copy[key.n] = '\0';
 	slot = slot_take(s);
-	s->rows[slot] = (struct policy_slot_row){copy, key.n, hash, 1, HD_NONE};
+	s->rows[slot] = (struct policy_slot_row){ copy, key.n, hash, 1, HD_NONE };
 	table_put(s, slot);
 	return slot;
 }
@@ -130,7 +130,7 @@ void policy_slots_put(struct policy_slots *s, uint32_t slot)
 
 	if (--r->held > 0)
 		return;
-	s->table[table_find(s, (struct hd_str){r->key, r->key_n}, r->hash)] = GONE;
+	s->table[table_find(s, (struct hd_str){ r->key, r->key_n }, r->hash)] = GONE;
 	free(r->key);
 	r->key = NULL;
 	r->next_free = HD_NONE;

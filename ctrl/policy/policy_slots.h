@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small numbers for names, the same from generation to generation. A slot is held by every snapshot that names it; when
- * the last is gone it joins the end of a queue and is given out again only after a thousand others wait with it, so that
- * what workers keep behind a slot has long run out. */
+/* Small numbers for names, the same from generation to generation. A slot is held by every snapshot
+ * that names it; when the last is gone it joins the end of a queue and is given out again only
+ * after a thousand others wait with it, so that what workers keep behind a slot has long run out.
+ */
 #ifndef POLICY_SLOTS_H
 #define POLICY_SLOTS_H
 
@@ -10,8 +11,8 @@
 struct policy_slot_row {
 	char *key; /* NULL: nobody's */
 	uint32_t key_n, hash;
-	uint32_t held;	     /* by how many snapshots */
-	uint32_t next_free;  /* HD_NONE ends the queue */
+	uint32_t held;	    /* by how many snapshots */
+	uint32_t next_free; /* HD_NONE ends the queue */
 };
 
 struct policy_slots {

@@ -72,7 +72,8 @@ static void listener_table(struct policy_load *l, struct hd_snapshot *s)
 	table = policy_alloc_array(&l->private->arena, size, sizeof(*table));
 	memset(table, 0xff, size * sizeof(*table));
 	for (uint32_t i = 0; i < s->n_listeners; i++) {
-		uint32_t at = hd_addr_hash(&s->listeners[i].addr.ip, s->listeners[i].addr.port) & (size - 1);
+		uint32_t at = hd_addr_hash(&s->listeners[i].addr.ip, s->listeners[i].addr.port) &
+			      (size - 1);
 
 		while (table[at] != HD_NONE)
 			at = (at + 1) & (size - 1);
@@ -130,7 +131,8 @@ static void workers_out(struct policy_load *l, struct hd_snapshot *s)
 	for (uint32_t i = 0; i < n; i++) {
 		s->workers[i].wrr = lines_alloc(a, s->n_destinations, sizeof(int32_t));
 		s->workers[i].rr = lines_alloc(a, s->n_clusters, sizeof(uint32_t));
-		s->workers[i].destination_requests = lines_alloc(a, s->n_destinations, sizeof(uint64_t));
+		s->workers[i].destination_requests =
+			lines_alloc(a, s->n_destinations, sizeof(uint64_t));
 	}
 }
 
@@ -143,12 +145,16 @@ static int regexes_out(struct policy_load *l, struct hd_snapshot *s)
 
 	x->scratches = policy_alloc_array(&x->arena, s->n_workers, sizeof(*x->scratches));
 	x->n_scratches = s->n_workers;
-	rc = policy_regex_compile(&l->regexes, s->n_workers, &x->regex_db, x->scratches, &at_fault, why, sizeof(why));
+	rc = policy_regex_compile(&l->regexes, s->n_workers, &x->regex_db, x->scratches, &at_fault,
+				  why, sizeof(why));
 	if (rc == -EINVAL) {
 		const struct policy_regex_place *place = policy_vec_at(&l->regex_places, at_fault);
-		struct policy_check c = {.arena = &l->arena, .diags = l->diags, .file = place->file};
+		struct policy_check c = { .arena = &l->arena,
+					  .diags = l->diags,
+					  .file = place->file };
 
-		policy_error(&c, place->yaml, "regex \"%.*s\" cannot be used: %s", POLICY_STR(place->yaml->text), why);
+		policy_error(&c, place->yaml, "regex \"%.*s\" cannot be used: %s",
+			     POLICY_STR(place->yaml->text), why);
 	}
 	s->regex_db = x->regex_db;
 	for (uint32_t i = 0; i < s->n_workers; i++)
@@ -164,7 +170,8 @@ static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 	struct policy_private *x = l->private;
 
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
-		uint32_t end = clusters[i].endpoints_first + clusters[i].endpoints_count + clusters[i].endpoints_unready;
+		uint32_t end = clusters[i].endpoints_first + clusters[i].endpoints_count +
+			       clusters[i].endpoints_unready;
 		int64_t slot = policy_slots_get(&l->policy->clusters, clusters[i].name);
 
 		if (slot < 0)
@@ -173,8 +180,9 @@ static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 		x->clusters_held++;
 		for (uint32_t k = clusters[i].endpoints_first; k < end; k++) {
 			char text[HD_ADDR_STRLEN];
-			struct hd_str key = policy_str_printf(&l->arena, "%.*s %s", POLICY_STR(clusters[i].name),
-							      hd_addr_format(&endpoints[k].addr, text));
+			struct hd_str key = policy_str_printf(
+				&l->arena, "%.*s %s", POLICY_STR(clusters[i].name),
+				hd_addr_format(&endpoints[k].addr, text));
 
 			slot = policy_slots_get(&l->policy->endpoints, key);
 			if (slot < 0)
@@ -213,7 +221,8 @@ uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index
 	uint64_t sum = s->destination_carried[index];
 
 	for (uint32_t i = 0; i < s->n_workers; i++)
-		sum += __atomic_load_n(&s->workers[i].destination_requests[index], __ATOMIC_RELAXED);
+		sum += __atomic_load_n(&s->workers[i].destination_requests[index],
+				       __ATOMIC_RELAXED);
 	return sum;
 }
 
@@ -225,7 +234,8 @@ void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *p
 	jmp_buf oom;
 
 	policy_arena_init(&arena, &oom);
-	if (setjmp(oom) != 0) { /* counts start at zero then: a figure in a table, not worth a failure */
+	if (setjmp(oom) !=
+	    0) { /* counts start at zero then: a figure in a table, not worth a failure */
 		policy_arena_fini(&arena);
 		return;
 	}
@@ -236,7 +246,8 @@ void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *p
 		uintptr_t at = (uintptr_t)policy_map_get(&by_key, to->destination_keys[i]);
 
 		if (at != 0)
-			next->destination_carried[i] += policy_destination_requests(previous, (uint32_t)at - 1);
+			next->destination_carried[i] +=
+				policy_destination_requests(previous, (uint32_t)at - 1);
 	}
 	policy_arena_fini(&arena);
 }

@@ -11,11 +11,12 @@
 
 #define FOLDER_DEPTH 8
 
-static int texts_read(struct policy_texts *t, const char *path, unsigned int depth, struct policy_diags *diags);
+static int texts_read(struct policy_texts *t, const char *path, unsigned int depth,
+		      struct policy_diags *diags);
 
 void policy_texts_init(struct policy_texts *t)
 {
-	*t = (struct policy_texts){0};
+	*t = (struct policy_texts){ 0 };
 }
 
 void policy_texts_fini(struct policy_texts *t)
@@ -68,7 +69,7 @@ static int texts_take(struct policy_texts *t, const char *name, char *bytes, siz
 		free(bytes);
 		return -ENOMEM;
 	}
-	t->rows[t->n++] = (struct policy_text){copy, bytes, n};
+	t->rows[t->n++] = (struct policy_text){ copy, bytes, n };
 	return 0;
 }
 
@@ -110,7 +111,8 @@ static int stream_read(FILE *f, const char *path, char **out, size_t *n, struct 
 			break;
 		if (used > POLICY_YAML_MAX_BYTES) {
 			free(bytes);
-			return file_error(diags, path, "larger than %zu MiB", POLICY_YAML_MAX_BYTES >> 20);
+			return file_error(diags, path, "larger than %zu MiB",
+					  POLICY_YAML_MAX_BYTES >> 20);
 		}
 		if (capacity - used - 1 < capacity / 2) {
 			char *more = realloc(bytes, capacity *= 2);
@@ -138,7 +140,9 @@ int policy_text_load(const char *path, char **bytes, size_t *n, struct policy_di
 	int rc;
 
 	if (f == NULL)
-		return errno == ENOMEM ? -ENOMEM : file_error(diags, path, "cannot be opened: %s", strerror(errno));
+		return errno == ENOMEM
+			       ? -ENOMEM
+			       : file_error(diags, path, "cannot be opened: %s", strerror(errno));
 	rc = stream_read(f, path, bytes, n, diags);
 	fclose(f);
 	return rc;
@@ -151,7 +155,8 @@ static int is_policy(const struct dirent *e)
 	if (e->d_name[0] == '.')
 		return 0;
 	return e->d_type == DT_DIR || e->d_type == DT_LNK || e->d_type == DT_UNKNOWN ||
-	       (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0));
+	       (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 ||
+				strcmp(dot, ".json") == 0));
 }
 
 static int wanted(const char *path, const struct stat *st)
@@ -160,11 +165,12 @@ static int wanted(const char *path, const struct stat *st)
 
 	if (S_ISDIR(st->st_mode))
 		return 1;
-	return dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
+	return dot != NULL &&
+	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
 }
 
-static int entry_read(struct policy_texts *t, const char *folder, const char *name, unsigned int depth,
-		      struct policy_diags *diags)
+static int entry_read(struct policy_texts *t, const char *folder, const char *name,
+		      unsigned int depth, struct policy_diags *diags)
 {
 	size_t n = strlen(folder);
 	struct stat st;
@@ -179,7 +185,8 @@ static int entry_read(struct policy_texts *t, const char *folder, const char *na
 	return texts_read(t, path, depth + 1, diags);
 }
 
-static int folder_read(struct policy_texts *t, const char *path, unsigned int depth, struct policy_diags *diags)
+static int folder_read(struct policy_texts *t, const char *path, unsigned int depth,
+		       struct policy_diags *diags)
 {
 	struct dirent **entries = NULL;
 	int n, rc = 0;
@@ -188,7 +195,9 @@ static int folder_read(struct policy_texts *t, const char *path, unsigned int de
 		return file_error(diags, path, "folders go too deep");
 	n = scandir(path, &entries, is_policy, alphasort);
 	if (n < 0)
-		return errno == ENOMEM ? -ENOMEM : file_error(diags, path, "cannot be read: %s", strerror(errno));
+		return errno == ENOMEM
+			       ? -ENOMEM
+			       : file_error(diags, path, "cannot be read: %s", strerror(errno));
 	for (int i = 0; i < n; i++) {
 		if (rc == 0)
 			rc = entry_read(t, path, entries[i]->d_name, depth, diags);
@@ -198,7 +207,8 @@ static int folder_read(struct policy_texts *t, const char *path, unsigned int de
 	return rc;
 }
 
-static int texts_read(struct policy_texts *t, const char *path, unsigned int depth, struct policy_diags *diags)
+static int texts_read(struct policy_texts *t, const char *path, unsigned int depth,
+		      struct policy_diags *diags)
 {
 	struct stat st;
 	char *bytes;

@@ -9,10 +9,11 @@
 
 static struct policy_yaml *read_node(struct policy_yaml_reader *r, unsigned int depth);
 
-static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t col, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t col,
+			 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t col, const char *format, ...)
+static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t col,
+			 const char *format, ...)
 {
 	va_list ap;
 
@@ -26,7 +27,8 @@ static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t c
 static void parser_error(struct policy_yaml_reader *r)
 {
 	yaml_parser_t *p = &r->parser;
-	uint32_t line = (uint32_t)p->problem_mark.line + 1, col = (uint32_t)p->problem_mark.column + 1;
+	uint32_t line = (uint32_t)p->problem_mark.line + 1,
+		 col = (uint32_t)p->problem_mark.column + 1;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		policy_arena_exhausted(r->arena);
@@ -37,7 +39,8 @@ static void parser_error(struct policy_yaml_reader *r)
 			line += r->bytes[i] == '\n';
 		}
 	}
-	reader_error(r, line, col, "not YAML: %s%s%s", p->problem != NULL ? p->problem : "cannot be parsed",
+	reader_error(r, line, col, "not YAML: %s%s%s",
+		     p->problem != NULL ? p->problem : "cannot be parsed",
 		     p->context != NULL ? ", " : "", p->context != NULL ? p->context : "");
 }
 
@@ -59,10 +62,12 @@ static int next_event(struct policy_yaml_reader *r)
 static struct policy_yaml *node_create(struct policy_yaml_reader *r, enum policy_yaml_type type)
 {
 	struct policy_yaml *y;
-	uint32_t line = (uint32_t)r->event.start_mark.line + 1, col = (uint32_t)r->event.start_mark.column + 1;
+	uint32_t line = (uint32_t)r->event.start_mark.line + 1,
+		 col = (uint32_t)r->event.start_mark.column + 1;
 
 	if (++r->nodes > POLICY_YAML_MAX_NODES) {
-		reader_error(r, line, col, "more than %u values in one file", POLICY_YAML_MAX_NODES);
+		reader_error(r, line, col, "more than %u values in one file",
+			     POLICY_YAML_MAX_NODES);
 		return NULL;
 	}
 	y = policy_alloc(r->arena, sizeof(*y));
@@ -78,7 +83,8 @@ static struct policy_yaml *node_copy(struct policy_yaml_reader *r, const struct 
 
 	if (++r->copies > POLICY_YAML_MAX_COPIES) {
 		if (!r->failed)
-			reader_error(r, from->line - r->line_base, from->col, "aliases multiply this to more than %u values",
+			reader_error(r, from->line - r->line_base, from->col,
+				     "aliases multiply this to more than %u values",
 				     POLICY_YAML_MAX_COPIES);
 		return NULL;
 	}
@@ -95,7 +101,8 @@ static struct policy_yaml *node_copy(struct policy_yaml_reader *r, const struct 
 	return y;
 }
 
-static void anchor_set(struct policy_yaml_reader *r, const yaml_char_t *anchor, struct policy_yaml *y)
+static void anchor_set(struct policy_yaml_reader *r, const yaml_char_t *anchor,
+		       struct policy_yaml *y)
 {
 	struct hd_str name;
 	struct policy_yaml **slot;
@@ -115,7 +122,8 @@ static struct policy_yaml *read_alias(struct policy_yaml_reader *r)
 {
 	const char *name = (const char *)r->event.data.alias.anchor;
 	struct policy_yaml **at = policy_map_get(&r->anchors, policy_str(name));
-	uint32_t line = (uint32_t)r->event.start_mark.line + 1, col = (uint32_t)r->event.start_mark.column + 1;
+	uint32_t line = (uint32_t)r->event.start_mark.line + 1,
+		 col = (uint32_t)r->event.start_mark.column + 1;
 
 	if (at == NULL || *at == NULL) { /* an anchor is set when its value is complete: no loops */
 		reader_error(r, line, col, "alias *%s has no anchor before it", name);
@@ -135,8 +143,9 @@ static struct policy_yaml *read_scalar(struct policy_yaml_reader *r)
 		reader_error(r, y->line - r->line_base, y->col, "value too long");
 		return NULL;
 	}
-	y->text = policy_str_copy(r->arena, (struct hd_str){(const char *)r->event.data.scalar.value,
-							    (uint32_t)r->event.data.scalar.length});
+	y->text =
+		policy_str_copy(r->arena, (struct hd_str){ (const char *)r->event.data.scalar.value,
+							   (uint32_t)r->event.data.scalar.length });
 	y->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 		   (tag == NULL || strcmp(tag, YAML_STR_TAG) != 0);
 	y->unset = policy_yaml_scalar(y) == POLICY_SCALAR_NULL;
@@ -147,12 +156,13 @@ static struct policy_yaml *read_scalar(struct policy_yaml_reader *r)
 static struct policy_yaml *read_list(struct policy_yaml_reader *r, unsigned int depth)
 {
 	struct policy_yaml *y = node_create(r, POLICY_YAML_LIST), **tail, *item;
-	struct hd_str anchor = {0};
+	struct hd_str anchor = { 0 };
 
 	if (y == NULL)
 		return NULL;
 	if (r->event.data.sequence_start.anchor != NULL)
-		anchor = policy_str_copy(r->arena, policy_str((const char *)r->event.data.sequence_start.anchor));
+		anchor = policy_str_copy(
+			r->arena, policy_str((const char *)r->event.data.sequence_start.anchor));
 	tail = &y->first;
 	for (;;) {
 		if (next_event(r) != 0)
@@ -190,8 +200,10 @@ static const struct policy_yaml *key_claim(struct policy_yaml_reader *r, struct 
 	return policy_map_add(seen, child->key, child);
 }
 
-/* YAML 1.1's merge key: what the map itself does not say comes from the merged ones, the first of them first. */
-static int merge_into(struct policy_yaml_reader *r, struct policy_yaml *map, const struct policy_yaml *from)
+/* YAML 1.1's merge key: what the map itself does not say comes from the merged ones, the first of
+ * them first. */
+static int merge_into(struct policy_yaml_reader *r, struct policy_yaml *map,
+		      const struct policy_yaml *from)
 {
 	if (from->type == POLICY_YAML_LIST) {
 		for (const struct policy_yaml *c = from->first; c != NULL; c = c->next)
@@ -219,7 +231,8 @@ static int merge_into(struct policy_yaml_reader *r, struct policy_yaml *map, con
 /* The pair's key is the current event. */
 static struct policy_yaml *read_pair(struct policy_yaml_reader *r, unsigned int depth)
 {
-	uint32_t line = (uint32_t)r->event.start_mark.line + 1, col = (uint32_t)r->event.start_mark.column + 1;
+	uint32_t line = (uint32_t)r->event.start_mark.line + 1,
+		 col = (uint32_t)r->event.start_mark.column + 1;
 	struct policy_yaml *value;
 	struct hd_str key;
 
@@ -227,8 +240,8 @@ static struct policy_yaml *read_pair(struct policy_yaml_reader *r, unsigned int 
 		reader_error(r, line, col, "a key must be a plain word");
 		return NULL;
 	}
-	key = policy_str_copy(r->arena, (struct hd_str){(const char *)r->event.data.scalar.value,
-							(uint32_t)r->event.data.scalar.length});
+	key = policy_str_copy(r->arena, (struct hd_str){ (const char *)r->event.data.scalar.value,
+							 (uint32_t)r->event.data.scalar.length });
 	if (next_event(r) != 0)
 		return NULL;
 	value = read_node(r, depth + 1);
@@ -244,12 +257,13 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 {
 	struct policy_yaml *y = node_create(r, POLICY_YAML_MAP), **tail, *merged = NULL;
 	struct policy_map seen;
-	struct hd_str anchor = {0};
+	struct hd_str anchor = { 0 };
 
 	if (y == NULL)
 		return NULL;
 	if (r->event.data.mapping_start.anchor != NULL)
-		anchor = policy_str_copy(r->arena, policy_str((const char *)r->event.data.mapping_start.anchor));
+		anchor = policy_str_copy(
+			r->arena, policy_str((const char *)r->event.data.mapping_start.anchor));
 	policy_map_init(&seen, r->arena);
 	tail = &y->first;
 	for (;;) {
@@ -269,7 +283,8 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 		}
 		before = key_claim(r, y, &seen, child);
 		if (before != NULL) {
-			reader_error(r, child->key_line - r->line_base, child->key_col, "key \"%.*s\" is given twice (first in line %u)",
+			reader_error(r, child->key_line - r->line_base, child->key_col,
+				     "key \"%.*s\" is given twice (first in line %u)",
 				     POLICY_STR(child->key), before->key_line);
 			return NULL;
 		}
@@ -279,7 +294,8 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 	}
 	if (merged != NULL && merge_into(r, y, merged) != 0) {
 		if (!r->failed)
-			reader_error(r, merged->key_line - r->line_base, merged->key_col, "\"<<\" merges maps only");
+			reader_error(r, merged->key_line - r->line_base, merged->key_col,
+				     "\"<<\" merges maps only");
 		return NULL;
 	}
 	anchor_set(r, (const yaml_char_t *)anchor.p, y);
@@ -289,8 +305,9 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 static struct policy_yaml *read_node(struct policy_yaml_reader *r, unsigned int depth)
 {
 	if (depth > POLICY_YAML_MAX_DEPTH) {
-		reader_error(r, (uint32_t)r->event.start_mark.line + 1, (uint32_t)r->event.start_mark.column + 1,
-			     "nested more than %d deep", POLICY_YAML_MAX_DEPTH);
+		reader_error(r, (uint32_t)r->event.start_mark.line + 1,
+			     (uint32_t)r->event.start_mark.column + 1, "nested more than %d deep",
+			     POLICY_YAML_MAX_DEPTH);
 		return NULL;
 	}
 	switch (r->event.type) {
@@ -369,11 +386,13 @@ static int word_among(struct hd_str s, const char *const *words)
 
 static enum policy_scalar number_kind(struct hd_str s)
 {
-	uint32_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'), digits = 0, dots = 0, exponents = 0;
+	uint32_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'), digits = 0, dots = 0,
+		 exponents = 0;
 
 	if (s.n > i + 2 && s.p[i] == '0' && (s.p[i + 1] | 0x20) == 'x')
-		return strspn(s.p + i + 2, "0123456789abcdefABCDEF") == s.n - i - 2 ? POLICY_SCALAR_INT
-										    : POLICY_SCALAR_STRING;
+		return strspn(s.p + i + 2, "0123456789abcdefABCDEF") == s.n - i - 2
+			       ? POLICY_SCALAR_INT
+			       : POLICY_SCALAR_STRING;
 	for (; i < s.n; i++) {
 		char c = s.p[i];
 
@@ -398,9 +417,11 @@ static enum policy_scalar number_kind(struct hd_str s)
 enum policy_scalar policy_yaml_scalar(const struct policy_yaml *y)
 {
 	/* YAML 1.1's words, as kubectl's reader knows them. */
-	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", "yes", "Yes", "YES", "no",
-					    "No",   "NO",   "on",   "On",    "ON",    "off",   "Off", "OFF", NULL};
+	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
+	static const char *const bools[] = { "true",  "True", "TRUE", "false", "False",
+					     "FALSE", "yes",  "Yes",  "YES",   "no",
+					     "No",    "NO",   "on",   "On",    "ON",
+					     "off",   "Off",  "OFF",  NULL };
 
 	if (y->type != POLICY_YAML_SCALAR || !y->plain)
 		return POLICY_SCALAR_STRING;

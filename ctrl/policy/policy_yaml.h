@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* YAML (and so JSON) as a tree with places. Sizes, depth and what aliases may multiply are bounded. */
+/* YAML (and so JSON) as a tree with places. Sizes, depth and what aliases may multiply are bounded.
+ */
 #ifndef POLICY_YAML_H
 #define POLICY_YAML_H
 
@@ -49,8 +50,8 @@ struct policy_yaml_reader {
 	struct policy_map anchors;
 };
 
-/* Pushes a root (struct policy_yaml *) for each document that is not empty. 0, or -1 with error rows. The reader must be
- * in memory that outlives a longjmp; fini frees what libyaml holds. */
+/* Pushes a root (struct policy_yaml *) for each document that is not empty. 0, or -1 with error
+ * rows. The reader must be in memory that outlives a longjmp; fini frees what libyaml holds. */
 int policy_yaml_read(struct policy_yaml_reader *r, struct policy_vec *documents);
 void policy_yaml_reader_fini(struct policy_yaml_reader *r);
 
@@ -58,7 +59,13 @@ void policy_yaml_reader_fini(struct policy_yaml_reader *r);
 struct policy_yaml *policy_yaml_raw(const struct policy_yaml *map, const char *key);
 
 /* What a scalar is under YAML's core rules. */
-enum policy_scalar { POLICY_SCALAR_NULL, POLICY_SCALAR_BOOL, POLICY_SCALAR_INT, POLICY_SCALAR_FLOAT, POLICY_SCALAR_STRING };
+enum policy_scalar {
+	POLICY_SCALAR_NULL,
+	POLICY_SCALAR_BOOL,
+	POLICY_SCALAR_INT,
+	POLICY_SCALAR_FLOAT,
+	POLICY_SCALAR_STRING
+};
 enum policy_scalar policy_yaml_scalar(const struct policy_yaml *y);
 
 #endif
