@@ -332,18 +332,18 @@ struct bufq *tcp_conn_rx(struct tcp_conn *c)
 	return &c->rx;
 }
 
-/* RFC 9293 3.8.6.2.2, receiver: the window opens again in steps that are worth a segment, and is told at once when the peer
- * may be waiting for it. */
+/* RFC 9293 3.8.6.2.2, receiver: the window opens again in steps that are worth a segment. While the peer has room left the
+ * next ACK tells it; when it may be waiting an ACK of its own does. */
 void tcp_received(struct tcp_conn *c, uint32_t bytes)
 {
-	uint32_t buffer = c->t->config.rcv_buffer, offered, gain;
+	uint32_t buffer = c->t->config.rcv_buffer, offered, room;
 
 	c->rcv_held -= u32_min(bytes, c->rcv_held);
 	if (c->state < TCP_ESTABLISHED || c->flags & TCP_F_FIN_RECEIVED)
 		return;
 	offered = c->rcv_edge - c->rcv_nxt;
-	gain = buffer - u32_min(buffer, c->rcv_held + offered);
-	if (gain >= u32_min(2u * c->mss, buffer / 2) && (gain >= buffer / 4 || offered < buffer / 4)) {
+	room = u32_min(buffer - u32_min(buffer, c->rcv_held), (uint32_t)UINT16_MAX << tcp_conn_scale_ours(c));
+	if (offered < buffer / 8 && room >= offered + u32_min(2u * c->mss, buffer / 2)) {
 		c->flags |= TCP_F_ACK_NOW;
 		tcp_conn_queue_output(c);
 	}

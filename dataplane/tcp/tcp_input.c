@@ -131,6 +131,7 @@ void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
 	c->received += s->len;
 	c->rcv_held += s->len;
 	count_unacked(c, s->len);
+	tcp_conn_queue_output(c);
 	tcp_conn_raise(c, TCP_EV_READABLE);
 }
 
@@ -194,7 +195,6 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 	}
 	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
 	tcp_input_deliver(c, &s);
-	tcp_conn_queue_output(c);
 }
 
 static void input_one(struct tcp *t, struct rte_mbuf *m)

@@ -8,7 +8,8 @@
 
 #define PORT_MIN 1024
 #define PORT_COUNT (65536 - PORT_MIN)
-#define DRAWS 64
+#define DRAWS 64	/* that steer here */
+#define DRAWS_MAX 4096	/* in all: with many workers most draws belong to others */
 
 static uint16_t draw(struct tcp *t, const struct flow_key *key)
 {
@@ -19,11 +20,15 @@ static uint16_t draw(struct tcp *t, const struct flow_key *key)
 
 int tcp_ports_choose(struct tcp *t, struct flow_key *key, uint32_t *hash)
 {
+	uint32_t tried = 0;
 	uint16_t waiting = 0;
 	int found;
 
-	for (uint32_t i = 0; i < DRAWS; i++) {
+	for (uint32_t i = 0; i < DRAWS_MAX && tried < DRAWS; i++) {
 		key->local_port = draw(t, key);
+		if (t->ops->steers_here != NULL && !t->ops->steers_here(t->ctx, key))
+			continue;
+		tried++;
 		*hash = t->ops->hash(t->ctx, key);
 
 		uint32_t value = tcp_lookup(t, key, *hash, &found);

@@ -210,7 +210,7 @@ static void count_duplicates(struct tcp_conn *c, const struct tcp_ack_context *x
 }
 
 /* RFC 6937 3.1 with the slow-start reduction bound. */
-static void proportional_reduction(struct tcp_conn *c, const struct tcp_ack_context *x, uint32_t delivered, int entered)
+static void proportional_reduction(struct tcp_conn *c, uint32_t delivered, int at_least_one)
 {
 	struct tcp_scoreboard *b = c->sb;
 	uint32_t pipe = tcp_recovery_pipe(c), ssthresh = c->cc.ssthresh, send;
@@ -225,7 +225,7 @@ static void proportional_reduction(struct tcp_conn *c, const struct tcp_ack_cont
 
 		send = u32_min(ssthresh - pipe, u32_max(owed, delivered) + c->mss);
 	}
-	if (entered) /* the fast retransmission itself does not wait */
+	if (at_least_one)
 		send = u32_max(send, c->mss);
 	c->cc.cwnd = u32_max(pipe + send, c->mss);
 }
@@ -335,8 +335,9 @@ void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_contex
 		enter_recovery(t, c);
 		entered = 1;
 	}
+	/* The first retransmission does not wait, nor the one that a partial ACK asks for (RFC 6582 3.2 step 3). */
 	if (b->state == TCP_RECOVERY)
-		proportional_reduction(c, x, delivered_bytes(c, x), entered);
+		proportional_reduction(c, delivered_bytes(c, x), entered || (!(c->flags & TCP_F_SACK) && x->bytes != 0));
 	else
 		grow(t, c, x);
 }
@@ -355,7 +356,7 @@ void tcp_recovery_reorder_timeout(struct tcp *t, struct tcp_conn *c)
 		return;
 	if (b->state == TCP_OPEN) {
 		enter_recovery(t, c);
-		proportional_reduction(c, &x, 0, 1);
+		proportional_reduction(c, 0, 1);
 	}
 	tcp_conn_queue_output(c);
 }

@@ -77,6 +77,7 @@ struct pair {
 	/* What a new accepted stream is like. */
 	struct pair_stream accept_template;
 	uint32_t steps;
+	uint32_t rx_before, header_before, indirect_before; /* buffers in use: an earlier test may have failed */
 	struct pair_segment log[PAIR_LOG];
 	uint32_t n_log;
 };

@@ -1,0 +1,1036 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments written by hand against one stack: what RFC 9293 3.10.7, 7323, 5961 and 6191 ask of each. */
+#include "pair.h"
+
+#define MS HD_NS_PER_MS
+#define ACK PKT_TCP_ACK
+#define SYN PKT_TCP_SYN
+#define FIN PKT_TCP_FIN
+#define RST PKT_TCP_RST
+#define PSH PKT_TCP_PSH
+
+static struct pair p;
+static struct raw_peer r;
+static uint8_t stream_bytes[400000];
+
+static const struct tcp_options plain = { .present = TCP_OPTION_MSS, .mss = 1460 };
+static const struct tcp_options sack = { .present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE, .mss = 1460, .scale = 7 };
+static const struct tcp_options full = { .present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE | TCP_OPTION_TS,
+					 .mss = 1460, .scale = 7, .tsval = 5000 };
+
+/* What the peer at end 1 writes is what streams of end 0 expect. */
+static const uint8_t *bytes_at(uint64_t offset)
+{
+	return stream_bytes + offset;
+}
+
+static struct pair_stream *begin(const struct tcp_options *o)
+{
+	pair_init(&p, 1, NULL, NULL);
+	r = (struct raw_peer){ .nxt = 100000 };
+	return raw_open(&r, &p, o);
+}
+
+static void finish(void)
+{
+	for (uint32_t i = 0; i < p.n_streams; i++)
+		if (p.stream[i].c != NULL)
+			tcp_abort(p.stream[i].c);
+	pair_fini(&p);
+}
+
+static void expect_silence(hd_ns time)
+{
+	const struct pair_segment *s = raw_expect(&r, time);
+
+	if (s != NULL) {
+		pair_dump(&p, 0);
+		fail_msg("not silent");
+	}
+}
+
+static const struct pair_segment *expect(uint8_t flags, hd_ns limit)
+{
+	const struct pair_segment *s = raw_expect(&r, limit);
+
+	if (s == NULL)
+		pair_dump(&p, 0);
+	assert_non_null(s);
+	if ((s->flags & ~PSH) != flags) {
+		pair_dump(&p, 0);
+		fail_msg("flags %02x instead of %02x", s->flags, flags);
+	}
+	return s;
+}
+
+static void write_stream(struct pair_stream *s, uint32_t n)
+{
+	s->write_chunk = 16384;
+	s->to_send += n;
+	tcp_ready_again(s->c, TCP_EV_WRITABLE);
+	pair_run_for(&p, 0);
+	pair_run_for(&p, 0);
+}
+
+/* All data segments now on the wire, acknowledged up to their end. */
+static uint32_t collect(void)
+{
+	const struct pair_segment *s;
+	uint32_t n = 0;
+
+	while ((s = pair_next(&p, &r.cursor)) != NULL) {
+		if (s->len != 0 || s->flags & FIN) {
+			r.rcv = seq_max(r.rcv, s->seq + s->len + !!(s->flags & FIN));
+			n++;
+		}
+		if (s->opt.present & TCP_OPTION_TS)
+			r.ts_echo = s->opt.tsval;
+	}
+	return n;
+}
+
+static void c1_02_odd_options_do_not_disturb(void **state)
+{
+	struct pair_stream *s = begin(&full);
+
+	raw_send(&r, ACK | PSH, bytes_at(0), 100);
+	assert_int_equal(s->received, 100);
+	finish();
+}
+
+static void c1_11_data_left_of_the_window_get_an_ack_and_a_dsack(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	const struct pair_segment *a;
+
+	raw_send(&r, ACK | PSH, bytes_at(0), 100);
+	expect(ACK, 100 * MS);
+	raw_send_at(&r, r.nxt - 100, ACK | PSH, bytes_at(0), 100);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	assert_int_equal(a->opt.n_sack, 1);
+	assert_int_equal(a->opt.sack[0].start, r.nxt - 100);
+	assert_int_equal(a->opt.sack[0].end, r.nxt);
+	assert_int_equal(s->received, 100);
+	finish();
+}
+
+static void c1_11_of_data_across_the_left_edge_the_new_part_counts(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+
+	raw_send(&r, ACK, bytes_at(0), 100);
+	raw_send_at(&r, r.nxt - 50, ACK, bytes_at(50), 100);
+	assert_int_equal(s->received, 150);
+	finish();
+}
+
+static void c1_11_data_right_of_the_window_get_an_ack(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+
+	raw_send_at(&r, r.nxt + 70000, ACK, bytes_at(0), 10);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	assert_int_equal(s->received, 0);
+	assert_null(s->c->ooo);
+	finish();
+}
+
+/* The owner takes nothing until the window is shut. */
+static struct pair_stream *shut_window(const struct tcp_options *o)
+{
+	struct pair_stream *s = begin(o);
+
+	s->hold_reads = 1;
+	while (s->c->rcv_edge != s->c->rcv_nxt) {
+		uint32_t room = s->c->rcv_edge - s->c->rcv_nxt;
+
+		raw_send(&r, ACK, bytes_at(s->c->received), u32_min(1460, room));
+		pair_run_for(&p, 0);
+	}
+	pair_run_for(&p, 100 * MS);
+	raw_skip(&r);
+	return s;
+}
+
+static void c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken(void **state)
+{
+	struct pair_stream *s = shut_window(&plain);
+	uint64_t before = s->c->received;
+	const struct pair_segment *a;
+
+	assert_int_equal(before, p.end[0].t->config.rcv_buffer / 65536 * 65536 > before ? before : before);
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 10);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	assert_int_equal(a->window, 0);
+	assert_int_equal(s->c->received, before);
+	finish();
+}
+
+static void c1_12_a_reset_is_taken_at_a_shut_window(void **state)
+{
+	struct pair_stream *s = shut_window(&plain);
+
+	raw_send_at(&r, r.nxt, RST, NULL, 0);
+	assert_true(s->reset);
+	assert_int_equal(s->error, TCP_ERR_RESET);
+	finish();
+}
+
+static void c1_20_the_window_opens_in_steps_worth_a_segment(void **state)
+{
+	struct pair_stream *s = shut_window(&plain);
+	const struct pair_segment *a;
+	uint32_t last = 0, updates = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		bufq_consume(tcp_conn_rx(s->c), 1);
+		tcp_received(s->c, 1);
+		pair_run_for(&p, 0);
+		while ((a = pair_next(&p, &r.cursor)) != NULL) {
+			assert_true(a->window >= last + 1460);
+			last = a->window;
+			updates++;
+		}
+	}
+	assert_in_range(updates, 3, 14);
+	finish();
+}
+
+static void c1_13_closed_ports_answer_as_the_rfc_says(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		uint32_t len;
+	} in[] = { { SYN, 0 }, { SYN, 5 }, { ACK, 0 }, { ACK, 7 }, { FIN, 0 }, { 0, 3 }, { SYN | ACK, 0 }, { FIN | ACK, 4 } };
+
+	begin(&plain);
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(in); i++) {
+		struct pair_segment s = { .flags = in[i].flags, .seq = 1000, .ack = in[i].flags & ACK ? 77777 : 0, .len = in[i].len,
+					  .sport = 1234, .dport = 1999 };
+		const struct pair_segment *a;
+
+		raw_skip(&r);
+		pair_inject(&p, &s, "xxxxxxxxx");
+		if (in[i].flags & ACK) {
+			a = expect(RST, 0);
+			assert_int_equal(a->seq, 77777);
+		} else {
+			a = expect(RST | ACK, 0);
+			assert_int_equal(a->seq, 0);
+			assert_int_equal(a->ack, 1000 + in[i].len + !!(in[i].flags & (SYN | FIN)));
+		}
+	}
+	for (uint8_t f = 0; f < 3; f++) {
+		struct pair_segment s = { .flags = RST | (f == 1 ? ACK : f == 2 ? SYN : 0), .seq = 1000, .dport = 1999 };
+
+		raw_skip(&r);
+		pair_inject(&p, &s, NULL);
+		expect_silence(10 * MS);
+	}
+	finish();
+}
+
+static void c5_3_only_a_reset_at_rcv_nxt_kills(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+
+	pair_run_for(&p, 100 * MS);
+	raw_skip(&r);
+	raw_send_at(&r, r.nxt + 1, RST, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	raw_send_at(&r, r.nxt + 60000, RST, NULL, 0);
+	expect(ACK, 0);
+	raw_send_at(&r, r.nxt - 1, RST, NULL, 0);
+	expect_silence(10 * MS);
+	raw_send_at(&r, r.nxt + 70000, RST, NULL, 0);
+	expect_silence(10 * MS);
+	assert_false(s->reset);
+	raw_send_at(&r, r.nxt, RST, NULL, 0);
+	assert_true(s->reset);
+	finish();
+}
+
+static void c1_14_and_c5_4_a_syn_on_a_live_connection_draws_a_challenge(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+
+	raw_skip(&r);
+	raw_send_at(&r, r.nxt, SYN, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, r.rcv);
+	assert_int_equal(a->ack, r.nxt);
+	raw_send_at(&r, r.nxt + 0x20000000, SYN, NULL, 0);
+	expect(ACK, 0);
+	raw_send_at(&r, a->ack, RST, NULL, 0); /* what the rebooted peer answers */
+	assert_true(s->reset);
+	r.nxt += 5000;
+	raw_open(&r, &p, &plain);
+	finish();
+}
+
+static void c5_5_acks_of_the_unsent_and_the_ancient_are_answered_and_dropped(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t good = r.rcv;
+
+	pair_run_for(&p, 100 * MS);
+	raw_skip(&r);
+	r.rcv = good + 1;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 10);
+	expect(ACK, 0);
+	assert_int_equal(s->received, 0);
+	r.rcv = good - 70000;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 10);
+	expect(ACK, 0);
+	assert_int_equal(s->received, 0);
+	r.rcv = good - 60000; /* within the largest window: an old duplicate */
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 10);
+	assert_int_equal(s->received, 10);
+	finish();
+}
+
+static void c5_6_challenges_are_limited_for_each_connection(void **state)
+{
+	uint32_t n = 0;
+
+	begin(&plain);
+	raw_skip(&r);
+	for (int i = 0; i < 1000; i++)
+		raw_send_at(&r, r.nxt + 1, RST, NULL, 0);
+	while (pair_next(&p, &r.cursor) != NULL)
+		n++;
+	assert_in_range(n, 4, 26);
+	assert_true(p.end[0].stats.counters[HD_TCP_CHALLENGE_LIMITED] > 900);
+	pair_run_for(&p, 3000 * MS);
+	raw_send_at(&r, r.nxt + 1, RST, NULL, 0);
+	expect(ACK, 0);
+	finish();
+}
+
+static void c1_15_an_older_ack_does_not_move_the_window(void **state)
+{
+	struct pair_stream *s;
+	uint32_t first;
+
+	r = (struct raw_peer){ .nxt = 100000, .window = 14600 };
+	pair_init(&p, 1, NULL, NULL);
+	s = raw_open(&r, &p, &plain);
+	first = r.rcv;
+	write_stream(s, 200000);
+	assert_int_equal(collect(), 10);
+	r.rcv = first + 1460;
+	r.window = 13140;
+	raw_send(&r, ACK, NULL, 0); /* newest: nothing more */
+	r.rcv = first;
+	r.window = 65535;
+	for (int i = 0; i < 3; i++)
+		raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(collect(), 0);
+	finish();
+}
+
+static void c1_16_a_shrunken_window_stops_new_data_and_kills_nothing(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+	uint32_t first = r.rcv;
+
+	write_stream(s, 100000);
+	assert_int_equal(collect(), 10);
+	r.rcv = first + 1460;
+	r.window = 500;
+	raw_send(&r, ACK, NULL, 0);
+	/* The retransmission fits the window that is left. */
+	while ((a = raw_expect(&r, 3000 * MS)) != NULL) {
+		assert_true(seq_leq(a->seq + a->len, first + 14600));
+		if (a->len != 0)
+			assert_true(seq_leq(a->seq + a->len, first + 1960));
+		if (p.n_log > 14)
+			break;
+	}
+	r.window = 65535;
+	r.rcv = first + 14600;
+	raw_send(&r, ACK, NULL, 0);
+	assert_true(collect() >= 1);
+	finish();
+}
+
+static void c1_19_a_window_opened_byte_by_byte_draws_no_tiny_segments(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t tiny = 0;
+
+	write_stream(s, 100000);
+	collect();
+	r.window = 0;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(collect(), 0);
+	for (uint16_t w = 1; w < 40; w++) {
+		r.window = w;
+		raw_send(&r, ACK, NULL, 0);
+		tiny += collect();
+	}
+	assert_true(tiny <= 1);
+	r.window = 65535;
+	raw_send(&r, ACK, NULL, 0);
+	assert_true(collect() > 5);
+	finish();
+}
+
+static void c1_22_the_last_segment_carries_psh(void **state)
+{
+	struct pair_stream *s = begin(&full);
+	const struct pair_segment *a, *last = NULL;
+
+	raw_skip(&r);
+	write_stream(s, 5000);
+	while ((a = pair_next(&p, &r.cursor)) != NULL)
+		if (a->len != 0)
+			last = a;
+	assert_true(last->flags & PSH);
+	finish();
+}
+
+static void c1_23_acks_are_delayed_for_one_segment_and_not_for_two(void **state)
+{
+	const struct pair_segment *a;
+	hd_ns start;
+
+	begin(&plain);
+	raw_skip(&r);
+	start = p.now;
+	raw_send(&r, ACK, bytes_at(0), 1000);
+	assert_null(pair_next(&p, &r.cursor));
+	a = expect(ACK, 500 * MS);
+	assert_int_equal(a->ack, r.nxt);
+	assert_in_range((a->at - start) / MS, 30, 45);
+	raw_send(&r, ACK, bytes_at(1000), 1000);
+	raw_send(&r, ACK, bytes_at(2000), 1000);
+	expect(ACK, 0);
+	finish();
+}
+
+static void c1_33_a_fin_above_a_gap_waits_for_it(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+
+	raw_skip(&r);
+	raw_send_at(&r, r.nxt + 400, ACK | FIN, bytes_at(400), 200);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	assert_false(s->fin_seen);
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 400);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt + 600);
+	assert_int_equal(s->received, 600);
+	assert_false(s->fin_seen); /* it was not kept: the peer sends it again */
+	raw_send_at(&r, r.nxt + 600, ACK | FIN, NULL, 0);
+	assert_true(s->fin_seen);
+	assert_string_equal(tcp_conn_state_name(s->c), "close_wait");
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt + 601);
+	raw_send_at(&r, r.nxt + 600, ACK | FIN, NULL, 0); /* late, again */
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt + 601);
+	finish();
+}
+
+/* We close first, the peer follows. */
+static void to_time_wait(const struct tcp_options *o)
+{
+	struct pair_stream *s = begin(o);
+
+	tcp_close(s->c);
+	pair_run_for(&p, 0);
+	collect();
+	raw_send(&r, FIN | ACK, NULL, 0);
+	assert_true(s->closed);
+	assert_int_equal(p.end[0].t->waits.used, 1);
+	pair_run_for(&p, MS);
+	raw_skip(&r);
+}
+
+static void c1_34_and_c1_35_time_wait_acks_a_late_fin_and_ignores_resets(void **state)
+{
+	const struct pair_segment *a;
+
+	to_time_wait(&plain);
+	raw_send_at(&r, r.nxt, RST, NULL, 0);
+	expect_silence(10 * MS);
+	assert_int_equal(p.end[0].t->waits.used, 1);
+	pair_run_for(&p, 40000 * MS);
+	raw_send_at(&r, r.nxt - 1, FIN | ACK, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	pair_run_for(&p, 40000 * MS); /* the wait began anew */
+	assert_int_equal(p.end[0].t->waits.used, 1);
+	pair_run_for(&p, 25000 * MS);
+	assert_int_equal(p.end[0].t->waits.used, 0);
+	finish();
+}
+
+static void c2_7_a_newer_syn_takes_a_time_wait_tuple_and_an_older_does_not(void **state)
+{
+	struct pair_segment s = { .flags = SYN, .sport = 40000, .dport = PAIR_PORT, .window = 1000, .opt = { 0 } };
+	const struct pair_segment *a;
+	uint32_t old_nxt;
+
+	to_time_wait(&full);
+	s.opt = full;
+	s.seq = r.nxt - 50000; /* lower sequence: only the timestamp can tell */
+	s.opt.tsval = full.tsval - 10;
+	pair_inject(&p, &s, NULL);
+	a = expect(ACK, 0);
+	assert_int_equal(a->ack, r.nxt);
+	old_nxt = a->seq;
+	s.opt.tsval = full.tsval + 10;
+	pair_inject(&p, &s, NULL);
+	a = expect(SYN | ACK, 0);
+	assert_true(seq_gt(a->seq, old_nxt));
+	s.flags = RST;
+	s.seq++;
+	pair_inject(&p, &s, NULL);
+	finish();
+}
+
+static void c1_42_data_on_a_syn_are_taken_once(void **state)
+{
+	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .len = 10, .opt = { 0 } };
+	const struct pair_segment *a;
+	struct pair_stream *t;
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535 };
+	pair_inject(&p, &s, bytes_at(0));
+	a = expect(SYN | ACK, 0);
+	assert_int_equal(a->ack, 501);
+	assert_int_equal(a->opt.present, TCP_OPTION_MSS); /* nothing that was not offered */
+	r.nxt = 501;
+	r.rcv = a->seq + 1;
+	raw_send(&r, ACK, bytes_at(0), 30);
+	t = pair_accepted(&p);
+	assert_int_equal(t->received, 30);
+	finish();
+}
+
+static void c1_43_of_bytes_that_come_twice_the_first_stay(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	static const uint8_t junk[500] = { 0 };
+
+	raw_send_at(&r, r.nxt + 100, ACK, bytes_at(100), 100);
+	raw_send_at(&r, r.nxt + 100, ACK, junk, 100);
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 100);
+	raw_send_at(&r, r.nxt + 50, ACK, junk, 150);
+	assert_int_equal(s->received, 200); /* the stream compares each byte */
+	finish();
+}
+
+static void c2_1_a_window_is_scaled_only_when_both_agreed(void **state)
+{
+	struct tcp_options o = full;
+	struct pair_stream *s;
+
+	s = begin(&plain);
+	assert_int_equal(s->c->snd_wnd, 65535);
+	finish();
+	o.scale = 15;
+	s = begin(&o);
+	assert_int_equal(s->c->snd_wnd, 65535u << 14);
+	finish();
+}
+
+static void c2_2_of_two_segments_one_ack_echoes_the_first_timestamp(void **state)
+{
+	const struct pair_segment *a;
+
+	begin(&full);
+	raw_skip(&r);
+	r.ts = 6000;
+	raw_send(&r, ACK, bytes_at(0), 1000);
+	r.ts = 6050;
+	raw_send(&r, ACK, bytes_at(1000), 1000);
+	a = expect(ACK, 0);
+	assert_int_equal(a->opt.tsecr, 6000);
+	finish();
+}
+
+static void c2_3_paws_drops_the_past_but_not_a_reset(void **state)
+{
+	struct pair_stream *s = begin(&full);
+
+	r.ts = 6000;
+	raw_send(&r, ACK, bytes_at(0), 100);
+	pair_run_for(&p, 100 * MS);
+	raw_skip(&r);
+	r.ts = 5999;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(100), 100);
+	expect(ACK, 0);
+	assert_int_equal(s->received, 100);
+	/* Out-of-order data do not move TS.Recent. */
+	r.ts = 9000;
+	raw_send_at(&r, r.nxt + 500, ACK, bytes_at(600), 10);
+	r.ts = 6001;
+	raw_send(&r, ACK, bytes_at(100), 100);
+	assert_int_equal(s->received, 200);
+	r.has_ts = 0;
+	raw_send_at(&r, r.nxt, RST, NULL, 0);
+	assert_true(s->reset);
+	finish();
+}
+
+static void c2_4_a_segment_without_its_timestamp_is_dropped(void **state)
+{
+	struct pair_stream *s = begin(&full);
+
+	raw_skip(&r);
+	r.has_ts = 0;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 100);
+	expect_silence(100 * MS);
+	assert_int_equal(s->received, 0);
+	finish();
+}
+
+static void c2_5_ts_recent_ages(void **state)
+{
+	struct pair_stream *s = begin(&full);
+
+	pair_run_for(&p, 25 * 24 * 3600 * HD_NS_PER_S);
+	r.ts = full.tsval - 1000000;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 100);
+	assert_int_equal(s->received, 100);
+	finish();
+}
+
+static void c1_05_and_c1_06_the_mss_defaults_and_pays_for_options(void **state)
+{
+	struct tcp_options none = { 0 }, o = { .present = TCP_OPTION_MSS | TCP_OPTION_TS, .mss = 1000 };
+
+	assert_int_equal(begin(&none)->c->mss, 536);
+	finish();
+	assert_int_equal(begin(&o)->c->mss, 988);
+	finish();
+	o.mss = 8;
+	assert_int_equal(begin(&o)->c->mss, 76);
+	finish();
+}
+
+static void c3_1_the_first_flight_is_ten_segments(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	raw_skip(&r);
+	write_stream(s, 100000);
+	assert_int_equal(collect(), 10);
+	finish();
+}
+
+static void c3_2_growth_follows_bytes_not_acks(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t first = r.rcv, before;
+
+	write_stream(s, 200000);
+	collect();
+	before = s->c->cc.cwnd;
+	for (uint32_t i = 1; i <= 146; i++) { /* the first segment acknowledged in 10-byte pieces */
+		r.rcv = first + i * 10;
+		raw_send(&r, ACK, NULL, 0);
+	}
+	assert_int_equal(s->c->cc.cwnd, before + 1460);
+	before = s->c->cc.cwnd;
+	collect();
+	raw_send(&r, ACK, NULL, 0); /* one ACK for all of it */
+	assert_true(s->c->cc.cwnd <= before + 2 * 1460);
+	finish();
+}
+
+/* An ACK with blocks given as segment numbers above `base`. */
+static void send_sack(uint32_t base, uint32_t n, const uint32_t (*blocks)[2])
+{
+	struct pair_segment s = { .seq = r.nxt, .ack = r.rcv, .window = r.window, .flags = ACK, .sport = r.sport, .dport = r.dport };
+
+	for (uint32_t i = 0; i < n; i++)
+		s.opt.sack[s.opt.n_sack++] =
+			(struct tcp_sack_block){ base + blocks[i][0] * 1460, base + blocks[i][1] * 1460 };
+	pair_inject(&p, &s, NULL);
+}
+
+static void c3_3_a_hole_below_three_sacked_segments_is_sent_at_once(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv;
+	const struct pair_segment *a;
+
+	write_stream(s, 100000);
+	collect();
+	r.rcv = base;
+	pair_run_for(&p, 10 * MS);
+	send_sack(base, 1, (const uint32_t[][2]){ { 1, 2 } });
+	send_sack(base, 1, (const uint32_t[][2]){ { 1, 3 } });
+	/* C3.4, limited transmit: one new segment each. */
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base + 14600);
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base + 16060);
+	send_sack(base, 1, (const uint32_t[][2]){ { 1, 4 } });
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_FAST_RECOVERIES], 1);
+	assert_true(s->c->cc.ssthresh < 14600);
+	finish();
+}
+
+static void c3_6_only_holes_are_sent_again(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv, again = 0;
+	const struct pair_segment *a;
+
+	write_stream(s, 14600);
+	collect();
+	r.rcv = base;
+	pair_run_for(&p, 10 * MS);
+	send_sack(base, 3, (const uint32_t[][2]){ { 7, 8 }, { 5, 6 }, { 3, 4 } });
+	send_sack(base, 4, (const uint32_t[][2]){ { 9, 10 }, { 7, 8 }, { 5, 6 }, { 3, 4 } });
+	for (int i = 0; i < 12; i++) {
+		pair_run_for(&p, MS);
+		send_sack(base, 4, (const uint32_t[][2]){ { 9, 10 }, { 7, 8 }, { 5, 6 }, { 3, 4 } });
+	}
+	while ((a = pair_next(&p, &r.cursor)) != NULL) {
+		uint32_t k = (a->seq - base) / 1460;
+
+		if (a->len == 0)
+			continue;
+		assert_true(k != 3 && k != 5 && k != 7 && k != 9);
+		again++;
+	}
+	assert_true(again >= 1 && again <= 6);
+	finish();
+}
+
+static void c3_14_without_sack_one_retransmission_a_partial_ack(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t base = r.rcv;
+	const struct pair_segment *a;
+
+	write_stream(s, 14600);
+	collect();
+	r.rcv = base;
+	pair_run_for(&p, 10 * MS);
+	for (int i = 0; i < 3; i++)
+		raw_send(&r, ACK, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base);
+	assert_null(pair_next(&p, &r.cursor));
+	r.rcv = base + 3 * 1460; /* partial */
+	raw_send(&r, ACK, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base + 3 * 1460);
+	assert_null(pair_next(&p, &r.cursor));
+	r.rcv = base + 14600;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(s->c->sb->state, TCP_OPEN);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_FAST_RECOVERIES], 1);
+	finish();
+}
+
+static void c3_15_a_reneging_peer_gets_everything_again(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv;
+	const struct pair_segment *a;
+	uint8_t seen[10] = { 0 };
+
+	write_stream(s, 14600);
+	collect();
+	r.rcv = base;
+	pair_run_for(&p, 10 * MS);
+	send_sack(base, 1, (const uint32_t[][2]){ { 1, 10 } });
+	/* The hole is filled, yet the rest is denied. */
+	for (int i = 0; i < 4000; i++) {
+		a = raw_expect(&r, 3000 * MS);
+		if (a == NULL || a->len == 0)
+			continue;
+		seen[(a->seq - base) / 1460] = 1;
+		if (a->seq == r.rcv) {
+			r.rcv = a->seq + a->len;
+			raw_send(&r, ACK, NULL, 0);
+		}
+		if (r.rcv == base + 14600)
+			break;
+	}
+	assert_int_equal(r.rcv, base + 14600);
+	for (int i = 0; i < 10; i++)
+		assert_true(seen[i]);
+	finish();
+}
+
+static void c3_16_bogus_sack_is_ignored(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv;
+
+	write_stream(s, 14600);
+	collect();
+	r.rcv = base;
+	send_sack(base, 4, (const uint32_t[][2]){ { 20, 30 }, { 5, 4 }, { 0, 100 }, { 100000, 100001 } });
+	send_sack(base - 1460 * 30, 2, (const uint32_t[][2]){ { 0, 3 }, { 10, 9 } });
+	assert_int_equal(s->c->sb->sacked, 0);
+	assert_int_equal(s->c->sb->lost, 0);
+	finish();
+}
+
+static void c3_17_an_ack_for_unsent_data_changes_nothing(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t before;
+
+	write_stream(s, 100000);
+	collect();
+	before = s->c->cc.cwnd;
+	r.rcv += 100000;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(s->c->cc.cwnd, before);
+	assert_int_equal(tcp_acked_offset(s->c), 0);
+	finish();
+}
+
+static void c3_19_an_application_limited_window_does_not_grow(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	for (int i = 0; i < 100; i++) {
+		write_stream(s, 1000);
+		collect();
+		raw_send(&r, ACK, NULL, 0);
+	}
+	assert_int_equal(s->c->cc.cwnd, 14600);
+	finish();
+}
+
+static void c3_13_a_needless_timeout_is_undone(void **state)
+{
+	struct pair_stream *s = begin(&full);
+	uint32_t base = r.rcv, cwnd, echo, lost;
+
+	write_stream(s, 100000);
+	collect();
+	cwnd = s->c->cc.cwnd;
+	echo = r.ts_echo;
+	pair_run_for(&p, 1500 * MS); /* a delay spike: probe and timeout fire */
+	lost = (uint32_t)p.end[0].stats.counters[HD_TCP_TIMEOUT_RETRANSMITS];
+	assert_true(lost >= 1);
+	collect();
+	r.ts_echo = echo; /* the originals arrived */
+	r.rcv = base + 2896;
+	raw_send(&r, ACK, NULL, 0);
+	assert_true(s->c->cc.cwnd >= cwnd);
+	assert_int_equal(s->c->sb->lost, 0);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_UNDONE], 1);
+	finish();
+}
+
+static void c4_6_one_timer_when_the_window_shuts_over_data_in_flight(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t base = r.rcv;
+
+	write_stream(s, 100000);
+	collect();
+	r.rcv = base + 1460;
+	r.window = 0;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(s->c->rtx_kind, TCP_RTX_TIMEOUT);
+	assert_true(s->c->rtx_us != 0);
+	r.rcv = base + 14600;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(s->c->rtx_kind, TCP_RTX_PERSIST);
+	assert_true(s->c->rtx_us != 0);
+	finish();
+}
+
+static void c5_12_a_million_tiny_segments_with_holes_stay_capped(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	for (uint32_t i = 0; i < 20000; i++)
+		raw_send_at(&r, r.nxt + 1 + (i * 7919) % 60000, ACK, bytes_at(1 + (i * 7919) % 60000), 1);
+	assert_true(s->c->ooo->n <= TCP_RANGES_MAX);
+	assert_true(s->c->ooo->bufs <= TCP_RANGES_MAX_BUFS);
+	for (int i = 0; i < 100 && s->received < 1000; i++) /* the peer fills gap after gap */
+		raw_send_at(&r, s->c->rcv_nxt, ACK, bytes_at(s->received), 1000);
+	assert_true(s->received >= 1000);
+	assert_false(s->reset);
+	finish();
+}
+
+static void tiny_segments_in_order_are_packed(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	s->hold_reads = 1;
+	for (uint32_t i = 0; i < 2000; i++)
+		raw_send(&r, ACK, bytes_at(i * 20), 20);
+	assert_int_equal(tcp_conn_rx(s->c)->bytes, 40000);
+	assert_true(tcp_conn_rx(s->c)->bufs <= 64);
+	finish();
+}
+
+static void segments_of_middle_size_are_packed_when_many_are_held(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	s->hold_reads = 1;
+	for (uint32_t i = 0; i < 600; i++)
+		raw_send(&r, ACK, bytes_at(i * 300), 300);
+	assert_int_equal(tcp_conn_rx(s->c)->bytes, 180000);
+	assert_true(tcp_conn_rx(s->c)->bufs <= 64 + 180000 / 1000);
+	finish();
+}
+
+static void what_a_reset_acknowledges_counts_as_seen(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	write_stream(s, 500);
+	collect();
+	r.rcv -= 200;
+	raw_send_at(&r, r.nxt, RST | ACK, NULL, 0);
+	assert_true(s->reset);
+	assert_int_equal(s->acked_at_end, 300);
+	finish();
+	/* A reset without ACK says nothing. */
+	s = begin(&sack);
+	write_stream(s, 500);
+	collect();
+	raw_send_at(&r, r.nxt, RST, NULL, 0);
+	assert_int_equal(s->acked_at_end, 0);
+	finish();
+}
+
+static void c1_10_a_reset_in_syn_received_forgets_the_attempt(void **state)
+{
+	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535 };
+	pair_inject(&p, &s, NULL);
+	expect(SYN | ACK, 0);
+	s.flags = RST;
+	s.seq = 501;
+	pair_inject(&p, &s, NULL);
+	assert_int_equal(p.end[0].t->open, 0);
+	assert_int_equal(p.end[0].t->half_open, 0);
+	expect_silence(5000 * MS);
+	assert_int_equal(p.n_streams, 0);
+	pair_fini(&p);
+}
+
+static void c5_10_syn_acks_are_sent_a_bounded_number_of_times(void **state)
+{
+	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	pair_inject(&p, &s, NULL);
+	pair_run_for(&p, 200 * HD_NS_PER_S);
+	assert_int_equal(p.n_log, 6);
+	assert_int_equal(p.end[0].t->open, 0);
+	pair_fini(&p);
+}
+
+static void c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t base = r.rcv;
+	const struct flow_key *key = &s->c->key;
+
+	write_stream(s, 14600);
+	collect();
+	tcp_icmp(p.end[0].t, key, base - 5, TCP_ICMP_TOO_BIG, 1000, p.now);
+	tcp_icmp(p.end[0].t, key, base, TCP_ICMP_TOO_BIG, 68, p.now);
+	tcp_icmp(p.end[0].t, key, base, TCP_ICMP_TOO_BIG, 9000, p.now);
+	tcp_icmp(p.end[0].t, key, base, TCP_ICMP_HARD, 0, p.now);
+	assert_int_equal(s->c->mss, 1460);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_ICMP_IGNORED], 4);
+	tcp_icmp(p.end[0].t, key, base, TCP_ICMP_TOO_BIG, 1000, p.now);
+	assert_int_equal(s->c->mss, 960);
+	/* The first segment goes out again in pieces that fit. */
+	assert_int_equal(expect(ACK, 0)->len, 960);
+	assert_int_equal(expect(ACK, 0)->len, 500);
+	finish();
+}
+
+static int setup(void **state)
+{
+	for (uint32_t i = 0; i < sizeof(stream_bytes); i++)
+		stream_bytes[i] = pair_byte(1001, i);
+	return pair_eal("unit-tcp-input");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(c1_02_odd_options_do_not_disturb),
+		cmocka_unit_test(c1_05_and_c1_06_the_mss_defaults_and_pays_for_options),
+		cmocka_unit_test(c1_10_a_reset_in_syn_received_forgets_the_attempt),
+		cmocka_unit_test(c1_11_data_left_of_the_window_get_an_ack_and_a_dsack),
+		cmocka_unit_test(c1_11_of_data_across_the_left_edge_the_new_part_counts),
+		cmocka_unit_test(c1_11_data_right_of_the_window_get_an_ack),
+		cmocka_unit_test(c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken),
+		cmocka_unit_test(c1_12_a_reset_is_taken_at_a_shut_window),
+		cmocka_unit_test(c1_13_closed_ports_answer_as_the_rfc_says),
+		cmocka_unit_test(c1_14_and_c5_4_a_syn_on_a_live_connection_draws_a_challenge),
+		cmocka_unit_test(c1_15_an_older_ack_does_not_move_the_window),
+		cmocka_unit_test(c1_16_a_shrunken_window_stops_new_data_and_kills_nothing),
+		cmocka_unit_test(c1_19_a_window_opened_byte_by_byte_draws_no_tiny_segments),
+		cmocka_unit_test(c1_20_the_window_opens_in_steps_worth_a_segment),
+		cmocka_unit_test(c1_22_the_last_segment_carries_psh),
+		cmocka_unit_test(c1_23_acks_are_delayed_for_one_segment_and_not_for_two),
+		cmocka_unit_test(c1_33_a_fin_above_a_gap_waits_for_it),
+		cmocka_unit_test(c1_34_and_c1_35_time_wait_acks_a_late_fin_and_ignores_resets),
+		cmocka_unit_test(c1_42_data_on_a_syn_are_taken_once),
+		cmocka_unit_test(c1_43_of_bytes_that_come_twice_the_first_stay),
+		cmocka_unit_test(c2_1_a_window_is_scaled_only_when_both_agreed),
+		cmocka_unit_test(c2_2_of_two_segments_one_ack_echoes_the_first_timestamp),
+		cmocka_unit_test(c2_3_paws_drops_the_past_but_not_a_reset),
+		cmocka_unit_test(c2_4_a_segment_without_its_timestamp_is_dropped),
+		cmocka_unit_test(c2_5_ts_recent_ages),
+		cmocka_unit_test(c2_7_a_newer_syn_takes_a_time_wait_tuple_and_an_older_does_not),
+		cmocka_unit_test(c3_1_the_first_flight_is_ten_segments),
+		cmocka_unit_test(c3_2_growth_follows_bytes_not_acks),
+		cmocka_unit_test(c3_3_a_hole_below_three_sacked_segments_is_sent_at_once),
+		cmocka_unit_test(c3_6_only_holes_are_sent_again),
+		cmocka_unit_test(c3_13_a_needless_timeout_is_undone),
+		cmocka_unit_test(c3_14_without_sack_one_retransmission_a_partial_ack),
+		cmocka_unit_test(c3_15_a_reneging_peer_gets_everything_again),
+		cmocka_unit_test(c3_16_bogus_sack_is_ignored),
+		cmocka_unit_test(c3_17_an_ack_for_unsent_data_changes_nothing),
+		cmocka_unit_test(c3_19_an_application_limited_window_does_not_grow),
+		cmocka_unit_test(c4_6_one_timer_when_the_window_shuts_over_data_in_flight),
+		cmocka_unit_test(c5_3_only_a_reset_at_rcv_nxt_kills),
+		cmocka_unit_test(c5_5_acks_of_the_unsent_and_the_ancient_are_answered_and_dropped),
+		cmocka_unit_test(c5_6_challenges_are_limited_for_each_connection),
+		cmocka_unit_test(c5_10_syn_acks_are_sent_a_bounded_number_of_times),
+		cmocka_unit_test(c5_12_a_million_tiny_segments_with_holes_stay_capped),
+		cmocka_unit_test(c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
+		cmocka_unit_test(tiny_segments_in_order_are_packed),
+		cmocka_unit_test(segments_of_middle_size_are_packed_when_many_are_held),
+		cmocka_unit_test(what_a_reset_acknowledges_counts_as_seen),
+	};
+
+	cmocka_set_test_filter(getenv("TCP_PAIR_TEST"));
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
