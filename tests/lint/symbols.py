@@ -8,7 +8,6 @@ import fnmatch
 import glob
 import os
 import re
-import shutil
 import subprocess
 
 ROOMS = ["core", "net", "tcp", "tls", "http", "proxy", "worker"]
@@ -53,9 +52,8 @@ def verdict(source, symbol):
 
 
 def undefined(archive):
-    """(source file, symbol) pairs. gcc-nm also reads objects made for link-time optimisation."""
-    nm = shutil.which("gcc-nm") or "nm"
-    out = subprocess.run([nm, "-A", "--undefined-only", archive], capture_output=True, text=True).stdout
+    """(source file, symbol) pairs."""
+    out = subprocess.run(["nm", "-A", "--undefined-only", archive], capture_output=True, text=True).stdout
     for line in out.splitlines():
         # build/dataplane/net/libnet.a:net_rx.c.o:                 U memcpy
         m = re.match(r"(.*?)[:\[]?([^:\[\]/]+\.c)\.o\]?:.* [Uw] (\S+)$", line)
