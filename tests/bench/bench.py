@@ -250,7 +250,7 @@ def in_memory(build, rounds, seconds):
     program = os.path.join(build, "heddle-bench")
     runs = []
     for r in range(rounds):
-        argv = [program, "--no-huge", "-m", "1024", "--no-pci", "--in-memory", "-l", "0,1", "--", "--scenario", "http1",
+        argv = [program, "--no-huge", "-m", "1024", "--no-pci", "--no-shconf", "-l", "0,1", "--", "--scenario", "http1",
                 "--connections", str(CONNECTIONS), "--duration", str(seconds), "--json"]
         out = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
         runs.append(json.loads(out.strip().splitlines()[-1]))
