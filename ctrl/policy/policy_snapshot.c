@@ -83,11 +83,25 @@ static void listener_table(struct policy_load *l, struct hd_snapshot *s)
 	s->listener_mask = size - 1;
 }
 
+static int vip_order(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct hd_vip));
+}
+
+/* In the order that workers search by. */
+static struct hd_vip *vips_out(struct policy_load *l)
+{
+	struct hd_vip *vips = array_out(l, &l->vips);
+
+	qsort(vips, l->vips.n, sizeof(*vips), vip_order);
+	return vips;
+}
+
 static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 {
 	s->listeners = array_out(l, &l->listeners);
 	s->n_listeners = l->listeners.n;
-	s->vips = array_out(l, &l->vips);
+	s->vips = vips_out(l);
 	s->n_vips = l->vips.n;
 	s->routers = array_out(l, &l->routers);
 	s->n_routers = l->routers.n;
