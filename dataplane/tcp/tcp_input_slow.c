@@ -203,6 +203,10 @@ static void hold_above_gap(struct tcp *t, struct tcp_conn *c, struct tcp_segment
 		s->seq += n;
 	}
 	s->m = NULL;
+	if (s->flags & PKT_TCP_FIN) {
+		c->ooo->has_fin = 1;
+		c->ooo->fin_seq = s->fin_seq;
+	}
 	if (c->ooo->n == 0)
 		tcp_conn_drop_ranges(c);
 }
@@ -222,6 +226,10 @@ static void deliver_with_held(struct tcp_conn *c, struct tcp_segment *s)
 	tcp_ranges_take(c->ooo, &c->rcv_nxt, &c->rx);
 	c->received += c->rcv_nxt - before;
 	c->rcv_held += c->rcv_nxt - before;
+	if (c->ooo->has_fin && c->ooo->fin_seq == c->rcv_nxt) {
+		s->flags |= PKT_TCP_FIN;
+		s->fin_seq = c->rcv_nxt;
+	}
 	if (c->ooo->n == 0)
 		tcp_conn_drop_ranges(c);
 	c->flags |= TCP_F_ACK_NOW; /* RFC 5681 4.2: a filled gap is told at once */
@@ -251,9 +259,9 @@ static int take_text(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 }
 
 /* Eighth, the FIN; only when all before it was received. */
-static void take_fin(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s, uint32_t fin_seq)
+static void take_fin(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 {
-	if (!(s->flags & PKT_TCP_FIN) || fin_seq != c->rcv_nxt || !may_receive(c))
+	if (!(s->flags & PKT_TCP_FIN) || s->fin_seq != c->rcv_nxt || !may_receive(c))
 		return;
 	c->rcv_nxt++;
 	c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt);
@@ -331,8 +339,6 @@ static int input_repeated_syn(struct tcp *t, struct tcp_conn *c, struct tcp_segm
 /* RFC 9293 3.10.7.4. */
 static void input_in_order_of_rfc(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 {
-	uint32_t fin_seq;
-
 	if (is_paws_rejected(t, c, s))
 		return;
 	if (!is_acceptable(c, s)) {
@@ -357,10 +363,10 @@ static void input_in_order_of_rfc(struct tcp *t, struct tcp_conn *c, struct tcp_
 	} else if (!check_ack(t, c, s)) {
 		return;
 	}
-	fin_seq = s->seq + s->len;
+	s->fin_seq = s->seq + s->len;
 	trim(t, c, s);
 	if (take_text(t, c, s))
-		take_fin(t, c, s, fin_seq);
+		take_fin(t, c, s);
 }
 
 void tcp_input_slow(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)

@@ -4,6 +4,7 @@
 void tcp_ranges_init(struct tcp_ranges *o)
 {
 	o->n = o->bufs = o->clock = 0;
+	o->has_fin = 0;
 }
 
 void tcp_ranges_clear(struct tcp_ranges *o)

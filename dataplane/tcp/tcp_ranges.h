@@ -20,6 +20,8 @@ struct tcp_range {
 
 struct tcp_ranges {
 	uint32_t n, bufs, clock;
+	uint32_t fin_seq; /* of a FIN that came above a gap */
+	uint8_t has_fin;
 	struct tcp_range r[TCP_RANGES_MAX];
 };
 

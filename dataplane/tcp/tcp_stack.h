@@ -58,6 +58,7 @@ struct tcp_segment {
 	uint32_t seq, ack;
 	uint32_t len;		/* payload */
 	uint32_t wnd;		/* scaled */
+	uint32_t fin_seq;	/* when flags have FIN */
 	uint8_t flags;
 	struct tcp_options opt;
 	struct tcp_sack_block dup; /* what of it came twice (RFC 2883) */

@@ -428,11 +428,7 @@ static void c1_33_a_fin_above_a_gap_waits_for_it(void **state)
 	assert_int_equal(a->ack, r.nxt);
 	assert_false(s->fin_seen);
 	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 400);
-	a = expect(ACK, 0);
-	assert_int_equal(a->ack, r.nxt + 600);
 	assert_int_equal(s->received, 600);
-	assert_false(s->fin_seen); /* it was not kept: the peer sends it again */
-	raw_send_at(&r, r.nxt + 600, ACK | FIN, NULL, 0);
 	assert_true(s->fin_seen);
 	assert_string_equal(tcp_conn_state_name(s->c), "close_wait");
 	a = expect(ACK, 0);
