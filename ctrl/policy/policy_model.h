@@ -21,6 +21,7 @@ struct policy_object {
 	struct policy_yaml *body; /* what the kind's schema describes */
 	struct hd_str identity;	  /* kind/namespace/name: what must be unique */
 	uint8_t replaced;	  /* a later object has its name */
+	uint32_t layer;		  /* of its text */
 };
 
 /* Something that runs: a Pod, a WorkloadEntry, an endpoint of a ServiceEntry. */
@@ -118,6 +119,7 @@ struct policy_load {
 	/* policy_objects.c */
 	struct policy_vec objects; /* struct policy_object * */
 	struct policy_map by_identity;
+	uint32_t layer; /* of the text that is read */
 	const struct policy_yaml *mesh; /* MeshConfig, NULL when there is none */
 	struct hd_str root_namespace;
 

@@ -224,7 +224,7 @@ static struct hd_str name_of(struct policy_check *c, struct policy_load *l,
 	return name;
 }
 
-/* kubectl applied twice leaves what was applied last. */
+/* kubectl applied twice leaves what was applied last. In a higher layer that is what the layer is for. */
 static void object_enter(struct policy_load *l, struct policy_check *c, struct policy_object *o)
 {
 	struct policy_object **slot = policy_map_get(&l->by_identity, o->identity);
@@ -237,8 +237,9 @@ static void object_enter(struct policy_load *l, struct policy_check *c, struct p
 		struct policy_yaml at = { .line = o->line, .col = o->col };
 
 		(*slot)->replaced = 1;
-		policy_warning(c, &at, "%.*s is given twice: this one replaces %s:%u",
-			       POLICY_STR(o->label), (*slot)->file, (*slot)->line);
+		if (o->layer == (*slot)->layer)
+			policy_warning(c, &at, "%.*s is given twice: this one replaces %s:%u",
+				       POLICY_STR(o->label), (*slot)->file, (*slot)->line);
 	}
 	*slot = o;
 }
@@ -274,6 +275,7 @@ static void object_read(struct policy_load *l, struct policy_check *c,
 	struct policy_object *o = policy_alloc(&l->arena, sizeof(*o));
 
 	o->row = row;
+	o->layer = l->layer;
 	o->file = c->file;
 	o->line = root->line;
 	o->col = root->col;
@@ -456,6 +458,7 @@ void policy_objects_read(struct policy_load *l, const struct policy_texts *texts
 		const char *file = policy_str_copy(&l->arena, policy_str(texts->rows[i].name)).p;
 		struct policy_vec roots;
 
+		l->layer = texts->rows[i].layer;
 		text_read(l, file, texts->rows[i].bytes, texts->rows[i].n, 0, &roots);
 		for (uint32_t k = 0; k < roots.n; k++)
 			object_add(l, file, *(struct policy_yaml **)policy_vec_at(&roots, k), 0);
