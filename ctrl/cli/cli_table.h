@@ -9,7 +9,8 @@
 
 enum cli_unit {
 	CLI_TEXT,
-	CLI_COUNT,	/* 12345 as 12.3k from a million on as 1.2M */
+	CLI_NUMBER,	/* as it is */
+	CLI_COUNT,	/* large ones as 123.5k, 12.35M */
 	CLI_BYTES,	/* 1.5 MiB */
 	CLI_MS,		/* an age in milliseconds: 350ms, 12s, 3m, 5h, 2d */
 	CLI_PERCENT,

@@ -24,10 +24,10 @@ static const struct cli_column endpoints[] = { { "address", "ADDRESS" }, { "heal
 					       { "subset", "SUBSET" }, { "weight", "WEIGHT", CLI_COUNT },
 					       { "requests", "REQUESTS", CLI_COUNT }, { "active", "ACTIVE", CLI_COUNT },
 					       { "connect_failures", "FAILED", CLI_COUNT } };
-static const struct cli_column connections[] = { { "id", "ID", CLI_COUNT }, { "side", "SIDE" }, { "local", "LOCAL" },
+static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER }, { "side", "SIDE" }, { "local", "LOCAL" },
 						 { "remote", "REMOTE" }, { "state", "STATE" }, { "bytes_in", "IN", CLI_BYTES },
 						 { "bytes_out", "OUT", CLI_BYTES }, { "age_ms", "AGE", CLI_MS } };
-static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_COUNT }, { "busy_percent", "BUSY", CLI_PERCENT },
+static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_NUMBER }, { "busy_percent", "BUSY", CLI_PERCENT },
 					     { "requests_per_second", "REQ/S", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
 					     { "connections", "CONNS", CLI_COUNT }, { "rx_packets", "RX", CLI_COUNT },
 					     { "tx_packets", "TX", CLI_COUNT }, { "drops", "DROPS", CLI_COUNT } };
@@ -35,11 +35,11 @@ static const struct cli_column ports[] = { { "name", "PORT" }, { "side", "SIDE" 
 					   { "addresses", "ADDRESSES" }, { "rx_packets", "RX", CLI_COUNT }, { "rx_bytes", "RX BYTES", CLI_BYTES },
 					   { "tx_packets", "TX", CLI_COUNT }, { "tx_bytes", "TX BYTES", CLI_BYTES } };
 static const struct cli_column drops[] = { { "layer", "LAYER" }, { "reason", "REASON" }, { "count", "COUNT", CLI_COUNT }, { "text", "MEANING" } };
-static const struct cli_column neighbors[] = { { "ip", "ADDRESS" }, { "mac", "MAC" }, { "port", "PORT", CLI_COUNT }, { "state", "STATE" },
+static const struct cli_column neighbors[] = { { "ip", "ADDRESS" }, { "mac", "MAC" }, { "port", "PORT", CLI_NUMBER }, { "state", "STATE" },
 					       { "age_ms", "AGE", CLI_MS } };
 static const struct cli_column memory[] = { { "kind", "KIND" }, { "bytes", "BYTES", CLI_BYTES }, { "text", "WHAT" } };
 static const struct cli_column stats[] = { { "name", "NAME" }, { "value", "VALUE", CLI_COUNT }, { "text", "MEANING" } };
-static const struct cli_column history[] = { { "generation", "GENERATION", CLI_COUNT }, { "current", "IN USE", CLI_YES }, { "origin", "FROM" },
+static const struct cli_column history[] = { { "generation", "GENERATION", CLI_NUMBER }, { "current", "IN USE", CLI_YES }, { "origin", "FROM" },
 					     { "since", "SINCE" }, { "files", "FILES", CLI_COUNT }, { "applied", "APPLIED", CLI_COUNT },
 					     { "warnings", "WARNINGS", CLI_COUNT } };
 static const struct cli_column log_rows[] = { { "level", "LEVEL" }, { "area", "AREA" } };
@@ -123,10 +123,7 @@ static void diags_print(FILE *out, const json_t *rows)
 static void check_print(FILE *out, const json_t *result)
 {
 	diags_print(out, result);
-	if (json_array_size(result) == 0)
-		fprintf(out, "fine: nothing to complain about; nothing was changed\n");
-	else
-		fprintf(out, "fine, with %zu warnings; nothing was changed\n", json_array_size(result));
+	fprintf(out, "fine, %zu warnings; nothing was changed\n", json_array_size(result));
 }
 
 static void generation_print(FILE *out, const json_t *result)
@@ -200,7 +197,7 @@ static void status_print(FILE *out, const json_t *s, int colour)
 	cli_value_format(uptime, CLI_MS, a, sizeof(a));
 	json_decref(uptime);
 	fprintf(out, "%s\n%-12s %s%s%s\n", a, "state", tint, draining ? "DRAINING" : ready ? "ready" : "NOT READY", plain);
-	fprintf(out, "%-12s generation %.0f: %.0f services, %.0f routes, %.0f endpoints\n", "policy", number(s, "generation"),
+	fprintf(out, "%-12s generation %.0f; services %.0f, routes %.0f, endpoints %.0f\n", "policy", number(s, "generation"),
 		number(s, "services"), number(s, "routes"), number(s, "endpoints"));
 	if (json_is_string(failure))
 		fprintf(out, "%-12s %sthe last load was refused%s, the generation above stays:\n%-12s %s\n", "", colour ? "\033[1;31m" : "", plain,

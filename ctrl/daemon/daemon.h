@@ -37,6 +37,11 @@ struct daemon {
 	time_t started_wall;
 	hd_ns changed_at, change_first;	/* a file changed: the last time and the first since the last load; 0: none */
 
+	struct daemon_warnings {
+		uint64_t *hashes;	/* of the rows that were logged for the generation in use */
+		uint32_t n;
+	} warnings;
+
 	int ready, draining;
 	int drain_unsent;		/* a mailbox was full */
 	hd_ns drain_at, drain_idle_at;	/* when it began; when it last saw progress */
@@ -50,8 +55,8 @@ void daemon_host_init(struct daemon *d);
 
 void daemon_drain(struct daemon *d);
 void daemon_stop(struct daemon *d);
-/* Logs each row. */
-void daemon_log_diags(const struct policy_diags *diags);
+/* Logs each row; warnings that the last call logged too are only counted: a reload repeats them all. */
+void daemon_log_diags(struct daemon *d, const struct policy_diags *diags);
 /* Reads the policy files again and says what came of it. */
 int daemon_reload(struct daemon *d, struct policy_diags *diags);
 

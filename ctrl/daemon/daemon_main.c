@@ -74,7 +74,6 @@ static void configuration_free(struct daemon *d)
 {
 	reload_fini(&d->reload);
 	policy_node_free(d->node);
-	policy_texts_fini(&d->node_text);
 }
 
 static int check(struct daemon *d)
@@ -177,7 +176,7 @@ static int serve(struct daemon *d)
 
 	policy_diags_init(&diags);
 	rc = configuration_load(d, &diags);
-	daemon_log_diags(&diags);
+	daemon_log_diags(d, &diags);
 	policy_diags_fini(&diags);
 	if (rc != 0) {
 		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config, rc == -EINVAL ? "see above" : strerror(-rc));
@@ -256,6 +255,7 @@ int main(int argc, char **argv)
 	struct daemon_options options;
 	struct daemon d = { .options = &options };
 	char error[256];
+	int code;
 
 	daemon_log_init();
 	if (daemon_options_parse(&options, argc, argv, error, sizeof(error)) != 0) {
@@ -273,5 +273,8 @@ int main(int argc, char **argv)
 	if (daemon_log_set(options.log_level, NULL) != 0)
 		return EXIT_BAD_CONFIGURATION;
 	policy_texts_init(&d.node_text);
-	return options.check ? check(&d) : serve(&d);
+	code = options.check ? check(&d) : serve(&d);
+	policy_texts_fini(&d.node_text);
+	free(d.warnings.hashes);
+	return code;
 }

@@ -25,16 +25,47 @@
 #define DRAIN_MAX (25 * HD_NS_PER_S)
 #define LOGGED_ROWS 50
 
-void daemon_log_diags(const struct policy_diags *diags)
+static uint64_t text_hash(const char *p)
 {
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *p != '\0'; p++)
+		h = (h ^ (uint8_t)*p) * UINT64_C(1099511628211);
+	return h;
+}
+
+static int warning_is_old(const struct daemon_warnings *w, uint64_t hash)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->hashes[i] == hash)
+			return 1;
+	return 0;
+}
+
+void daemon_log_diags(struct daemon *d, const struct policy_diags *diags)
+{
+	struct daemon_warnings now = { .hashes = calloc(diags->n + 1, sizeof(uint64_t)) };
+	uint32_t logged = 0, old = 0;
 	char row[1024];
 
-	for (uint32_t i = 0; i < diags->n && i < LOGGED_ROWS; i++) {
+	for (uint32_t i = 0; i < diags->n && now.hashes != NULL; i++) {
+		enum hd_log_level level = diags->rows[i].severity == POLICY_ERROR ? HD_LOG_ERROR : HD_LOG_WARNING;
+		uint64_t hash;
+
 		policy_diag_format(&diags->rows[i], row, sizeof(row));
-		hd_log(diags->rows[i].severity == POLICY_ERROR ? HD_LOG_ERROR : HD_LOG_WARNING, "policy", "%s", row);
+		hash = text_hash(row);
+		now.hashes[now.n++] = hash;
+		if (level == HD_LOG_WARNING && warning_is_old(&d->warnings, hash))
+			old++;
+		else if (logged++ < LOGGED_ROWS)
+			hd_log(level, "policy", "%s", row);
 	}
-	if (diags->n > LOGGED_ROWS)
-		hd_log(HD_LOG_WARNING, "policy", "and %u more: heddle --check prints all of them", diags->n - LOGGED_ROWS + diags->left_out);
+	if (logged > LOGGED_ROWS)
+		hd_log(HD_LOG_WARNING, "policy", "and %u more: heddle --check prints all of them", logged - LOGGED_ROWS + diags->left_out);
+	if (old > 0)
+		hd_log(HD_LOG_NOTICE, "policy", "%u warnings as before", old);
+	free(d->warnings.hashes);
+	d->warnings = now;
 }
 
 static void say_systemd(const char *state)
@@ -50,7 +81,7 @@ static void watch_again(struct daemon *d)
 
 static int load_said(struct daemon *d, int rc, const struct policy_diags *diags)
 {
-	daemon_log_diags(diags);
+	daemon_log_diags(d, diags);
 	if (rc == 0)
 		hd_log(HD_LOG_NOTICE, "policy", "generation %" PRIu64 " is in use: %u services, %u routes, %u endpoints, %u warnings",
 		       d->reload.now.number, d->reload.snapshot->n_services, d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints,

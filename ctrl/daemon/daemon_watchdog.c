@@ -67,7 +67,7 @@ void watchdog_init(struct watchdog *w, struct hd_dp *dp, int poll, hd_ns now)
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 		w->workers[i].tid = thread_find(hd_dp_worker_lcore(dp, i));
 		w->workers[i].moved = now;
-		w->workers[i].cpu_ns = thread_cpu_ns(w->workers[i].tid);
+		w->workers[i].busy_cycles = __atomic_load_n(&hd_dp_stats(dp, i)->busy_cycles, __ATOMIC_RELAXED);
 	}
 }
 

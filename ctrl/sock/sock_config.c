@@ -10,13 +10,24 @@
 
 #define ERROR_ROWS 10
 
-static json_t *diags_json(const struct policy_diags *d)
+static int texts_have(const struct policy_texts *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (strcmp(t->rows[i].name, name) == 0)
+			return 1;
+	return 0;
+}
+
+/* over: only the rows of these texts; what the files in use are warned about is known from their own load. */
+static json_t *diags_json(const struct policy_diags *d, const struct policy_texts *over)
 {
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct policy_diag *r = &d->rows[i];
 
+		if (over != NULL && over->n > 0 && !texts_have(over, r->file))
+			continue;
 		json_array_append_new(out,
 				      json_pack("{s:o,s:i,s:i,s:s,s:o}", "file", sock_json_str((struct hd_str){ r->file, (uint32_t)strlen(r->file) }),
 						"line", (int)r->line, "col", (int)r->col, "severity",
@@ -122,7 +133,7 @@ static int with_texts(struct sock_request *rq, int (*run)(void *arg, const struc
 		if (rc != 0)
 			rc = refuse_with(rq, &diags, rc);
 		else
-			rq->result = diags_json(&diags);
+			rq->result = diags_json(&diags, &over);
 	}
 	policy_texts_fini(&over);
 	policy_diags_fini(&diags);
@@ -164,7 +175,7 @@ static int without_texts(struct sock_request *rq, int (*run)(void *arg, struct p
 	else if (rc != 0)
 		rc = refuse_with(rq, &diags, rc);
 	else
-		rc = answer_generation(rq, diags_json(&diags));
+		rc = answer_generation(rq, diags_json(&diags, NULL));
 	policy_diags_fini(&diags);
 	return rc;
 }

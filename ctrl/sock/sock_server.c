@@ -237,29 +237,20 @@ static void line_take(struct client *c, size_t with_end)
 	}
 }
 
-static int is_blank(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
-			return 0;
-	return 1;
-}
-
 /* Runs the first whole line. False when there is none. */
 static int client_line(struct sock_server *s, struct client *c, hd_ns now)
 {
 	const char *end = c->in_n > c->in_seen ? memchr(c->in + c->in_seen, '\n', c->in_n - c->in_seen) : NULL;
 	size_t n = end != NULL ? (size_t)(end - c->in) : c->in_n;
+	char *reply;
 
 	c->in_seen = c->in_n;
 	/* The last line may lack its newline. */
 	if (end == NULL && (!c->eof || c->in_n == 0))
 		return 0;
-	if (!is_blank(c->in, n)) {
-		char *reply = sock_line_run(s->host, c->in, n, &c->job);
-		if (c->job == NULL)
-			client_answer(c, reply, now);
-	}
+	reply = sock_line_run(s->host, c->in, n, &c->job);
+	if (c->job == NULL)
+		client_answer(c, reply, now);
 	line_take(c, end != NULL ? n + 1 : n);
 	return 1;
 }
