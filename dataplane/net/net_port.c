@@ -61,15 +61,26 @@ static void device_name(const char *devargs, char *name, size_t bytes)
 	snprintf(name, bytes, "%s%.*s", short_pci ? "0000:" : "", (int)n, devargs);
 }
 
+/* AF_PACKET holds 512 frames unless told otherwise: 5 ms of a busy link, less than a scheduler may
+ * keep a worker waiting. */
+static void complete(const char *devargs, char *out, size_t bytes)
+{
+	int short_ring =
+		strncmp(devargs, "net_af_packet", 13) == 0 && strstr(devargs, "framecnt=") == NULL;
+
+	snprintf(out, bytes, "%s%s", devargs, short_ring ? ",framecnt=2048" : "");
+}
+
 static int find_or_plug(struct net_port *p, char *error, size_t bytes)
 {
-	char name[RTE_ETH_NAME_MAX_LEN];
+	char name[RTE_ETH_NAME_MAX_LEN], devargs[sizeof(p->node.device) + 32];
 	int rc;
 
 	device_name(p->node.device, name, sizeof(name));
 	if (rte_eth_dev_get_port_by_name(name, &p->port_id) == 0)
 		return 0;
-	rc = rte_dev_probe(p->node.device);
+	complete(p->node.device, devargs, sizeof(devargs));
+	rc = rte_dev_probe(devargs);
 	if (rc < 0)
 		return fail(p, -ENODEV, error, bytes, "no such device: %s", strerror(-rc));
 	if (rte_eth_dev_get_port_by_name(name, &p->port_id) != 0)
@@ -82,7 +93,7 @@ static int find_or_plug(struct net_port *p, char *error, size_t bytes)
  * to: ask the kernel. */
 static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
 {
-	struct ifreq ifr = {0};
+	struct ifreq ifr = { 0 };
 	int s, rc;
 
 	if (if_index == 0 || if_indextoname(if_index, ifr.ifr_name) == NULL)
@@ -119,7 +130,7 @@ static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, c
 static int configure(struct net_port *p, const struct rte_eth_dev_info *info, char *error,
 		     size_t bytes)
 {
-	struct rte_eth_conf conf = {0};
+	struct rte_eth_conf conf = { 0 };
 	int rc;
 
 	p->rx_offloads = info->rx_offload_capa &
@@ -229,7 +240,7 @@ int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
 	if (rc != 0)
 		goto close_device;
 	for (uint16_t i = 0; i < HD_MAX_WORKERS; i++)
-		p->queues[i] = (struct port_queue){.port_id = p->port_id, .queue = i};
+		p->queues[i] = (struct port_queue){ .port_id = p->port_id, .queue = i };
 	*out = p;
 	return 0;
 
@@ -289,7 +300,7 @@ static uint16_t ethdev_prepare_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 {
-	*out = (struct net_device){.dev = &p->queues[queue], .mtu = p->mtu};
+	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
 	out->rx = queue < p->n_rx ? ethdev_rx : no_rx;
 	out->tx = p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM ? ethdev_prepare_tx : ethdev_tx;
@@ -329,12 +340,12 @@ static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 		int used;
 		const char *name;
 	} names[] = {
-		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum"},
-		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum"},
-		{(p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter"},
-		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0, "tx-ip-checksum"},
-		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0, "tx-tcp-checksum"},
-		{(p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, "multi-seg"},
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum" },
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum" },
+		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0, "tx-ip-checksum" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0, "tx-tcp-checksum" },
+		{ (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, "multi-seg" },
 	};
 	size_t at = 0;
 
@@ -348,9 +359,9 @@ static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 
 void net_port_info(const struct net_port *p, struct hd_dp_port_info *out)
 {
-	struct rte_eth_link link = {0};
+	struct rte_eth_link link = { 0 };
 
-	*out = (struct hd_dp_port_info){.mtu = p->mtu, .side = (uint8_t)p->node.side};
+	*out = (struct hd_dp_port_info){ .mtu = p->mtu, .side = (uint8_t)p->node.side };
 	snprintf(out->name, sizeof(out->name), "%s", p->node.name);
 	snprintf(out->device, sizeof(out->device), "%s", p->node.device);
 	snprintf(out->driver, sizeof(out->driver), "%s", p->driver);
