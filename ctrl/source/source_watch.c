@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source_watch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #define EVENTS                                                                                                         \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define MAX_LINKS 8
+#define MAX_DEPTH 8
 
 /* One watched folder, for its own sake (name empty) or for one name in it. Several rows may share a descriptor. */
 struct row {
@@ -126,16 +128,40 @@ static int links_add(struct source_watch *w, const char *path)
 	return rc;
 }
 
-static int path_add(struct source_watch *w, const char *path)
+static int is_folder(const char *path)
 {
 	struct stat st;
-	int rc;
 
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* With the folders in it: policy is read from all of them. */
+static int folder_add(struct source_watch *w, const char *path, unsigned int depth)
+{
+	int rc = row_add(w, path, "");
+	DIR *d = rc == 0 && depth < MAX_DEPTH ? opendir(path) : NULL;
+	struct dirent *e;
+	char below[PATH_MAX];
+
+	while (d != NULL && rc == 0 && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.' || (size_t)snprintf(below, sizeof(below), "%s/%s", path, e->d_name) >= sizeof(below))
+			continue;
+		if (is_folder(below))
+			rc = folder_add(w, below, depth + 1);
+	}
+	if (d != NULL)
+		closedir(d);
+	return rc;
+}
+
+static int path_add(struct source_watch *w, const char *path)
+{
 	/* Also the name itself: a folder may be replaced as a whole, a file may come later. */
-	rc = file_add(w, path);
-	if (rc == 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return row_add(w, path, "");
-	return rc == 0 ? links_add(w, path) : rc;
+	int rc = file_add(w, path);
+
+	if (rc == 0)
+		rc = is_folder(path) ? folder_add(w, path, 0) : links_add(w, path);
+	return rc;
 }
 
 int source_watch_set(struct source_watch *w, char *const *paths, uint32_t n)

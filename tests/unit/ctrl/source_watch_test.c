@@ -144,6 +144,19 @@ static void a_folder_that_is_made_again_is_found(void **state)
 	source_watch_destroy(w);
 }
 
+static void a_folder_in_a_folder_is_watched(void **state)
+{
+	char sub[128];
+	struct source_watch *w;
+
+	path_in(sub, "team-a");
+	assert_int_equal(mkdir(sub, 0700), 0);
+	w = watch(folder);
+	write_file("team-a/a.yaml");
+	assert_true(source_watch_read(w));
+	source_watch_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_neighbour_of_a_watched_file_does_not_count, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(a_file_that_comes_later_is_seen, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(a_swapped_kubernetes_volume_is_seen, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(a_folder_in_a_folder_is_watched, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(a_folder_that_is_made_again_is_found, folder_make, folder_remove),
 	};
 
