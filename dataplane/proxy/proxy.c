@@ -25,6 +25,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
 	wheel_init(&p->wheel, now);
 	list_init(&p->at_rest);
+	list_init(&p->held);
 	list_init(&p->failed);
 	list_init(&p->pooled);
 	if (core_pool_init(&p->legs, "proxy_legs", c->max_connections, sizeof(struct proxy_leg),
@@ -49,6 +50,7 @@ void proxy_destroy(struct proxy *p)
 	uint32_t cursor = 0;
 
 	while ((x = core_pool_walk(&p->exchanges, &cursor)) != NULL) {
+		bufq_clear(&x->held);
 		bufq_clear(&x->head);
 		bufq_clear(&x->replay);
 	}
@@ -129,6 +131,7 @@ int proxy_run(struct proxy *p, hd_ns now)
 	p->now = now;
 	did = run_events(p);
 	did |= run_failed(p);
+	did |= proxy_hold_run(p);
 	did |= proxy_pool_sweep(p);
 	if (hd_unlikely(p->is_draining))
 		did |= proxy_leg_drain(p) | proxy_pool_drain(p);
@@ -156,9 +159,13 @@ int proxy_timers_run(struct proxy *p, hd_ns now)
 
 hd_ns proxy_next_deadline(const struct proxy *p)
 {
+	hd_ns hold, wheel;
+
 	if (!list_is_empty(&p->failed) || p->is_sweeping)
 		return 0;
-	return wheel_next_deadline(&p->wheel);
+	hold = proxy_hold_deadline(p);
+	wheel = wheel_next_deadline(&p->wheel);
+	return RTE_MIN(hold, wheel);
 }
 
 void proxy_drain(struct proxy *p, hd_ns now)

@@ -77,6 +77,7 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
 	int is_whole = x->up_reusable && x->request.done && x->response.done;
 
 	proxy_record_write(p, x);
+	proxy_hold_release(x);
 	if (x->down != NULL)
 		x->down->exchange = NULL;
 	drop_replay(p, x);
@@ -456,6 +457,13 @@ static void begin_answer(struct proxy *p, struct proxy_exchange *x)
 	proxy_count(p, HD_PROXY_RESPONSES);
 }
 
+/* The head came alone, and more must follow. */
+static int is_body_awaited(const struct proxy_exchange *x, const struct http_head *h)
+{
+	return h->status != 101 && !x->response.done && !x->up->fin &&
+	       tcp_conn_rx(x->up->conn)->bytes == h->bytes;
+}
+
 static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
 		     int is_interim)
 {
@@ -479,7 +487,10 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 	}
 	if (proxy_put(p, &out, p->out, proxy_rewrite_response(bytes, h, &q, p->out)) < 0)
 		return -1;
-	tcp_send(x->down->conn, &out);
+	if (!is_interim && is_body_awaited(x, h))
+		proxy_hold_put(p, x, &out);
+	else
+		tcp_send(x->down->conn, &out);
 	touch(p, x);
 	return 0;
 }
@@ -623,6 +634,8 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 		int end = x->up->reset ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
 		v = end < 0 ? RELAY_NO_MEMORY : end > 0 ? RELAY_DONE : RELAY_BAD;
 	}
+	if (out.bytes > 0 || v != RELAY_DRY)
+		proxy_hold_release(x);
 	if (out.bytes > 0) {
 		tcp_send(x->down->conn, &out);
 		touch(p, x);

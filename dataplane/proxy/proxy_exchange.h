@@ -65,6 +65,9 @@ struct proxy_exchange {
 	uint8_t up_reusable;
 	uint8_t on_endpoint; /* counted as active there */
 
+	struct bufq held; /* the answer's head while it waits for the body (proxy_hold.c) */
+	struct list_link held_link;
+	hd_ns held_until;
 	struct bufq head;   /* the request head as received */
 	struct bufq replay; /* body bytes already sent, by reference */
 	struct proxy_body request, response;
@@ -140,6 +143,13 @@ const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange
 
 /* Its cluster in the snapshot of now; NULL when a reload took it away. */
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_hold.c */
+void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head);
+/* What is held goes out, or is dropped when the caller is gone. */
+void proxy_hold_release(struct proxy_exchange *x);
+int proxy_hold_run(struct proxy *p);
+hd_ns proxy_hold_deadline(const struct proxy *p);
 
 /* proxy_tunnel.c */
 void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x);

@@ -25,6 +25,7 @@
 #define PROXY_STREAM_TIMEOUT (300 * HD_NS_PER_S)
 #define PROXY_TUNNEL_TIMEOUT (3600 * HD_NS_PER_S)
 #define PROXY_LINGER_TIMEOUT (5 * HD_NS_PER_S)
+#define PROXY_HOLD (100 * HD_NS_PER_US) /* proxy_hold.c */
 /* How long a backend that closed may keep us from knowing whether it saw the request. */
 #define PROXY_VERDICT_TIMEOUT (5 * HD_NS_PER_S)
 
@@ -56,6 +57,7 @@ struct proxy {
 	struct core_pool legs, exchanges;
 	struct wheel wheel;
 	struct list_link at_rest; /* down legs between requests */
+	struct list_link held;    /* exchanges whose answer's head waits, in order of time */
 	struct list_link failed;  /* exchanges whose try failed */
 	struct list_link pooled;  /* endpoints with legs at rest */
 	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
