@@ -17,20 +17,21 @@ static inline uint16_t cksum_fold(uint64_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+/* Long runs, 32 bytes at a step where the CPU can. */
+uint64_t cksum_add_long(uint64_t sum, const void *data, size_t n);
+
 /* sum plus the words of data; n may be odd: the last byte counts as if a zero followed. No overflow
  * below 2^32 bytes: each step adds two 32-bit halves. */
-static inline uint64_t cksum_add(uint64_t sum, const void *data, size_t n)
+static inline uint64_t cksum_add_short(uint64_t sum, const void *data, size_t n)
 {
 	const uint8_t *p = data;
-	uint64_t low = 0, high = 0, word;
+	uint64_t word;
 	uint16_t half;
 
 	for (; n >= 8; n -= 8, p += 8) {
 		memcpy(&word, p, 8);
-		low += word & 0xffffffff;
-		high += word >> 32;
+		sum += (word & 0xffffffff) + (word >> 32);
 	}
-	sum += low + high;
 	for (; n >= 2; n -= 2, p += 2) {
 		memcpy(&half, p, 2);
 		sum += half;
@@ -41,6 +42,11 @@ static inline uint64_t cksum_add(uint64_t sum, const void *data, size_t n)
 		sum += half;
 	}
 	return sum;
+}
+
+static inline uint64_t cksum_add(uint64_t sum, const void *data, size_t n)
+{
+	return n < 96 ? cksum_add_short(sum, data, n) : cksum_add_long(sum, data, n);
 }
 
 /* A folded sum of bytes that start at an odd offset of the whole (RFC 1071 2 (B)). */
