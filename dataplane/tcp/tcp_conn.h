@@ -50,6 +50,7 @@ enum tcp_state {
 #define TCP_F_WINDOW_SMALL 0x10000 /* what waits does not fit the peer's window: the persist timer runs when nothing is out */
 
 #define TCP_UNACKED_SOME 1
+#define TCP_UNACKED_MORE 4	/* in more than one segment */
 #define TCP_UNACKED_FULL 2	/* a full-sized segment among it */
 
 /* What rtx_us is for; only one of them at a time (RFC 9293 3.8.6.1). */

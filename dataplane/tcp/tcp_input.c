@@ -107,6 +107,8 @@ static void count_unacked(struct tcp_conn *c, uint32_t bytes)
 
 	if ((is_full && c->unacked & TCP_UNACKED_FULL) || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
 		c->flags |= TCP_F_ACK_NOW;
+	if (c->unacked != 0)
+		c->unacked |= TCP_UNACKED_MORE;
 	c->unacked |= is_full ? TCP_UNACKED_SOME | TCP_UNACKED_FULL : TCP_UNACKED_SOME;
 }
 

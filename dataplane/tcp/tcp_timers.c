@@ -82,11 +82,20 @@ void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
 	}
 }
 
+/* With several segments out a sender probes for a loss of the last after two round trips and a few milliseconds, without
+ * allowing for a delayed ACK (RFC 8985 7.2): Linux after 8. */
+#define DELAY_OF_SEVERAL_US 4000
+
 void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
 {
-	if (c->delack_us != 0)
+	uint32_t in = (uint32_t)(t->config.delayed_ack / HD_NS_PER_US), at;
+
+	if (c->unacked & TCP_UNACKED_MORE)
+		in = u32_min(in, DELAY_OF_SEVERAL_US);
+	at = tcp_deadline(t->now_us + in);
+	if (c->delack_us != 0 && (int32_t)(at - c->delack_us) >= 0)
 		return;
-	c->delack_us = tcp_deadline(t->now_us + (uint32_t)(t->config.delayed_ack / HD_NS_PER_US));
+	c->delack_us = at;
 	tcp_timers_arm(t, c);
 }
 
