@@ -371,6 +371,8 @@ static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *byte
 		return;
 	}
 	copy_cluster(p, x, cluster);
+	if (x->request.done)
+		proxy_exchange_request_complete(p, x);
 	start_try(p, x, bytes);
 }
 
@@ -428,6 +430,7 @@ void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down, uint32
 		proxy_leg_abort(p, down);
 		return;
 	}
+	x->is_stream = 1;
 	x->is_resend = 1; /* a stream has a connection of its own */
 	x->close_down = 1;
 	copy_cluster(p, x, cluster);

@@ -103,29 +103,58 @@ static void finish(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_down_next(p, down);
 }
 
+/* A TCP stream gets no text: the end of its connection, or a reset when there is nobody to go to
+ * (observed-istio.md 14b). */
+static void refuse_stream(struct proxy *p, struct proxy_exchange *x)
+{
+	struct proxy_leg *down = x->down;
+	int nobody = (x->flags & HD_FLAG_UH) != 0;
+
+	if (x->flags & HD_FLAG_UF)
+		x->flags |= HD_FLAG_URX;
+	proxy_exchange_destroy(p, x);
+	if (down == NULL)
+		return;
+	if (nobody)
+		proxy_leg_abort(p, down);
+	else
+		proxy_leg_linger(p, down);
+}
+
+static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
+{
+	const struct proxy_reply_style style = {
+		.role = x->role,
+		.is_head = x->method == HTTP_HEAD,
+		.is_grpc = x->is_grpc,
+		.close = x->close_down,
+		.date = proxy_date(p),
+	};
+	char text[PROXY_REPLY_MAX];
+	uint32_t body_n, n = proxy_reply_render(a, &style, text, &body_n);
+
+	x->bytes_sent = body_n;
+	if (tcp_send_copy(x->down->conn, text, n) == 0)
+		return;
+	proxy_count(p, HD_PROXY_NO_MEMORY);
+	x->close_down = 1;
+}
+
 void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
 {
-	struct proxy_reply_style style = { .role = x->role,
-					   .is_head = x->method == HTTP_HEAD,
-					   .is_grpc = x->is_grpc };
-	char text[PROXY_REPLY_MAX];
-	uint32_t n, body_n;
-
-	x->close_down |= !x->request.done || p->is_draining;
-	style.close = x->close_down;
-	style.date = proxy_date(p);
 	x->flags |= a->flags;
 	x->details = a->details;
-	x->status = x->is_grpc ? 200 : a->status;
 	x->up_reusable = 0;
-	if (x->down != NULL) {
-		n = proxy_reply_render(a, &style, text, &body_n);
-		x->bytes_sent = body_n;
-		if (tcp_send_copy(x->down->conn, text, n) < 0) {
-			proxy_count(p, HD_PROXY_NO_MEMORY);
-			x->close_down = 1;
-		}
+	if (x->is_stream) {
+		refuse_stream(p, x);
+		return;
 	}
+	/* What follows a request to upgrade may be meant for the tunnel: it is not read as another
+	 * request. */
+	x->close_down |= !x->request.done || x->is_upgrade || p->is_draining;
+	x->status = x->is_grpc ? 200 : a->status;
+	if (x->down != NULL)
+		send_reply(p, x, a);
 	proxy_count(p, HD_PROXY_LOCAL_REPLIES);
 	proxy_count(p, HD_PROXY_RESPONSES);
 	finish(p, x);
@@ -260,16 +289,23 @@ void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x)
 	}
 }
 
-/* The whole request is here: from now on the route's timeout runs (istio-api.md 5.6). */
-static void request_complete(struct proxy *p, struct proxy_exchange *x)
+static void start_try_timer(struct proxy *p, struct proxy_exchange *x)
+{
+	if (x->per_try_timeout == 0 || !x->request.done || x->up == NULL)
+		return;
+	x->try_deadline = p->now + x->per_try_timeout;
+	arm(p, x);
+}
+
+/* From now on the route's timeout runs (istio-api.md 5.6). */
+void proxy_exchange_request_complete(struct proxy *p, struct proxy_exchange *x)
 {
 	x->request_done = p->now;
-	if (x->timeout > 0)
+	if (x->timeout > 0) {
 		x->deadline = p->now + x->timeout;
-	if (x->per_try_timeout > 0 && x->up != NULL)
-		x->try_deadline = p->now + x->per_try_timeout;
-	if (x->timeout > 0 || x->per_try_timeout > 0)
 		arm(p, x);
+	}
+	start_try_timer(p, x);
 }
 
 /* Where references to body bytes go that a later try would need, or NULL. */
@@ -346,7 +382,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 	}
 	switch (v) {
 	case RELAY_DONE:
-		request_complete(p, x);
+		proxy_exchange_request_complete(p, x);
 		return 1;
 	case RELAY_FULL:
 		if (request_space(x) > 0)
@@ -412,21 +448,15 @@ void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy
 	}
 	tcp_send(up->conn, &out);
 	touch(p, x);
-	if (x->request.done) {
-		if (x->request_done == HD_NS_NEVER) {
-			request_complete(p, x);
-		} else if (x->per_try_timeout > 0) {
-			x->try_deadline = p->now + x->per_try_timeout;
-			arm(p, x);
-		}
-	} else {
+	if (x->request.done)
+		start_try_timer(p, x);
+	else
 		relay_request(p, x);
-	}
 }
 
 void proxy_exchange_connected(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up)
 {
-	if (x->protocol == 0) {
+	if (x->is_stream) {
 		attach(p, x, up);
 		proxy_tunnel_begin(p, x);
 		return;
@@ -538,7 +568,7 @@ static enum head_step answer_head(struct proxy *p, struct proxy_exchange *x, con
 		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
 		return HEAD_OVER;
 	}
-	if (!is_interim && proxy_retry_wants_status(p, x, status)) {
+	if (!is_interim && proxy_retry_wants_answer(p, x, bytes)) {
 		retry_status(p, x);
 		return HEAD_OVER;
 	}
@@ -728,7 +758,8 @@ void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32
 		return;
 	}
 	if (x->state != EXCHANGE_ACTIVE) {
-		if (x->down->fin && !x->request.done && tcp_conn_rx(x->down->conn)->bytes == 0)
+		if (x->down->fin && !x->request.done && !x->is_stream &&
+		    tcp_conn_rx(x->down->conn)->bytes == 0)
 			request_cut(p, x);
 		return;
 	}

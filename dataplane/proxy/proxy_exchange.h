@@ -56,6 +56,7 @@ struct proxy_exchange {
 	uint8_t close_down; /* the caller's connection ends with this exchange */
 	uint8_t is_upgrade; /* the caller asked for a websocket */
 	uint8_t is_grpc;
+	uint8_t is_stream;    /* of a TCP listener */
 	uint8_t answer_begun; /* a final response head went down */
 	uint8_t interim_sent; /* a 1xx went down: no retry */
 	uint8_t can_replay;   /* head and all body bytes sent so far are still held */
@@ -130,6 +131,8 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x);
 /* Answers from Heddle itself and ends the exchange. */
 void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a);
 
+/* All of the request is here. */
+void proxy_exchange_request_complete(struct proxy *p, struct proxy_exchange *x);
 /* Picks an endpoint in the snapshot of now and asks the pool for a connection to it. */
 void proxy_exchange_start_try(struct proxy *p, struct proxy_exchange *x);
 /* The request goes out on this leg; its head lies parsed in p->head over `bytes`. */
@@ -160,9 +163,9 @@ void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x);
 /* Whether the try that failed with `why` is made again; then it is scheduled. Sets URX or UO when
  * it is not though it might. */
 int proxy_retry_failure(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why);
-/* The same for an answer with this status: only whether. The caller gets rid of the answer and
- * calls proxy_retry_schedule. */
-int proxy_retry_wants_status(struct proxy *p, struct proxy_exchange *x, uint16_t status);
+/* The same for the answer whose head lies parsed in p->head over `bytes`: only whether. The caller
+ * gets rid of the answer and calls proxy_retry_schedule. */
+int proxy_retry_wants_answer(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes);
 /* Takes one retry and the time until it. */
 void proxy_retry_schedule(struct proxy *p, struct proxy_exchange *x);
 /* The policy may ask for a try after the body went out. */

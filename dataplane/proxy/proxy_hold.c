@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The head of an answer waits a moment for its body, so that both leave in one segment: backends write them apart, and each
- * small segment costs the caller's side a packet, an interrupt and an acknowledgement. All wait equally long, so the list is
- * in order of time. */
+/* The head of an answer waits a moment for its body, so that both leave in one segment: backends
+ * write them apart, and each small segment costs the caller's side a packet, an interrupt and an
+ * acknowledgement. All wait equally long, so the list is in order of time. */
 #include "proxy_state.h"
 
 void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head)

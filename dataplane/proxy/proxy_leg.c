@@ -275,12 +275,13 @@ void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events)
 	leg->role = role_of(p, conn, l);
 	leg->down.listener = (uint32_t)(l - p->snapshot->listeners);
 	leg->down.generation = (uint32_t)p->snapshot->generation;
-	if (l->protocol == HD_PROTO_TCP) {
+	if (l->protocol == HD_PROTO_TCP && !(events & TCP_EV_RESET)) {
+		leg->fin = (events & TCP_EV_FIN) != 0;
 		proxy_exchange_begin_tunnel(p, leg, l->cluster);
 		return;
 	}
 	rest(p, leg);
-	proxy_leg_set_due(p, leg, p->now + PROXY_HEAD_TIMEOUT);
+	proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
 	if (events & ~(uint32_t)TCP_EV_ACCEPTED)
 		proxy_leg_event(p, leg, events & ~(uint32_t)TCP_EV_ACCEPTED);
 }

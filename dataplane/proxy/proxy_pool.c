@@ -219,9 +219,10 @@ enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x
 	*out = x->is_resend ? NULL : take_idle(p, st, c);
 	if (*out != NULL)
 		return POOL_READY;
-	/* The request that this endpoint's connection is being made for does not count: whether a second one comes
-	 * before or after the handshake decides nothing. */
-	if (cs->stats.pending - (st->n_connecting > 0 && st->n_pending > 0) >= share(p, c->max_pending_requests))
+	/* The request that this endpoint's connection is being made for does not count: whether a
+	 * second one comes before or after the handshake decides nothing. */
+	if (cs->stats.pending - (st->n_connecting > 0 && st->n_pending > 0) >=
+	    share(p, c->max_pending_requests))
 		return POOL_OVERFLOW;
 	if (st->n_connecting <= st->n_pending) {
 		if (may_connect(p, st, c)) {

@@ -72,9 +72,39 @@ static int is_wanted(const struct proxy_exchange *x, uint16_t status)
 	return 0;
 }
 
-int proxy_retry_wants_status(struct proxy *p, struct proxy_exchange *x, uint16_t status)
+static const struct http_field *find_field(const struct http_head *h, const uint8_t *bytes,
+					   const char *lower)
 {
-	return is_wanted(x, status) && may_retry(p, x);
+	for (uint32_t i = 0; i < h->n_fields; i++)
+		if (http_name_eq(bytes + h->fields[i].name, h->fields[i].name_n, lower))
+			return &h->fields[i];
+	return NULL;
+}
+
+/* gRPC says so in an answer that is all head ("trailers-only"). */
+static int is_wanted_by_grpc(const struct proxy_exchange *x, const struct http_head *h,
+			     const uint8_t *bytes)
+{
+	const struct http_field *f;
+
+	if (!x->is_grpc || !(x->retry.on & (HD_RETRY_GRPC_UNAVAILABLE | HD_RETRY_GRPC_CANCELLED)))
+		return 0;
+	f = find_field(h, bytes, "grpc-status");
+	if (f == NULL)
+		return 0;
+	if (f->value_n == 2 && memcmp(bytes + f->value, "14", 2) == 0)
+		return (x->retry.on & HD_RETRY_GRPC_UNAVAILABLE) != 0;
+	return f->value_n == 1 && bytes[f->value] == '1' && (x->retry.on & HD_RETRY_GRPC_CANCELLED);
+}
+
+/* A backend that says it is overloaded is not asked again (istio-api.md 5.6). */
+int proxy_retry_wants_answer(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
+{
+	const struct http_head *h = &p->head;
+
+	if (!is_wanted(x, h->status) && !is_wanted_by_grpc(x, h, bytes))
+		return 0;
+	return find_field(h, bytes, "x-envoy-overloaded") == NULL && may_retry(p, x);
 }
 
 static void remember_tried(struct proxy_exchange *x)

@@ -57,7 +57,7 @@ struct proxy {
 	struct core_pool legs, exchanges;
 	struct wheel wheel;
 	struct list_link at_rest; /* down legs between requests */
-	struct list_link held;    /* exchanges whose answer's head waits, in order of time */
+	struct list_link held;	  /* exchanges whose answer's head waits, in order of time */
 	struct list_link failed;  /* exchanges whose try failed */
 	struct list_link pooled;  /* endpoints with legs at rest */
 	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */

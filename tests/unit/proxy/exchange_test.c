@@ -779,6 +779,73 @@ static void tcp_listener_carries_a_stream(void **state)
 	assert_true(up->is_aborted);
 }
 
+static void stream_without_a_backend_gets_no_text(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *refused, *nobody;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	bed_publish(b);
+	refused = bed_caller(b);
+	bed_run(b);
+	fake_tcp_reset(fake_tcp_opened(b->tcp, 0), TCP_ERR_REFUSED);
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(refused), "");
+	assert_true(refused->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UF | HD_FLAG_URX);
+	b->clusters[0].endpoints_count = 0;
+	bed_publish(b);
+	nobody = bed_caller(b);
+	bed_run(b);
+	assert_true(nobody->is_aborted);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UH);
+}
+
+static void route_timeout_covers_the_connect(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b);
+
+	b->routes[0].timeout = HD_NS_PER_S;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	bed_pass(b, 1010 * HD_NS_PER_MS);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 504 ");
+}
+
+static void overloaded_backend_is_not_asked_again(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	b->routes[0].retry.on = HD_RETRY_5XX;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	fake_tcp_ack(up);
+	fake_tcp_say(up,
+		     "HTTP/1.1 503 No\r\nX-Envoy-Overloaded: true\r\nContent-Length: 0\r\n\r\n");
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 503 No");
+}
+
+static void words_behind_a_refused_upgrade_are_no_request(void **state)
+{
+	struct bed *b = bed_of(state, 0);
+	struct tcp_conn *c = bed_caller(b);
+	const char *said;
+
+	fake_tcp_say(c, WS "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+	bed_run(b);
+	said = fake_tcp_heard(c);
+	assert_has(said, "connection: close\r\n\r\nno healthy upstream");
+	assert_null(strstr(said + 9, "HTTP/1.1"));
+	assert_true(c->is_closed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -817,6 +884,10 @@ int main(void)
 		T(head_that_never_ends_is_answered_408),
 		T(heads_in_pieces_read_alike),
 		T(tcp_listener_carries_a_stream),
+		T(stream_without_a_backend_gets_no_text),
+		T(route_timeout_covers_the_connect),
+		T(overloaded_backend_is_not_asked_again),
+		T(words_behind_a_refused_upgrade_are_no_request),
 #undef T
 	};
 
