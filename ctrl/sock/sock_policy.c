@@ -2,7 +2,6 @@
 /* What the snapshot in use says, with what workers counted for it. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "observe_sum.h"
 #include "observe_text.h"
@@ -118,70 +117,30 @@ static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_ro
 	return out;
 }
 
-/* The addresses whose router leads to a vhost. */
-static json_t *listeners_json(const struct hd_snapshot *s, uint32_t router)
-{
-	json_t *out = json_array();
-
-	for (uint32_t i = 0; i < s->n_listeners; i++)
-		if (s->listeners[i].router == router)
-			json_array_append_new(out, sock_json_addr(&s->listeners[i].addr));
-	return out;
-}
-
-static void routes_add(json_t *result, const struct hd_snapshot *s, uint32_t router, uint32_t vhost)
+static void routes_add(json_t *result, const struct hd_snapshot *s, uint32_t vhost)
 {
 	const struct hd_vhost *v = &s->vhosts[vhost];
 
 	for (uint32_t i = 0; i < v->routes_count; i++) {
 		const struct hd_route *r = &s->routes[v->routes_first + i];
 
-		json_array_append_new(result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:o}", "host", sock_json_str(v->name), "match",
+		json_array_append_new(result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:i,s:o}", "host", sock_json_str(v->name), "match",
 							sock_match_json(s, &r->match), "destinations", destinations_json(s, r), "source",
 							sock_source_json(&r->source), "name", sock_json_str(r->name), "timeout_ms",
 							(json_int_t)(r->timeout / HD_NS_PER_MS), "retries", (int)r->retry.attempts,
-							"object", sock_json_str(r->source.object), "listeners",
-							listeners_json(s, router)));
-	}
-}
-
-/* Marks the vhosts that a router leads to; several routers may share one, and it is shown under the first. */
-static void router_add(json_t *result, const struct hd_snapshot *s, uint32_t router, uint8_t *seen)
-{
-	const struct hd_router *r = &s->routers[router];
-
-	for (uint32_t i = 0; i < s->n_domains; i++) {
-		uint32_t vhost = s->domains[i].vhost, table = r->table_mask + 1, found = 0;
-
-		for (uint32_t k = 0; k < table && !found && r->table_mask != 0; k++)
-			found = s->domain_table[r->table_first + k] == i;
-		found |= i - r->prefix_first < r->prefix_count;
-		if (!found || seen[vhost])
-			continue;
-		seen[vhost] = 1;
-		routes_add(result, s, router, vhost);
-	}
-	if (r->any_vhost != HD_NONE && !seen[r->any_vhost]) {
-		seen[r->any_vhost] = 1;
-		routes_add(result, s, router, r->any_vhost);
+							"object", sock_json_str(r->source.object)));
 	}
 }
 
 int sock_show_routes(struct sock_request *rq)
 {
 	const struct hd_snapshot *s = snapshot(rq);
-	uint8_t *seen = calloc(s->n_vhosts + 1, 1);
 
-	if (seen == NULL)
-		return -ENOMEM;
-	if (sock_args_allow(rq, NULL) != 0) {
-		free(seen);
+	if (sock_args_allow(rq, NULL) != 0)
 		return -EINVAL;
-	}
 	rq->result = json_array();
-	for (uint32_t i = 0; i < s->n_routers; i++)
-		router_add(rq->result, s, i, seen);
-	free(seen);
+	for (uint32_t i = 0; i < s->n_vhosts; i++)
+		routes_add(rq->result, s, i);
 	return 0;
 }
 
