@@ -68,7 +68,7 @@ static int texts_equal(const struct policy_texts *a, const struct policy_texts *
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct policy_text *x = &a->rows[i], *y = &b->rows[i];
 
-		if (strcmp(x->name, y->name) != 0 || x->n != y->n || (x->n > 0 && memcmp(x->bytes, y->bytes, x->n) != 0))
+		if (strcmp(x->name, y->name) != 0 || x->layer != y->layer || x->n != y->n || (x->n > 0 && memcmp(x->bytes, y->bytes, x->n) != 0))
 			return 0;
 	}
 	return 1;
@@ -110,9 +110,10 @@ static int files_read(struct policy_texts *texts, const struct reload *r, struct
 	return rc;
 }
 
-static void history_push(struct reload *r)
+/* What is replaced by the same texts is nothing to return to. */
+static void history_push(struct reload *r, const struct policy_texts *next)
 {
-	if (r->now.number == 0) {
+	if (r->now.number == 0 || texts_equal(&r->now.texts, next)) {
 		policy_texts_fini(&r->now.texts);
 		return;
 	}
@@ -179,7 +180,7 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 	if (r->snapshot != NULL)
 		r->retired[r->n_retired++] = r->snapshot;
 	r->snapshot = s;
-	history_push(r);
+	history_push(r, texts);
 	r->now = (struct reload_generation){ .number = s->generation, .origin = origin, .since = time(NULL),
 					     .warnings = diags->warnings, .texts = *texts };
 	r->loads++;

@@ -138,6 +138,15 @@ static void rollback_goes_back_step_by_step(void **state)
 	assert_int_equal(reload_rollback(&r, &diags), -ENOENT);
 }
 
+static void a_reload_of_the_same_files_is_nothing_to_return_to(void **state)
+{
+	assert_int_equal(apply(weights(50)), 0);
+	assert_int_equal(reload_files(&r, &diags), 0);
+	assert_int_equal(reload_files(&r, &diags), 0);
+	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(weight_now(), 50);
+}
+
 static void a_refused_apply_leaves_no_trace(void **state)
 {
 	assert_int_equal(apply(weights(-1)), -EINVAL);
@@ -203,6 +212,7 @@ int main(void)
 		TEST(a_broken_file_changes_nothing),
 		TEST(applied_objects_lie_over_the_files_until_these_change),
 		TEST(rollback_goes_back_step_by_step),
+		TEST(a_reload_of_the_same_files_is_nothing_to_return_to),
 		TEST(a_refused_apply_leaves_no_trace),
 		TEST(no_memory_for_slots_changes_nothing),
 		TEST(check_publishes_nothing),

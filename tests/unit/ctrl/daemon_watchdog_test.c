@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker that hangs ends the process; one that sleeps, or that the machine did not run, does not. */
+#include "ctrl_test.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon_watchdog.h"
+#include "fake_dp.h"
+
+#define TICK (50 * HD_NS_PER_MS)
+
+static struct hd_dp *dp;
+static struct watchdog w;
+
+static hd_ns clock_of(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (hd_ns)t.tv_sec * HD_NS_PER_S + (hd_ns)t.tv_nsec;
+}
+
+/* As EAL names the thread of lcore 1. */
+static void *spin(void *arg)
+{
+	pthread_setname_np(pthread_self(), "rte-worker-1");
+	atomic_store((atomic_int *)arg, 1);
+	while (atomic_load((atomic_int *)arg) == 1)
+		;
+	return NULL;
+}
+
+static void *nap(void *arg)
+{
+	pthread_setname_np(pthread_self(), "rte-worker-1");
+	atomic_store((atomic_int *)arg, 1);
+	pause();
+	return NULL;
+}
+
+static atomic_int state_of_thread;
+
+static void worker_start(void *(*body)(void *), int poll)
+{
+	pthread_t thread;
+
+	dp = fake_dp_create(1);
+	atomic_store(&state_of_thread, 0);
+	assert_int_equal(pthread_create(&thread, NULL, body, &state_of_thread), 0);
+	while (atomic_load(&state_of_thread) == 0)
+		;
+	watchdog_init(&w, dp, poll, 0);
+}
+
+/* In a child, since the verdict is an abort: the signal that ended it, 0 for none. */
+static int child_signal(void (*body)(void))
+{
+	const struct rlimit no_core = { 0 };
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		body();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void look_while_it_spins(void)
+{
+	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+
+	worker_start(spin, 0);
+	/* Enough of the processor for anybody's patience, however busy the machine is. */
+	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10 * HD_NS_PER_S; now += TICK)
+		watchdog_look(&w, now);
+}
+
+static void look_while_it_sleeps(void)
+{
+	worker_start(nap, 0);
+	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK)
+		watchdog_look(&w, now);
+}
+
+static void look_while_a_polling_worker_is_blocked(void)
+{
+	worker_start(nap, 1);
+	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK)
+		watchdog_look(&w, now);
+}
+
+static void look_while_it_turns(void)
+{
+	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+
+	worker_start(spin, 1);
+	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 2 * HD_NS_PER_S; now += TICK) {
+		fake_dp_turn(dp, 0, 0);
+		watchdog_look(&w, now);
+	}
+}
+
+static void look_after_the_whole_process_was_stopped(void)
+{
+	worker_start(nap, 1);
+	for (hd_ns now = TICK; now < 300 * HD_NS_PER_S; now += 3 * HD_NS_PER_S)
+		watchdog_look(&w, now);
+}
+
+static void a_worker_lost_in_a_loop_ends_the_process(void **state)
+{
+	assert_int_equal(child_signal(look_while_it_spins), SIGABRT);
+}
+
+static void a_worker_that_sleeps_is_left_alone(void **state)
+{
+	assert_int_equal(child_signal(look_while_it_sleeps), 0);
+}
+
+static void a_polling_worker_that_is_blocked_ends_the_process(void **state)
+{
+	assert_int_equal(child_signal(look_while_a_polling_worker_is_blocked), SIGABRT);
+}
+
+static void a_worker_that_turns_is_left_alone(void **state)
+{
+	assert_int_equal(child_signal(look_while_it_turns), 0);
+}
+
+static void a_stopped_machine_is_no_fault_of_the_worker(void **state)
+{
+	assert_int_equal(child_signal(look_after_the_whole_process_was_stopped), 0);
+}
+
+static void rates_are_of_the_last_second(void **state)
+{
+	struct hd_worker_stats *s;
+
+	dp = fake_dp_create(1);
+	s = &fake_dp_worker(dp, 0)->stats;
+	s->busy_cycles = 1000;
+	watchdog_init(&w, dp, 0, HD_NS_PER_S);
+	s->busy_cycles += hd_dp_tsc_hz(dp) / 4;
+	s->requests += 300;
+	watchdog_rate(&w, 2 * HD_NS_PER_S);
+	assert_true(w.workers[0].busy > 0.249 && w.workers[0].busy < 0.251);
+	assert_true(w.workers[0].requests_per_second == 300);
+	fake_dp_destroy(dp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_worker_lost_in_a_loop_ends_the_process),
+		cmocka_unit_test(a_worker_that_sleeps_is_left_alone),
+		cmocka_unit_test(a_polling_worker_that_is_blocked_ends_the_process),
+		cmocka_unit_test(a_worker_that_turns_is_left_alone),
+		cmocka_unit_test(a_stopped_machine_is_no_fault_of_the_worker),
+		cmocka_unit_test(rates_are_of_the_last_second),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
