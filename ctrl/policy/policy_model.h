@@ -115,6 +115,7 @@ struct policy_load {
 	struct policy_diags *diags;
 	uint32_t errors; /* of diags before this load */
 	struct policy_yaml_reader reader;
+	const struct policy_texts *texts;
 
 	/* policy_objects.c */
 	struct policy_vec objects; /* struct policy_object * */

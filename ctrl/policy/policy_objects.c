@@ -224,7 +224,8 @@ static struct hd_str name_of(struct policy_check *c, struct policy_load *l,
 	return name;
 }
 
-/* kubectl applied twice leaves what was applied last. In a higher layer that is what the layer is for. */
+/* kubectl applied twice leaves what was applied last. In a higher layer that is what the layer is
+ * for. */
 static void object_enter(struct policy_load *l, struct policy_check *c, struct policy_object *o)
 {
 	struct policy_object **slot = policy_map_get(&l->by_identity, o->identity);
@@ -334,17 +335,30 @@ static void object_add(struct policy_load *l, const char *file, struct policy_ya
 		object_read(l, &c, row, root);
 }
 
-static void text_read(struct policy_load *l, const char *file, const char *bytes, size_t n,
-		      uint32_t line_base, struct policy_vec *roots)
+static void text_read(struct policy_load *l, struct policy_yaml_reader r, struct policy_vec *roots)
 {
 	policy_vec_init(roots, sizeof(struct policy_yaml *));
-	l->reader = (struct policy_yaml_reader){ .arena = &l->arena,
-						 .diags = l->diags,
-						 .file = file,
-						 .bytes = bytes,
-						 .n = n,
-						 .line_base = line_base };
+	r.arena = &l->arena;
+	r.diags = l->diags;
+	l->reader = r;
 	(void)policy_yaml_read(&l->reader, roots); /* its errors stand in diags */
+}
+
+/* How far a block's text is indented: the columns that its reader does not see. */
+static uint32_t block_indent(const struct policy_load *l, const char *file, uint32_t line)
+{
+	const char *p = NULL, *start;
+
+	for (uint32_t i = 0; i < l->texts->n; i++)
+		if (strcmp(l->texts->rows[i].name, file) == 0)
+			p = l->texts->rows[i].bytes;
+	for (uint32_t i = 0; p != NULL && i < line; i++) {
+		p = strchr(p, '\n');
+		p += p != NULL;
+	}
+	for (start = p; p != NULL && *p == ' ';)
+		p++;
+	return (uint32_t)(p - start);
 }
 
 /* Istio's ConfigMap holds the MeshConfig as a text under "mesh". */
@@ -357,7 +371,13 @@ static void mesh_text_read(struct policy_load *l, const struct policy_object *o)
 
 	if (text == NULL)
 		return;
-	text_read(l, o->file, text->text.p, text->text.n, text->line, &roots);
+	text_read(l,
+		  (struct policy_yaml_reader){ .file = o->file,
+					       .bytes = text->text.p,
+					       .n = text->text.n,
+					       .line_base = text->line,
+					       .col_base = block_indent(l, o->file, text->line) },
+		  &roots);
 	check_init(&c, l, o->file);
 	for (uint32_t i = 0; i < roots.n; i++) {
 		struct policy_yaml *root = *(struct policy_yaml **)policy_vec_at(&roots, i);
@@ -454,12 +474,17 @@ static void enforcement_check(struct policy_load *l, const struct policy_object 
 
 void policy_objects_read(struct policy_load *l, const struct policy_texts *texts)
 {
+	l->texts = texts;
 	for (uint32_t i = 0; i < texts->n; i++) {
 		const char *file = policy_str_copy(&l->arena, policy_str(texts->rows[i].name)).p;
 		struct policy_vec roots;
 
 		l->layer = texts->rows[i].layer;
-		text_read(l, file, texts->rows[i].bytes, texts->rows[i].n, 0, &roots);
+		text_read(l,
+			  (struct policy_yaml_reader){ .file = file,
+						       .bytes = texts->rows[i].bytes,
+						       .n = texts->rows[i].n },
+			  &roots);
 		for (uint32_t k = 0; k < roots.n; k++)
 			object_add(l, file, *(struct policy_yaml **)policy_vec_at(&roots, k), 0);
 	}

@@ -11,6 +11,7 @@ struct re {
 	uint32_t n, i;
 	const char *why;
 	uint32_t why_at;
+	uint32_t depth, opens[DEPTH_MAX]; /* where each bracket that is open began */
 };
 
 static int fail(struct re *r, uint32_t at, const char *why)
@@ -211,7 +212,7 @@ static uint32_t repeat_length(const struct re *r, uint64_t *low, uint64_t *high)
 }
 
 /* One operator behind an atom and its lazy mark; RE2 takes no second one. */
-static int quantifier(struct re *r)
+static void quantifier(struct re *r)
 {
 	uint64_t low, high;
 	uint32_t start = r->i, n;
@@ -224,18 +225,21 @@ static int quantifier(struct re *r)
 		    : c == '{'			     ? repeat_length(r, &low, &high)
 						     : 0;
 		if (n == 0)
-			return 0;
-		if (seen)
-			return fail(r, start,
-				    c == '+' ? "possessive repetition is not RE2"
-					     : "bad repetition operator");
-		if (c == '{' && (low > REPEAT_MAX || high > REPEAT_MAX || high < low))
-			return fail(r, start, "bad repetition count");
+			return;
+		if (seen) {
+			fail(r, start,
+			     c == '+' ? "possessive repetition is not RE2"
+				      : "bad repetition operator");
+			return;
+		}
+		if (c == '{' && (low > REPEAT_MAX || high > REPEAT_MAX || high < low)) {
+			fail(r, start, "bad repetition count");
+			return;
+		}
 		r->i += n;
 		r->i += at(r, 0) == '?';
 		seen = 1;
 	}
-	return 0;
 }
 
 static int group_name(struct re *r, uint32_t start)
@@ -280,26 +284,35 @@ static int group_kind(struct re *r, uint32_t start)
 	return 1;
 }
 
-/* An atom or bracket; keeps the depth. 1: nothing that an operator could repeat. */
-static int atom(struct re *r, uint32_t *depth)
+/* 1: nothing that an operator could repeat. */
+static int bracket(struct re *r)
 {
 	uint32_t start = r->i;
 	int kind = 0;
 
+	r->i++;
+	if (at(r, 0) == '?') {
+		r->i++;
+		kind = group_kind(r, start);
+	}
+	if (kind != 0)
+		return kind;
+	if (r->depth == DEPTH_MAX)
+		return fail(r, start, "nested too deep");
+	r->opens[r->depth++] = start;
+	return 1;
+}
+
+/* As bracket(). */
+static int atom(struct re *r)
+{
 	switch (at(r, 0)) {
 	case '(':
-		r->i++;
-		if (at(r, 0) == '?') {
-			r->i++;
-			kind = group_kind(r, start);
-		}
-		if (kind == 0 && ++*depth > DEPTH_MAX)
-			return fail(r, start, "nested too deep");
-		return kind < 0 ? -1 : 1;
+		return bracket(r);
 	case ')':
-		if (*depth == 0)
-			return fail(r, start, "unexpected )");
-		--*depth;
+		if (r->depth == 0)
+			return fail(r, r->i, "unexpected )");
+		r->depth--;
 		r->i++;
 		return 0;
 	case '|':
@@ -315,30 +328,31 @@ static int atom(struct re *r, uint32_t *depth)
 	}
 }
 
+static int at_operator(const struct re *r)
+{
+	uint64_t low, high;
+	char c = at(r, 0);
+
+	return c == '*' || c == '+' || c == '?' || (c == '{' && repeat_length(r, &low, &high) > 0);
+}
+
 const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
 {
 	struct re r = { .p = expression.p, .n = expression.n };
-	uint32_t depth = 0, last_open = 0;
 	int nothing = 1;
 
 	if (expression.n > 0 && memchr(expression.p, '\0', expression.n) != NULL)
 		fail(&r, 0, "a NUL byte");
 	while (r.why == NULL && r.i < r.n) {
-		uint64_t low, high;
-		char c = at(&r, 0);
-
-		if (nothing && (c == '*' || c == '+' || c == '?' ||
-				(c == '{' && repeat_length(&r, &low, &high) > 0))) {
+		if (nothing && at_operator(&r))
 			fail(&r, r.i, "nothing to repeat before the operator");
-			break;
-		}
-		last_open = c == '(' ? r.i : last_open;
-		nothing = atom(&r, &depth);
-		if (nothing == 0 && quantifier(&r) != 0)
-			break;
+		else
+			nothing = atom(&r);
+		if (r.why == NULL && nothing == 0)
+			quantifier(&r);
 	}
-	if (r.why == NULL && depth > 0)
-		fail(&r, last_open, "missing closing )");
+	if (r.why == NULL && r.depth > 0)
+		fail(&r, r.opens[r.depth - 1], "missing closing )");
 	*where = r.why_at;
 	return r.why;
 }

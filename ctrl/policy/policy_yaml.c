@@ -18,7 +18,8 @@ static void reader_error(struct policy_yaml_reader *r, uint32_t line, uint32_t c
 	va_list ap;
 
 	va_start(ap, format);
-	policy_diag_add(r->diags, POLICY_ERROR, r->file, line + r->line_base, col, format, ap);
+	policy_diag_add(r->diags, POLICY_ERROR, r->file, line + r->line_base, col + r->col_base,
+			format, ap);
 	va_end(ap);
 	r->failed = 1;
 }
@@ -73,7 +74,7 @@ static struct policy_yaml *node_create(struct policy_yaml_reader *r, enum policy
 	y = policy_alloc(r->arena, sizeof(*y));
 	y->type = (uint8_t)type;
 	y->line = line + r->line_base;
-	y->col = col;
+	y->col = col + r->col_base;
 	return y;
 }
 
@@ -83,7 +84,7 @@ static struct policy_yaml *node_copy(struct policy_yaml_reader *r, const struct 
 
 	if (++r->copies > POLICY_YAML_MAX_COPIES) {
 		if (!r->failed)
-			reader_error(r, from->line - r->line_base, from->col,
+			reader_error(r, from->line - r->line_base, from->col - r->col_base,
 				     "aliases multiply this to more than %u values",
 				     POLICY_YAML_MAX_COPIES);
 		return NULL;
@@ -140,7 +141,7 @@ static struct policy_yaml *read_scalar(struct policy_yaml_reader *r)
 	if (y == NULL)
 		return NULL;
 	if (r->event.data.scalar.length > UINT32_MAX / 2) {
-		reader_error(r, y->line - r->line_base, y->col, "value too long");
+		reader_error(r, y->line - r->line_base, y->col - r->col_base, "value too long");
 		return NULL;
 	}
 	y->text =
@@ -249,7 +250,7 @@ static struct policy_yaml *read_pair(struct policy_yaml_reader *r, unsigned int 
 		return NULL;
 	value->key = key;
 	value->key_line = line + r->line_base;
-	value->key_col = col;
+	value->key_col = col + r->col_base;
 	return value;
 }
 
@@ -283,7 +284,8 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 		}
 		before = key_claim(r, y, &seen, child);
 		if (before != NULL) {
-			reader_error(r, child->key_line - r->line_base, child->key_col,
+			reader_error(r, child->key_line - r->line_base,
+				     child->key_col - r->col_base,
 				     "key \"%.*s\" is given twice (first in line %u)",
 				     POLICY_STR(child->key), before->key_line);
 			return NULL;
@@ -294,8 +296,8 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 	}
 	if (merged != NULL && merge_into(r, y, merged) != 0) {
 		if (!r->failed)
-			reader_error(r, merged->key_line - r->line_base, merged->key_col,
-				     "\"<<\" merges maps only");
+			reader_error(r, merged->key_line - r->line_base,
+				     merged->key_col - r->col_base, "\"<<\" merges maps only");
 		return NULL;
 	}
 	anchor_set(r, (const yaml_char_t *)anchor.p, y);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several DestinationRules for one host, levels of a policy, and what a cluster becomes. */
+#include "policy_test.h"
+
+static const struct hd_cluster *cluster(const struct policy_world *w, const char *name)
+{
+	const struct hd_cluster *c = policy_world_cluster(w->snapshot, name);
+
+	if (c == NULL)
+		fail_msg("no cluster %s", name);
+	return c;
+}
+
+#define BASE "outbound|80||api.default.svc.cluster.local"
+#define V1 "outbound|80|v1|api.default.svc.cluster.local"
+
+static void a_service_alone_has_istios_defaults(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(w, API);
+	assert_int_equal(w->snapshot->n_clusters, 1);
+	c = cluster(w, BASE);
+	assert_int_equal(c->lb, HD_LB_LEAST_REQUEST);
+	assert_int_equal(c->max_connections, UINT32_MAX);
+	assert_int_equal(c->max_pending_requests, UINT32_MAX);
+	assert_int_equal(c->max_requests, UINT32_MAX);
+	assert_int_equal(c->max_retries, UINT32_MAX);
+	assert_int_equal(c->max_requests_per_connection, 0);
+	assert_int_equal(c->connect_timeout, 10 * HD_NS_PER_S);
+	assert_int_equal(c->idle_timeout, 3600 * HD_NS_PER_S);
+	assert_int_equal(c->keepalive.probes, 0);
+	assert_int_equal(c->endpoints_count, 2);
+}
+
+static void every_field_of_a_pool_reaches_the_cluster(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(
+		w,
+		API DR("api") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: RANDOM}\n"
+			      "    connectionPool:\n      tcp:\n        maxConnections: 7\n        connectTimeout: 250ms\n"
+			      "        idleTimeout: 5s\n        maxConnectionDuration: 60s\n"
+			      "        tcpKeepalive: {probes: 3, time: 1s, interval: 2s}\n"
+			      "      http: {http1MaxPendingRequests: 8, http2MaxRequests: 9, maxRetries: 2,\n"
+			      "        maxRequestsPerConnection: 1}\n");
+	c = cluster(w, BASE);
+	assert_int_equal(c->lb, HD_LB_RANDOM);
+	assert_int_equal(c->max_connections, 7);
+	assert_int_equal(c->connect_timeout, 250 * HD_NS_PER_MS);
+	assert_int_equal(c->idle_timeout, 5 * HD_NS_PER_S);
+	assert_int_equal(c->max_connection_duration, 60 * HD_NS_PER_S);
+	assert_int_equal(c->keepalive.probes, 3);
+	assert_int_equal(c->keepalive.interval, 2 * HD_NS_PER_S);
+	assert_int_equal(c->max_pending_requests, 8);
+	assert_int_equal(c->max_requests, 9);
+	assert_int_equal(c->max_retries, 2);
+	assert_int_equal(c->max_requests_per_connection, 1);
+	assert_true(str_is(c->source.object, "DestinationRule default/api"));
+}
+
+static void a_subset_overrides_whole_blocks(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(
+		w,
+		API DR("api") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: ROUND_ROBIN}\n"
+			      "    connectionPool: {tcp: {maxConnections: 7}, http: {http2MaxRequests: 5}}\n"
+			      "  subsets:\n  - name: v1\n    labels: {version: v1}\n    trafficPolicy:\n"
+			      "      connectionPool: {tcp: {maxConnections: 3}}\n");
+	assert_int_equal(cluster(w, V1)->max_connections, 3);
+	assert_int_equal(cluster(w, V1)->max_requests, UINT32_MAX);
+	assert_int_equal(cluster(w, V1)->lb, HD_LB_ROUND_ROBIN);
+	assert_int_equal(cluster(w, V1)->endpoints_count, 1);
+	assert_int_equal(cluster(w, BASE)->max_requests, 5);
+}
+
+static void port_level_settings_never_inherit(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(
+		w,
+		API DR("api") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: ROUND_ROBIN}\n"
+			      "    connectionPool: {tcp: {maxConnections: 7}}\n"
+			      "    portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]\n");
+	c = cluster(w, BASE);
+	assert_int_equal(c->lb, HD_LB_RANDOM);
+	assert_int_equal(c->max_connections, UINT32_MAX);
+}
+
+static void subsets_of_several_rules_add_up_and_missing_blocks_are_taken(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(
+		w,
+		API DR("a") "  host: api\n  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}\n"
+			    "  subsets: [{name: v1, labels: {version: v1}}]\n---\n" DR(
+				    "b") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: RANDOM}\n"
+					 "    connectionPool: {tcp: {maxConnections: 4}}\n"
+					 "  subsets: [{name: v1, labels: {version: v2}}, {name: v2, labels: {version: v2}}]\n");
+	c = cluster(w, BASE);
+	assert_int_equal(c->lb, HD_LB_ROUND_ROBIN);
+	assert_int_equal(c->max_connections, 4);
+	assert_int_equal(cluster(w, V1)->max_connections, 4);
+	assert_int_equal(
+		cluster(w, "outbound|80|v2|api.default.svc.cluster.local")->endpoints_count, 1);
+	assert_said(w, POLICY_WARNING, 33, 5,
+		    "loadBalancer is already set by the older DestinationRule default/a");
+	assert_said(w, POLICY_WARNING, 34, 5, "Istio would drop it");
+	assert_said(w, POLICY_WARNING, 35, 13, "subset \"v1\" is already defined");
+}
+
+static void age_comes_before_the_name(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, API
+		     "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+		     "metadata: {name: a, creationTimestamp: \"2026-02-01T00:00:00Z\"}\n"
+		     "spec: {host: api, trafficPolicy: {loadBalancer: {simple: RANDOM}}}\n---\n"
+		     "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+		     "metadata: {name: b, creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
+		     "spec: {host: api, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}\n");
+	assert_int_equal(cluster(w, BASE)->lb, HD_LB_ROUND_ROBIN);
+}
+
+static void the_most_specific_host_of_one_tier_applies(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(
+		w,
+		API DR("a") "  host: \"*.local\"\n  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n---\n" DR(
+			"b") "  host: \"*.default.svc.cluster.local\"\n"
+			     "  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}\n");
+	assert_int_equal(cluster(w, BASE)->lb, HD_LB_ROUND_ROBIN);
+}
+
+static void a_rule_of_the_callers_namespace_hides_that_of_the_service(void **state)
+{
+	const struct policy_settings s = { .n_workers = 1, .node_namespace = "edge" };
+	struct policy_world w;
+
+	policy_world_open(&w, &s);
+	assert_loads(
+		&w,
+		API DR("a") "  host: api\n  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n---\n"
+			    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: b, namespace: edge}\n"
+			    "spec: {host: \"*.local\", trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}\n");
+	assert_int_equal(cluster(&w, BASE)->lb, HD_LB_ROUND_ROBIN);
+	policy_world_close(&w);
+}
+
+static void the_meshs_own_defaults_apply(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, API "kind: MeshConfig\nconnectTimeout: 3s\ntcpKeepalive: {time: 9s}\n");
+	assert_int_equal(cluster(w, BASE)->connect_timeout, 3 * HD_NS_PER_S);
+	assert_int_equal(cluster(w, BASE)->keepalive.time, 9 * HD_NS_PER_S);
+	assert_int_equal(cluster(w, BASE)->keepalive.probes, 9);
+	assert_loads(
+		w, API
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+		"data:\n  mesh: |\n    connectTimeout: 4s\n    conectTimeout: 5s\n");
+	assert_int_equal(cluster(w, BASE)->connect_timeout, 4 * HD_NS_PER_S);
+	assert_said(w, POLICY_WARNING, 25, 5, "did you mean \"connectTimeout\"?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(a_service_alone_has_istios_defaults),
+		world_test(every_field_of_a_pool_reaches_the_cluster),
+		world_test(a_subset_overrides_whole_blocks),
+		world_test(port_level_settings_never_inherit),
+		world_test(subsets_of_several_rules_add_up_and_missing_blocks_are_taken),
+		world_test(age_comes_before_the_name),
+		world_test(the_most_specific_host_of_one_tier_applies),
+		cmocka_unit_test(a_rule_of_the_callers_namespace_hides_that_of_the_service),
+		world_test(the_meshs_own_defaults_apply),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <hs/hs.h>
+
+#include "policy_regex.h"
+#include "policy_test.h"
+
+static const char *const accepted[] = {
+	"",
+	"a",
+	"/v[0-9]+/item",
+	"(a|b)/[^/]+\\.(png|jpe?g)",
+	"^(.*?;\\s*)?(user=jason)(;.*)?$",
+	"(?i)abc",
+	"(?i:abc)d",
+	"(?P<n>a)",
+	"(?<n>a)",
+	"a{2,5}",
+	"a{2,}",
+	"a{,5}",
+	"x{",
+	"[]a]",
+	"[^]a]",
+	"[[:alpha:]_-]",
+	"\\pN\\p{Greek}",
+	"\\Qa.b*\\E",
+	"a*?b+?c??",
+	"\\x41\\x{1F600}",
+	"\\d\\D\\w\\W\\s\\S",
+	"()",
+	"(|a)",
+	"a||b",
+	"\\bword\\b",
+	"[a-z&&[b]",
+	"(a+)+b",
+	"\\.\\/\\-",
+	"[\\]\\-a]",
+	"^*",
+};
+
+static const struct {
+	const char *text;
+	uint32_t at;
+	const char *why;
+} refused[] = {
+	{ "*", 0, "nothing to repeat" },
+	{ "a|*b", 2, "nothing to repeat" },
+	{ "(+a)", 1, "nothing to repeat" },
+	{ "[a-", 0, "missing closing ]" },
+	{ "(a", 0, "missing closing )" },
+	{ "ab(c(d)", 2, "missing closing )" },
+	{ "a)", 1, "unexpected )" },
+	{ "/(a)\\1", 4, "back-references" },
+	{ "(?P=n)", 0, "back-references" },
+	{ "\\k<n>", 0, "back-references" },
+	{ "(?=a)", 0, "look-around" },
+	{ "a(?!b)", 1, "look-around" },
+	{ "(?<=a)b", 0, "look-around" },
+	{ "(?<!a)b", 0, "look-around" },
+	{ "(?>a)", 0, "atomic" },
+	{ "a**", 1, "bad repetition" },
+	{ "a++", 1, "possessive" },
+	{ "a{5,2}", 1, "repetition count" },
+	{ "a{1001}", 1, "repetition count" },
+	{ "[z-a]", 1, "range" },
+	{ "[[:nope:]]", 1, "class name" },
+	{ "a\\", 1, "trailing" },
+	{ "\\y", 0, "escape" },
+	{ "\\x4", 0, "escape" },
+	{ "(?#c)a", 0, "flags" },
+	{ "(?z)a", 0, "flags" },
+};
+
+static void what_re2_takes_is_taken(void **state)
+{
+	for (size_t i = 0; i < HD_ARRAY_SIZE(accepted); i++) {
+		uint32_t at;
+
+		if (policy_regex_refused(policy_str(accepted[i]), &at) != NULL)
+			fail_msg("refused: %s", accepted[i]);
+	}
+}
+
+static void what_re2_refuses_is_refused_at_its_byte(void **state)
+{
+	for (size_t i = 0; i < HD_ARRAY_SIZE(refused); i++) {
+		uint32_t at = 99;
+		const char *why = policy_regex_refused(policy_str(refused[i].text), &at);
+
+		if (why == NULL || strstr(why, refused[i].why) == NULL || at != refused[i].at)
+			fail_msg("%s: %s at %u", refused[i].text, why != NULL ? why : "accepted",
+				 at);
+	}
+}
+
+static int hit(unsigned int id, unsigned long long from, unsigned long long to, unsigned int flags,
+	       void *context)
+{
+	*(uint64_t *)context |= UINT64_C(1) << id;
+	return 0;
+}
+
+static uint64_t scan(void *db, void *scratch, const char *text)
+{
+	uint64_t hits = 0;
+
+	assert_int_equal(hs_scan(db, text, (unsigned int)strlen(text), 0, scratch, hit, &hits),
+			 HS_SUCCESS);
+	return hits;
+}
+
+static void a_set_matches_whole_values_only(void **state)
+{
+	static const char *const texts[] = { "/v[0-9]+/item", "a|bc", "x.*y", "", "(a+)+b" };
+	struct policy_regex_set set;
+	struct policy_arena arena;
+	void *db, *scratch[2] = { 0 };
+	uint32_t at;
+	char why[128];
+	jmp_buf oom;
+
+	policy_arena_init(&arena, &oom);
+	policy_regex_set_init(&set, &arena);
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(texts); i++)
+		assert_int_equal(policy_regex_set_add(&set, policy_str(texts[i])), i);
+	assert_int_equal(policy_regex_set_add(&set, policy_str("a|bc")), 1);
+	assert_int_equal(policy_regex_compile(&set, 2, &db, scratch, &at, why, sizeof(why)), 0);
+	assert_int_equal(scan(db, scratch[0], "/v12/item"), 1);
+	assert_int_equal(scan(db, scratch[1], "/v12/items"), 0);
+	assert_int_equal(scan(db, scratch[0], "x/v1/item"), 0);
+	assert_int_equal(scan(db, scratch[0], "a"), 2);
+	assert_int_equal(scan(db, scratch[0], "bc"), 2);
+	assert_int_equal(scan(db, scratch[0], "abc"), 0);
+	assert_int_equal(scan(db, scratch[0], "x123y"), 4);
+	assert_int_equal(scan(db, scratch[0], ""), 8);
+	assert_int_equal(scan(db, scratch[0], "/v1/item\n"), 0);
+	policy_regex_free(db, scratch, 2);
+	policy_arena_fini(&arena);
+}
+
+static void plain_texts_need_no_expression(void **state)
+{
+	static const struct {
+		const char *regex;
+		enum policy_regex_shape shape;
+		const char *literal;
+	} rows[] = {
+		{ "/foo", POLICY_REGEX_LITERAL, "/foo" },
+		{ "^/foo$", POLICY_REGEX_LITERAL, "/foo" },
+		{ "/a\\.b", POLICY_REGEX_LITERAL, "/a.b" },
+		{ "/foo.*", POLICY_REGEX_LITERAL_PREFIX, "/foo" },
+		{ "^/foo/.*$", POLICY_REGEX_LITERAL_PREFIX, "/foo/" },
+		{ ".*", POLICY_REGEX_LITERAL_PREFIX, "" },
+		{ "/foo\\.*", POLICY_REGEX_TRUE, NULL },
+		{ "/a.b", POLICY_REGEX_TRUE, NULL },
+		{ "a|b", POLICY_REGEX_TRUE, NULL },
+		{ "\\d", POLICY_REGEX_TRUE, NULL },
+		{ "a\\$", POLICY_REGEX_LITERAL, "a$" },
+	};
+	struct policy_arena arena;
+	jmp_buf oom;
+
+	policy_arena_init(&arena, &oom);
+	for (size_t i = 0; i < HD_ARRAY_SIZE(rows); i++) {
+		struct hd_str literal = { 0 };
+
+		if (policy_regex_shape(&arena, policy_str(rows[i].regex), &literal) !=
+			    rows[i].shape ||
+		    (rows[i].literal != NULL && !str_is(literal, rows[i].literal)))
+			fail_msg("%s", rows[i].regex);
+	}
+	policy_arena_fini(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_re2_takes_is_taken),
+		cmocka_unit_test(what_re2_refuses_is_refused_at_its_byte),
+		cmocka_unit_test(a_set_matches_whole_values_only),
+		cmocka_unit_test(plain_texts_need_no_expression),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
