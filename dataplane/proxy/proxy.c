@@ -84,6 +84,28 @@ const char *proxy_date(struct proxy *p)
 	return p->date;
 }
 
+struct proxy_head_room proxy_head_begin(struct proxy *p)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(p->pools.bufs);
+
+	if (m == NULL)
+		return (struct proxy_head_room){ 0 };
+	if (p->head.bytes + PROXY_REWRITE_SLACK <= rte_pktmbuf_tailroom(m))
+		return (struct proxy_head_room){ m, rte_pktmbuf_mtod(m, uint8_t *) };
+	rte_pktmbuf_free(m);
+	return (struct proxy_head_room){ NULL, p->out };
+}
+
+int proxy_head_end(struct proxy *p, struct proxy_head_room *room, uint32_t n, struct bufq *q)
+{
+	if (room->m == NULL)
+		return proxy_put(p, q, room->at, n);
+	room->m->data_len = (uint16_t)n;
+	room->m->pkt_len = n;
+	bufq_append(q, room->m);
+	return 0;
+}
+
 int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f)
 {
 	const struct hd_listener *l;

@@ -93,17 +93,20 @@ static void describe(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 	proxy_body_init(&x->request, h, h->framing == HTTP_BODY_CHUNKED);
 }
 
-/* The normalised path with its query lies in p->path. 0: it cannot be normalised. An absolute form
- * may come without a path. */
-static uint32_t normalize(struct proxy *p, const uint8_t *bytes, const struct http_head *h)
+/* The normalised path with its query comes to lie in p->path. p->path_n is 0 when it cannot be
+ * normalised. An absolute form may come without a path. */
+static void normalize(struct proxy *p, const uint8_t *bytes)
 {
+	const struct http_head *h = &p->head;
 	uint32_t n = h->path_n;
 
-	if (n > 0 && bytes[h->path] != '?')
-		return http_path_normalize(bytes + h->path, n, p->path);
+	if (n > 0 && bytes[h->path] != '?') {
+		p->path_n = http_path_normalize(bytes + h->path, n, p->path);
+		return;
+	}
 	p->path[0] = '/';
 	memcpy(p->path + 1, bytes + h->path, n);
-	return http_path_normalize(p->path, n + 1, p->path);
+	p->path_n = http_path_normalize(p->path, n + 1, p->path);
 }
 
 static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *down)
@@ -128,23 +131,22 @@ static const struct proxy_answer no_route = { .status = 404,
 
 /* The route of the request, or NULL and what to answer instead. */
 static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down,
-					 const uint8_t *bytes, uint32_t path_n,
-					 struct proxy_answer *a)
+					 const uint8_t *bytes, struct proxy_answer *a)
 {
 	const struct hd_snapshot *s = p->snapshot;
 	const struct hd_listener *l = listener_of(p, down);
-	const uint8_t *mark = memchr(p->path, '?', path_n);
+	const uint8_t *mark = memchr(p->path, '?', p->path_n);
 	struct proxy_request_view q = {
 		.bytes = bytes,
 		.head = &p->head,
 		.path = p->path,
-		.path_n = mark != NULL ? (uint32_t)(mark - p->path) : path_n,
+		.path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n,
 		.is_edge = down->role == HD_ROLE_GATEWAY,
 	};
 	uint32_t vhost, route;
 
 	if (mark != NULL)
-		q.query = (struct hd_str){ (const char *)mark + 1, path_n - q.path_n - 1 };
+		q.query = (struct hd_str){ (const char *)mark + 1, p->path_n - q.path_n - 1 };
 	*a = no_route;
 	if (l == NULL || l->router == HD_NONE)
 		return NULL;
@@ -351,10 +353,10 @@ static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t s
 	proxy_exchange_reply(p, x, &a);
 }
 
-static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes, uint32_t path_n)
+static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
 {
 	struct proxy_answer a;
-	const struct hd_route *r = find_route(p, x->down, bytes, path_n, &a);
+	const struct hd_route *r = find_route(p, x->down, bytes, &a);
 	uint32_t cluster;
 
 	if (r == NULL) {
@@ -379,7 +381,6 @@ static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *byte
 void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t *bytes)
 {
 	struct proxy_exchange *x = create(p, down);
-	uint32_t path_n;
 
 	if (x == NULL) {
 		proxy_leg_linger(p, down);
@@ -396,13 +397,13 @@ void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t
 		proxy_leg_abort(p, down);
 		return;
 	}
-	path_n = normalize(p, bytes, &p->head);
-	if (path_n == 0)
+	normalize(p, bytes);
+	if (p->path_n == 0)
 		reply_silently(p, x, 400, "path_normalization_failed");
 	else if (p->head.upgrade == HTTP_UPGRADE_OTHER)
 		reply_silently(p, x, 403, "upgrade_failed");
 	else
-		route(p, x, bytes, path_n);
+		route(p, x, bytes);
 }
 
 void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct http_error *e)
@@ -450,6 +451,7 @@ const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange
 		bytes = p->in;
 	}
 	(void)http1_parse_request(bytes, n, &p->head, &e); /* it was accepted once */
+	normalize(p, bytes);
 	return bytes;
 }
 
@@ -464,15 +466,13 @@ static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *
 	return left / HD_NS_PER_MS;
 }
 
-/* Into a buffer of its own when it surely fits, else by way of the work space. */
 int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
 			  struct bufq *out)
 {
-	const struct http_head *h = &p->head;
 	char ip[HD_ADDR_STRLEN];
 	struct proxy_request_patch q = {
 		.path = p->path,
-		.path_n = normalize(p, bytes, h),
+		.path_n = p->path_n,
 		.role = x->role,
 		.is_upgrade = x->is_upgrade,
 		.is_chunked = x->request.is_chunked_out,
@@ -482,21 +482,11 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	struct rte_mbuf *m;
-	uint32_t n;
+	struct proxy_head_room room = proxy_head_begin(p);
 
+	if (room.at == NULL)
+		return -1;
 	if (x->role == HD_ROLE_GATEWAY)
 		q.down_ip = proxy_rewrite_ip(&x->down_remote.ip, ip);
-	m = rte_pktmbuf_alloc(p->pools.bufs);
-	if (m == NULL)
-		return -1;
-	if (h->bytes + PROXY_REWRITE_SLACK > rte_pktmbuf_tailroom(m)) {
-		rte_pktmbuf_free(m);
-		return proxy_put(p, out, p->out, proxy_rewrite_request(bytes, h, &q, p->out));
-	}
-	n = proxy_rewrite_request(bytes, h, &q, rte_pktmbuf_mtod(m, uint8_t *));
-	m->data_len = (uint16_t)n;
-	m->pkt_len = n;
-	bufq_append(out, m);
-	return 0;
+	return proxy_head_end(p, &room, proxy_rewrite_request(bytes, &p->head, &q, room.at), out);
 }

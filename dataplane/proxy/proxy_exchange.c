@@ -408,6 +408,8 @@ static int send_replay(struct proxy *p, struct proxy_exchange *x, struct bufq *o
 {
 	struct bufq data = { 0 };
 
+	if (x->replay.bytes == 0 && !x->request.done)
+		return 0;
 	if (proxy_relay_share(&data, &x->replay, p->pools.indirect) < 0)
 		return -1;
 	if (proxy_relay_frame(&x->request, out, &data, p->pools.bufs) < 0) {
@@ -505,8 +507,11 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 		.date = proxy_date(p),
 		.content_length = h->content_length,
 	};
+	struct proxy_head_room room = proxy_head_begin(p);
 	struct bufq out = { 0 };
 
+	if (room.at == NULL)
+		return -1;
 	if (!is_interim) {
 		q.close = x->close_down && h->status != 101;
 		q.is_chunked = x->response.is_chunked_out;
@@ -515,7 +520,7 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 			(h->framing == HTTP_BODY_NONE && h->status >= 200 && h->status != 204);
 		q.upstream_ms = x->upstream_time / HD_NS_PER_MS;
 	}
-	if (proxy_put(p, &out, p->out, proxy_rewrite_response(bytes, h, &q, p->out)) < 0)
+	if (proxy_head_end(p, &room, proxy_rewrite_response(bytes, h, &q, room.at), &out) < 0)
 		return -1;
 	if (!is_interim && is_body_awaited(x, h))
 		proxy_hold_put(p, x, &out);

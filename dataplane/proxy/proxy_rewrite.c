@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <immintrin.h>
+
 #include "proxy_rewrite.h"
 
+/* Where the next byte goes, and where the bytes that may be read end. The output has room for a
+ * stride more than it needs, so that short copies are one or two moves of fixed size. */
 struct cursor {
 	uint8_t *at;
+	const uint8_t *end;
 };
+
+#define STRIDE 16
 
 static void put(struct cursor *c, const void *p, uint32_t n)
 {
@@ -12,6 +19,20 @@ static void put(struct cursor *c, const void *p, uint32_t n)
 }
 
 #define put_text(c, text) put((c), (text), sizeof(text) - 1)
+
+/* Of the received head. */
+static inline void put_received(struct cursor *c, const uint8_t *p, uint32_t n)
+{
+	if (hd_unlikely(p + n + STRIDE > c->end)) {
+		put(c, p, n);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i += STRIDE) {
+		__m128i w = _mm_loadu_si128((const __m128i *)(p + i));
+		_mm_storeu_si128((__m128i *)(c->at + i), w);
+	}
+	c->at += n;
+}
 
 static void put_end(struct cursor *c)
 {
@@ -28,27 +49,37 @@ static uint64_t lower8(uint64_t w)
 	return w | (((from_a ^ past_z) & ~w & (0x80 * ones)) >> 2);
 }
 
-static void put_lower(struct cursor *c, const uint8_t *p, uint32_t n)
+/* In place, in the output. */
+static inline void lower(uint8_t *p, uint32_t n)
 {
-	uint64_t w;
-	uint32_t i = 0;
+	uint64_t w, mask;
 
-	for (; i + 8 <= n; i += 8) {
-		memcpy(&w, p + i, 8);
+	for (; n > 8; n -= 8, p += 8) {
+		memcpy(&w, p, 8);
 		w = lower8(w);
-		memcpy(c->at + i, &w, 8);
+		memcpy(p, &w, 8);
 	}
-	for (; i < n; i++)
-		c->at[i] = (uint8_t)(p[i] - 'A') < 26 ? p[i] | 0x20 : p[i];
-	c->at += n;
+	memcpy(&w, p, 8);
+	mask = UINT64_MAX >> (64 - 8 * n);
+	w = (lower8(w) & mask) | (w & ~mask);
+	memcpy(p, &w, 8);
 }
 
-static void put_field(struct cursor *c, const uint8_t *bytes, const struct http_field *f)
+/* Most lines are written "name: value" and go over in one piece. */
+static inline void put_field(struct cursor *c, const uint8_t *bytes, const struct http_field *f)
 {
-	put_lower(c, bytes + f->name, f->name_n);
-	put_text(c, ": ");
-	put(c, bytes + f->value, f->value_n);
+	const uint8_t *name = bytes + f->name;
+	uint8_t *at = c->at;
+
+	if (hd_likely(f->value == f->name + f->name_n + 2 && name[f->name_n + 1] == ' ')) {
+		put_received(c, name, (uint32_t)f->name_n + 2 + f->value_n);
+	} else {
+		put_received(c, name, f->name_n);
+		put_text(c, ": ");
+		put_received(c, bytes + f->value, f->value_n);
+	}
 	put_end(c);
+	lower(at, f->name_n);
 }
 
 uint32_t proxy_rewrite_decimal(uint8_t *out, uint64_t n)
@@ -56,6 +87,10 @@ uint32_t proxy_rewrite_decimal(uint8_t *out, uint64_t n)
 	uint8_t digits[20];
 	uint32_t i = 20;
 
+	if (n < 10) {
+		*out = (uint8_t)('0' + n);
+		return 1;
+	}
 	do {
 		digits[--i] = (uint8_t)('0' + n % 10);
 		n /= 10;
@@ -78,17 +113,27 @@ static void put_length(struct cursor *c, uint64_t n)
 
 void proxy_rewrite_uuid(uint64_t a, uint64_t b, char out[37])
 {
-	static const char hex[] = "0123456789abcdef";
-	uint64_t words[2] = { (a & ~UINT64_C(0xf000)) | 0x4000,
-			      (b & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63 };
-	uint32_t at = 0;
+	const __m128i digits = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
+					     'b', 'c', 'd', 'e', 'f');
+	const __m128i low = _mm_set1_epi8(15);
+	uint64_t version4 = (a & ~UINT64_C(0xf000)) | 0x4000,
+		 variant = (b & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;
+	__m128i v = _mm_set_epi64x((int64_t)__builtin_bswap64(variant),
+				   (int64_t)__builtin_bswap64(version4));
+	__m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), low);
+	char hex[32];
 
-	for (uint32_t i = 0; i < 32; i++) {
-		if (i == 8 || i == 12 || i == 16 || i == 20)
-			out[at++] = '-';
-		out[at++] = hex[(words[i / 16] >> (60 - 4 * (i % 16))) & 15];
-	}
-	out[at] = 0;
+	v = _mm_and_si128(v, low);
+	_mm_storeu_si128((__m128i *)hex, _mm_shuffle_epi8(digits, _mm_unpacklo_epi8(high, v)));
+	_mm_storeu_si128((__m128i *)(hex + 16),
+			 _mm_shuffle_epi8(digits, _mm_unpackhi_epi8(high, v)));
+	memcpy(out, hex, 8);
+	memcpy(out + 9, hex + 8, 4);
+	memcpy(out + 14, hex + 12, 4);
+	memcpy(out + 19, hex + 16, 4);
+	memcpy(out + 24, hex + 20, 12);
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[36] = 0;
 }
 
 static void two_digits(char *out, uint32_t n)
@@ -382,7 +427,7 @@ static void put_request_extras(struct cursor *c, const struct proxy_request_patc
 uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
 			       const struct proxy_request_patch *q, uint8_t *out)
 {
-	struct cursor c = { out };
+	struct cursor c = { out, bytes + h->bytes };
 	struct placed placed = { 0 };
 
 	put_request_line(&c, bytes, h, q);
@@ -466,17 +511,20 @@ static void put_response_extras(struct cursor *c, const struct proxy_response_pa
 
 static void put_status_line(struct cursor *c, const uint8_t *bytes, const struct http_head *h)
 {
+	uint8_t digits[4] = { (uint8_t)('0' + h->status / 100),
+			      (uint8_t)('0' + h->status / 10 % 10), (uint8_t)('0' + h->status % 10),
+			      ' ' };
+
 	put_text(c, "HTTP/1.1 ");
-	put_decimal(c, h->status);
-	put_text(c, " ");
-	put(c, bytes + h->reason, h->reason_n);
+	put(c, digits, 4);
+	put_received(c, bytes + h->reason, h->reason_n);
 	put_end(c);
 }
 
 uint32_t proxy_rewrite_response(const uint8_t *bytes, const struct http_head *h,
 				const struct proxy_response_patch *q, uint8_t *out)
 {
-	struct cursor c = { out };
+	struct cursor c = { out, bytes + h->bytes };
 	struct placed placed = { 0 };
 
 	put_status_line(&c, bytes, h);

@@ -74,6 +74,7 @@ struct proxy {
 	struct proxy_route_memo memo;
 	struct http_head head;
 	char host[PROXY_HOST_MAX];
+	uint32_t path_n;
 	uint8_t path[PROXY_HEAD_ROOM];
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
 	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK];
@@ -92,6 +93,17 @@ static inline int proxy_put(struct proxy *p, struct bufq *q, const void *bytes, 
 {
 	return bufq_copy_in(q, bytes, n, p->pools.bufs);
 }
+
+/* Where a head of ours is written: at once into a buffer when it surely fits, else by way of the
+ * work space. */
+struct proxy_head_room {
+	struct rte_mbuf *m;
+	uint8_t *at; /* NULL: out of buffers */
+};
+/* For the head that lies parsed in p->head. */
+struct proxy_head_room proxy_head_begin(struct proxy *p);
+/* n bytes were written: they go to the end of q. 0 or -ENOMEM. */
+int proxy_head_end(struct proxy *p, struct proxy_head_room *room, uint32_t n, struct bufq *q);
 
 static inline struct proxy_exchange *proxy_exchange_of(struct list_link *l)
 {
