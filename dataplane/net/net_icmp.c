@@ -32,7 +32,7 @@ struct icmp_wire {
 	uint8_t type, code;
 	uint16_t checksum;
 	uint32_t word; /* MTU, pointer, identifier and sequence */
-};
+} __attribute__((packed, aligned(2))); /* behind 14 bytes of Ethernet */
 _Static_assert(sizeof(struct icmp_wire) == ICMP_BYTES, "RFC 792");
 
 /* Changes type in place, checksum included (RFC 1624 eqn. 3). */
