@@ -22,7 +22,8 @@ struct serve {
 	enum serve_state state;
 	uint32_t id; /* of the request in hand */
 	hd_ns due;   /* SERVE_WAITING, SERVE_IDLE_FAULT */
-	uint8_t has_body, peer_closed;
+	uint8_t peer_closed;
+	uint8_t poisoned; /* surplus bytes were sent */
 	struct sim_reader reader;
 	struct sim_writer writer;
 };
@@ -73,7 +74,6 @@ static void finish(struct serve *s)
 static void next_request(struct serve *s)
 {
 	s->state = SERVE_READING;
-	s->has_body = 0;
 	sim_reader_start(&s->reader, s->backend->world->seed, 0, 0);
 }
 
@@ -105,6 +105,7 @@ static void check_head(struct serve *s)
 	s->id = s->reader.id;
 	q = request(s);
 	q->heads++;
+	q->poisoned = s->poisoned;
 	if (strncmp(s->reader.head, q->plan.method, strlen(q->plan.method)) != 0)
 		sim_fail(w, "request %u came with another method: %.20s", s->id, s->reader.head);
 	if (q->heads > 1)
@@ -188,6 +189,7 @@ static void after_answer(struct serve *s)
 		reset(s);
 		return;
 	case SIM_SURPLUS:
+		s->poisoned = 1;
 		(void)!tcp_send_copy(s->c, "HTTP/1.1 200 OK\r\n", 17);
 		break;
 	case SIM_IDLE_DATA:
@@ -291,6 +293,7 @@ static struct serve *accept_connection(struct sim_backend *b, struct tcp_conn *c
 			*s = (struct serve){ .backend = b, .c = c, .id = UINT32_MAX };
 			next_request(s);
 			tcp_conn_set_user(c, s);
+			tcp_set_keepalive(c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
 			return s;
 		}
 	}

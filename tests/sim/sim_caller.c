@@ -208,6 +208,7 @@ static void open_call(struct call *k)
 		return;
 	}
 	tcp_conn_set_user(k->c, k);
+	tcp_set_keepalive(k->c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
 	start_reader(k);
 }
 

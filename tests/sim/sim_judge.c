@@ -34,7 +34,10 @@ static int may_be(const struct sim_world *w, uint32_t id, const struct sim_reque
 	case SIM_ANSWERED:
 		return harmless;
 	case SIM_LOCAL:
-		return !harmless || (w->profile->lossy && q->timed_out);
+		/* Unseen, and all resets that would have said so lost: the proxy gives up waiting.
+		 */
+		return !harmless || q->poisoned ||
+		       (w->profile->lossy && (q->timed_out || q->heads == 0));
 	case SIM_CUT:
 		return fault == SIM_RESET_AMID || fault == SIM_CLOSE_AMID;
 	case SIM_UNANSWERED:
@@ -50,7 +53,7 @@ static int may_be(const struct sim_world *w, uint32_t id, const struct sim_reque
  * that a backend has seen it all the same takes a lost acknowledgement and a lost reset. */
 static int may_come_twice(const struct sim_world *w, const struct sim_request *q)
 {
-	return w->profile->lossy && q->reset_after;
+	return w->profile->cut || (w->profile->lossy && q->reset_after);
 }
 
 static void judge(struct sim_world *w, uint32_t id)

@@ -18,6 +18,7 @@ struct sim_profile {
 	uint32_t callers;		/* connections of a run */
 	int lossy;			/* connecting may fail by chance */
 	int cut;			/* everything may fail by chance */
+	uint32_t starved; /* buffers that the worker has, and up to as many more; 0: plenty */
 };
 
 enum sim_fault {
@@ -65,6 +66,7 @@ struct sim_request {
 	enum sim_outcome outcome;
 	uint16_t status;
 	uint32_t connection;   /* number of the first request on its connection */
+	uint8_t poisoned;      /* came on a backend connection that had brought surplus bytes */
 	uint8_t timed_out;     /* SIM_LOCAL that speaks of a timeout */
 	uint8_t heads, wholes; /* seen by backends */
 	uint8_t reset_after;   /* a backend reset the connection after it had seen the head */

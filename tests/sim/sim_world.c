@@ -10,10 +10,13 @@
 #include "sim_judge.h"
 
 #define START (1000 * HD_NS_PER_S)
-#define PATIENCE (900 * HD_NS_PER_S)   /* within which everything must be answered */
+#define PATIENCE (900 * HD_NS_PER_S) /* within which everything must be answered */
+#define STARVING (10 * HD_NS_PER_S)
 #define QUIET (2 * 3600 * HD_NS_PER_S) /* after which nothing may be left */
 #define MAX_TURNS_AT_ONCE 2000
+#define PATIENT_TURNS 8
 #define MAX_STEPS 20000000
+#define POOL_BUFS 8191
 
 enum { CALLERS, DUT, BACKENDS, N_POOLS = BACKENDS + SIM_BACKENDS };
 
@@ -29,6 +32,8 @@ struct run {
 	struct sim_backend *backends[SIM_BACKENDS];
 	uint32_t n_backends;
 	uint64_t turns;
+	uint32_t n_held, n_held_indirect; /* buffers that the worker does not get */
+	struct rte_mbuf *held[POOL_BUFS], *held_indirect[POOL_BUFS];
 };
 
 void sim_fail(struct sim_world *w, const char *format, ...)
@@ -64,10 +69,11 @@ void sim_world_init(void)
 	for (uint32_t i = 0; i < N_POOLS; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "sim-bufs-%u", i);
-		pools[i].bufs = rte_pktmbuf_pool_create(name, 8191, 0, PKT_PRIV_SIZE,
+		pools[i].bufs = rte_pktmbuf_pool_create(name, POOL_BUFS, 0, PKT_PRIV_SIZE,
 							RTE_MBUF_DEFAULT_BUF_SIZE, -1);
 		snprintf(name, sizeof(name), "sim-indirect-%u", i);
-		pools[i].indirect = rte_pktmbuf_pool_create(name, 8191, 0, PKT_PRIV_SIZE, 0, -1);
+		pools[i].indirect =
+			rte_pktmbuf_pool_create(name, POOL_BUFS, 0, PKT_PRIV_SIZE, 0, -1);
 		if (pools[i].bufs == NULL || pools[i].indirect == NULL) {
 			fprintf(stderr, "no memory for packet pools\n");
 			exit(1);
@@ -185,7 +191,11 @@ static void step(struct run *r, hd_ns now)
 	if (r->back != NULL)
 		sim_wire_set_time(r->back, now);
 	while (turn_all(r, now) || next_time(r) <= now) {
-		if (++n == MAX_TURNS_AT_ONCE) {
+		n++;
+		if (n == PATIENT_TURNS && r->n_held > 0)
+			return; /* it asks for buffers again and again, as it should: let time pass
+				 */
+		if (n == MAX_TURNS_AT_ONCE) {
 			blame(r, now);
 			return;
 		}
@@ -202,8 +212,33 @@ static void run_until(struct run *r, hd_ns end, int (*is_done)(const struct sim_
 			return;
 		if (steps == MAX_STEPS)
 			sim_fail(w, "too many steps");
-		step(r, t > w->now ? t : w->now);
+		step(r, t > w->now ? t : w->now + (r->n_held > 0 ? HD_NS_PER_MS : 0));
 	}
+}
+
+static uint32_t take(struct rte_mempool *pool, struct rte_mbuf **held, uint32_t leave)
+{
+	uint32_t n = POOL_BUFS > leave ? POOL_BUFS - leave : 0;
+
+	return rte_mempool_get_bulk(pool, (void **)held, n) == 0 ? n : 0;
+}
+
+/* Little memory for the worker: everything may fail then, but nothing may be lost, mixed up or
+ * left. */
+static void starve(struct run *r)
+{
+	struct sim_random random = sim_random_of(r->world->seed, 77);
+	uint32_t least = r->world->profile->starved;
+
+	r->n_held = take(pools[DUT].bufs, r->held, least + sim_below(&random, least));
+	r->n_held_indirect = take(pools[DUT].indirect, r->held_indirect, sim_below(&random, least));
+}
+
+static void feed(struct run *r)
+{
+	rte_mempool_put_bulk(pools[DUT].bufs, (void **)r->held, r->n_held);
+	rte_mempool_put_bulk(pools[DUT].indirect, (void **)r->held_indirect, r->n_held_indirect);
+	r->n_held = r->n_held_indirect = 0;
 }
 
 static void check_pool(struct sim_world *w, const struct rte_mempool *pool)
@@ -238,6 +273,11 @@ static void run(struct run *r)
 {
 	struct sim_world *w = r->world;
 
+	if (w->profile->starved > 0) {
+		starve(r);
+		run_until(r, START + STARVING, sim_caller_is_done);
+		feed(r);
+	}
 	run_until(r, START + PATIENCE, sim_caller_is_done);
 	if (!sim_caller_is_done(r->caller))
 		sim_fail(w, "requests wait for ever");
@@ -253,26 +293,29 @@ int sim_world_run(uint64_t seed, const struct sim_profile *p, int trace, struct 
 		  char *failure, size_t failure_bytes)
 {
 	struct sim_world *w = calloc(1, sizeof(*w));
-	struct run r = { .world = w };
+	struct run *r = calloc(1, sizeof(*r));
 
-	if (w == NULL)
+	if (w == NULL || r == NULL)
 		abort();
 	*w = (struct sim_world){ .seed = seed, .profile_of_run = *p, .now = START, .trace = trace };
 	w->profile = &w->profile_of_run;
 	if (!sim_dut_is_there()) /* nobody shields the callers from what backends do */
 		w->profile_of_run.faults = 0;
-	create(&r);
-	run(&r);
-	*result = (struct sim_result){ .turns = r.turns };
+	r->world = w;
+	create(r);
+	run(r);
+	*result = (struct sim_result){ .turns = r->turns };
 	result->hash =
-		sim_wire_hash(r.front) ^ (r.back != NULL ? sim_mix(sim_wire_hash(r.back)) : 0);
-	result->frames = sim_wire_frames(r.front) + (r.back != NULL ? sim_wire_frames(r.back) : 0);
+		sim_wire_hash(r->front) ^ (r->back != NULL ? sim_mix(sim_wire_hash(r->back)) : 0);
+	result->frames =
+		sim_wire_frames(r->front) + (r->back != NULL ? sim_wire_frames(r->back) : 0);
 	for (uint32_t i = 0; i < w->n_requests; i++) {
 		result->outcomes[w->requests[i].outcome]++;
 		result->duplicates += w->requests[i].heads > 1;
 	}
 	snprintf(failure, failure_bytes, "%s", w->failure);
-	destroy(&r);
+	destroy(r);
+	free(r);
 	for (uint32_t i = 0; i < N_POOLS && failure[0] == '\0'; i++) {
 		if (rte_mempool_in_use_count(pools[i].bufs) +
 			    rte_mempool_in_use_count(pools[i].indirect) !=
