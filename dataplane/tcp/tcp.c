@@ -10,6 +10,8 @@
 #define WAITS_MIN 1024
 #define HALF_OPEN_SHARE 4
 #define HALF_OPEN_MAX 8192
+#define ORPHANS_SHARE 4
+#define ORPHANS_MIN 64
 #define BOARDS_SHARE 2	    /* connections with data in flight at a time */
 #define MEDIUM_SHARE 32
 #define LARGE_SHARE 256
@@ -56,6 +58,7 @@ static void set_limits(struct tcp *t)
 					  .min_us = (uint32_t)(c->rto_min / HD_NS_PER_US),
 					  .max_us = (uint32_t)(c->rto_max / HD_NS_PER_US) };
 	t->half_open_max = clamp(c->max_connections / HALF_OPEN_SHARE, 1, HALF_OPEN_MAX);
+	t->orphans_max = c->max_connections / ORPHANS_SHARE + ORPHANS_MIN;
 	while (t->scale < TCP_OPTIONS_MAX_SCALE && (uint32_t)UINT16_MAX << t->scale < c->rcv_buffer)
 		t->scale++;
 }

@@ -8,7 +8,7 @@
 
 #define TCP_CC_SSTHRESH_NONE UINT32_MAX
 #define TCP_CC_INITIAL_SEGMENTS 10	/* RFC 6928 */
-#define TCP_CC_STATE_WORDS 12
+#define TCP_CC_STATE_WORDS 14
 
 struct tcp_cc {
 	uint32_t cwnd, ssthresh;
@@ -32,8 +32,8 @@ struct tcp_cc_ops {
 	uint32_t (*reduced)(struct tcp_cc *cc, uint32_t *state, uint32_t flight, uint32_t mss);
 };
 
-enum tcp_cc_algorithm { TCP_CC_NEWRENO, TCP_CC_ALGORITHMS };
-extern const struct tcp_cc_ops tcp_cc_newreno;
+enum tcp_cc_algorithm { TCP_CC_CUBIC, TCP_CC_NEWRENO, TCP_CC_ALGORITHMS }; /* the first is the default */
+extern const struct tcp_cc_ops tcp_cc_cubic, tcp_cc_newreno;
 
 const struct tcp_cc_ops *tcp_cc_by_index(uint8_t algorithm);
 

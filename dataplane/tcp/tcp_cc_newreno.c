@@ -28,10 +28,3 @@ static uint32_t newreno_reduced(struct tcp_cc *cc, uint32_t *state, uint32_t fli
 }
 
 const struct tcp_cc_ops tcp_cc_newreno = { .name = "newreno", .acked = newreno_acked, .reduced = newreno_reduced };
-
-static const struct tcp_cc_ops *const algorithms[TCP_CC_ALGORITHMS] = { [TCP_CC_NEWRENO] = &tcp_cc_newreno };
-
-const struct tcp_cc_ops *tcp_cc_by_index(uint8_t algorithm)
-{
-	return algorithm < TCP_CC_ALGORITHMS ? algorithms[algorithm] : &tcp_cc_newreno;
-}

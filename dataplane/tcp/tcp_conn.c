@@ -75,6 +75,10 @@ void tcp_conn_detach(struct tcp_conn *c)
 		t->open--;
 	}
 	leave_half_open(c);
+	if (c->flags & TCP_F_ORPHAN) {
+		c->flags &= ~(uint32_t)TCP_F_ORPHAN;
+		t->orphans--;
+	}
 	wheel_cancel(&t->wheel, &c->timer);
 	c->rtx_us = c->delack_us = c->state_ms = 0;
 	bufq_clear(&c->tx);
@@ -190,14 +194,21 @@ void tcp_conn_update_mss(struct tcp_conn *c)
 	c->mss = (uint16_t)(mss - (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0));
 }
 
+uint16_t tcp_conn_default_mss(const struct flow_key *key)
+{
+	return hd_ip_is_v4(&key->remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+}
+
+uint16_t tcp_path_mss(const struct flow_path *path, const struct flow_key *key)
+{
+	uint32_t headers = hd_ip_is_v4(&key->remote) ? HEADERS_V4 : HEADERS_V6;
+
+	return path->mtu < headers + MSS_FLOOR ? tcp_conn_default_mss(key) : (uint16_t)(path->mtu - headers);
+}
+
 uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c)
 {
-	int v4 = hd_ip_is_v4(&c->key.remote);
-	uint32_t headers = v4 ? HEADERS_V4 : HEADERS_V6;
-
-	if (c->path.mtu < headers + MSS_FLOOR)
-		return v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
-	return (uint16_t)(c->path.mtu - headers);
+	return tcp_path_mss(&c->path, &c->key);
 }
 
 void tcp_conn_negotiate(struct tcp_conn *c, const struct tcp_options *o)
@@ -216,7 +227,7 @@ void tcp_conn_negotiate(struct tcp_conn *c, const struct tcp_options *o)
 		c->flags |= TCP_F_SCALE;
 		c->scales = (uint8_t)(scale << 4 | c->t->scale);
 	}
-	c->peer_mss = o->present & TCP_OPTION_MSS ? o->mss : hd_ip_is_v4(&c->key.remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+	c->peer_mss = o->present & TCP_OPTION_MSS ? o->mss : tcp_conn_default_mss(&c->key);
 	tcp_conn_update_mss(c);
 }
 
@@ -233,7 +244,8 @@ void tcp_conn_establish(struct tcp_conn *c, const struct tcp_segment *s)
 			tcp_rtt_sample(&c->rtt, (tcp_timestamp(t, c->ts_offset) - s->opt.tsecr) * 1000);
 	} else {
 		c->cc.cwnd = tcp_cc_initial_window(c->mss);
-		tcp_rtt_sample(&c->rtt, waited);
+		if (c->syn_sent_us != 0) /* else a cookie: nobody knows */
+			tcp_rtt_sample(&c->rtt, waited);
 	}
 	c->cc.ssthresh = TCP_CC_SSTHRESH_NONE;
 	c->rcv_held = 0;
@@ -424,6 +436,13 @@ void tcp_release(struct tcp_conn *c)
 		return;
 	}
 	c->flags |= TCP_F_RELEASED;
+	if (c->t->orphans >= c->t->orphans_max) { /* too many linger: this one ends now */
+		tcp_count(c->t, HD_TCP_ORPHANS_RESET);
+		tcp_abort(c);
+		return;
+	}
+	c->flags |= TCP_F_ORPHAN;
+	c->t->orphans++;
 	bufq_clear(&c->rx);
 	c->rcv_held = 0;
 	if (c->state == TCP_FIN_WAIT_2)

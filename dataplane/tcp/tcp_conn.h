@@ -44,6 +44,7 @@ enum tcp_state {
 #define TCP_F_IN_OUTPUT 0x0800
 #define TCP_F_DEAD 0x1000	/* freed when the lists that still hold it let go */
 #define TCP_F_HALF_OPEN 0x2000	/* counted among the half-open */
+#define TCP_F_ORPHAN 0x20000	/* counted among the released */
 /* How sending stands. */
 #define TCP_F_CWND_LIMITED 0x4000
 #define TCP_F_SYN_RESENT 0x8000	/* RFC 6298 5.7 */

@@ -5,6 +5,7 @@
 
 #include <rte_byteorder.h>
 
+#include "tcp_cookie.h"
 #include "tcp_stack.h"
 
 #define SEGMENTS_PER_TURN 64
@@ -164,7 +165,7 @@ void tcp_output_syn(struct tcp *t, struct tcp_conn *c)
 	o.opt.present |= c->flags & TCP_F_SCALE ? TCP_OPTION_SCALE : 0;
 	o.opt.scale = t->scale;
 	if (!(c->flags & TCP_F_SYN_RESENT))
-		c->syn_sent_us = t->now_us;
+		c->syn_sent_us = tcp_deadline(t->now_us);
 	m = build_header(t, &c->key, &o);
 	if (m != NULL) {
 		if (answers)
@@ -172,6 +173,30 @@ void tcp_output_syn(struct tcp *t, struct tcp_conn *c)
 		transmit(t, c, m);
 	}
 	tcp_timers_set_rtx_at(t, c, TCP_RTX_TIMEOUT, tcp_timers_rto_us(t, c));
+}
+
+void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path, uint32_t cookie)
+{
+	struct rte_mbuf *m;
+	struct out o = { .seq = cookie, .ack = syn->seq + 1, .flags = PKT_TCP_SYN | PKT_TCP_ACK };
+	uint8_t offered = syn->opt.present;
+
+	o.window = (uint16_t)u32_min(t->config.rcv_buffer, UINT16_MAX);
+	o.opt.present = TCP_OPTION_MSS;
+	o.opt.mss = tcp_path_mss(path, &syn->key);
+	if (offered & TCP_OPTION_TS) { /* without a timestamp there is no place for the others */
+		uint32_t offset = tcp_isn_timestamp_offset(t->config.secret, &syn->key);
+
+		o.opt.present |= offered & (TCP_OPTION_TS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE);
+		o.opt.tsval = tcp_cookie_timestamp(tcp_timestamp(t, offset), &syn->opt);
+		o.opt.tsecr = syn->opt.tsval;
+		o.opt.scale = t->scale;
+	}
+	m = build_header(t, &syn->key, &o);
+	if (m == NULL)
+		return;
+	t->sent++;
+	t->ops->xmit(t->ctx, m, &syn->key, path, t->config.tos, -1);
 }
 
 void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s)

@@ -8,6 +8,7 @@
 #ifndef TCP_SCOREBOARD_H
 #define TCP_SCOREBOARD_H
 
+#include "tcp_cc.h"
 #include "tcp_options.h"
 #include "tcp_seq.h"
 
@@ -59,7 +60,6 @@ struct tcp_scoreboard {
 
 	/* Tail loss probe (RFC 8985 7). */
 	uint8_t probe_out, probe_was_again;
-	uint8_t cc_valid;		/* cc below holds something */
 	uint32_t probe_end;
 
 	/* PRR (RFC 6937): bytes delivered and sent in this recovery, and the flight it began with. */
@@ -70,7 +70,7 @@ struct tcp_scoreboard {
 	uint32_t undo_sent_ms;		/* timestamp of the first retransmission */
 	int32_t undo_retransmits;	/* not yet proved needless by a DSACK; -1: no undo */
 
-	uint32_t cc[12];		/* of the congestion control algorithm (tcp_cc.h) */
+	uint32_t cc[TCP_CC_STATE_WORDS]; /* of the congestion control algorithm */
 	struct tcp_sent inside[TCP_SCOREBOARD_SMALL];
 };
 

@@ -47,6 +47,8 @@ struct tcp {
 	struct list_link waiting; /* struct tcp_wait */
 	uint32_t open;		/* connections in the table */
 	uint32_t half_open, half_open_max;
+	uint32_t orphans, orphans_max; /* released, and not yet gone */
+	hd_ns cookies_until;	/* the last cookie that was sent is good so long */
 	uint64_t ports_chosen;
 	uint32_t sent;		/* segments handed to xmit, ever */
 };
@@ -86,6 +88,9 @@ void tcp_conn_drop_ranges(struct tcp_conn *c);
 /* Payload of a full segment from what the peer said, the path and our options. */
 void tcp_conn_update_mss(struct tcp_conn *c);
 uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c);
+/* Of a peer that names none (RFC 9293 MUST-15). */
+uint16_t tcp_conn_default_mss(const struct flow_key *key);
+uint16_t tcp_path_mss(const struct flow_path *path, const struct flow_key *key);
 
 /* tcp_input.c */
 /* Takes n bytes of payload off the front or back of the segment. */
@@ -139,6 +144,8 @@ void tcp_output_override(struct tcp *t, struct tcp_conn *c);
 void tcp_output_loss_probe(struct tcp *t, struct tcp_conn *c);
 /* The first segment once more, whatever the windows say. */
 void tcp_output_resend_first(struct tcp *t, struct tcp_conn *c);
+/* A SYN-ACK with this sequence number for which no state is kept. */
+void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path, uint32_t cookie);
 /* Answers to what no connection owns (RFC 9293 3.10.7.1). */
 void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s);
 void tcp_output_wait_ack(struct tcp *t, struct tcp_wait *w);

@@ -55,7 +55,7 @@
 	X(TCP_NO_CONNECTION, "tcp", "no_connection", "belongs to no connection")					\
 	X(TCP_CLOSED_PORT, "tcp", "closed_port", "a SYN for a port that nobody listens on")				\
 	X(TCP_BAD_FLAGS, "tcp", "bad_flags", "flags that make no sense together, or no ACK where one must be")		\
-	X(TCP_HALF_OPEN_FULL, "tcp", "half_open_full", "a SYN while too many handshakes were open")			\
+	X(TCP_COOKIES_REFUSED, "tcp", "cookies_refused", "an ACK of a cookie that is too old or none of ours")		\
 	X(TCP_NO_TIMESTAMP, "tcp", "no_timestamp", "without the timestamp that was agreed on")				\
 	X(TCP_PAWS, "tcp", "paws", "a timestamp older than the last one: a segment of the past")			\
 	X(TCP_OUT_OF_WINDOW, "tcp", "out_of_window", "sequence numbers wholly outside of the window")			\
@@ -69,6 +69,9 @@
 #define HD_TCP_EVENTS(X)												\
 	X(TCP_ACCEPTED, "tcp", "accepted", "connections that callers opened")						\
 	X(TCP_CONNECTED, "tcp", "connected", "connections opened to backends")						\
+	X(TCP_COOKIES_SENT, "tcp", "cookies_sent", "SYN cookies, while too many handshakes were open")			\
+	X(TCP_COOKIES_ACCEPTED, "tcp", "cookies_accepted", "connections opened by a SYN cookie")			\
+	X(TCP_ORPHANS_RESET, "tcp", "orphans_reset", "closed connections reset as too many lingered")			\
 	X(TCP_RETRANSMITS, "tcp", "retransmits", "segments sent again")							\
 	X(TCP_TIMEOUT_RETRANSMITS, "tcp", "retransmission_timeouts", "retransmission timers that fired")		\
 	X(TCP_FAST_RECOVERIES, "tcp", "fast_recoveries", "losses found by SACK or duplicate ACKs")			\

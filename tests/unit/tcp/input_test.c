@@ -969,6 +969,109 @@ static void c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only(void **s
 	finish();
 }
 
+/* One handshake fills the table of half-open ones; the next SYN from port `sport` draws a cookie. */
+static const struct pair_segment *draw_cookie(const struct tcp_options *o, uint16_t sport)
+{
+	struct tcp_config c = pair_config();
+	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+
+	c.max_connections = 4;
+	pair_init(&p, 1, &c, NULL);
+	p.end[1].raw = 1;
+	pair_inject(&p, &s, NULL);
+	r = (struct raw_peer){ .p = &p, .sport = sport, .dport = PAIR_PORT, .window = 65535, .nxt = 9001, .cursor = p.n_log };
+	s.sport = sport;
+	s.seq = 9000;
+	s.opt = *o;
+	pair_inject(&p, &s, NULL);
+	assert_int_equal(p.end[0].t->half_open, 1);
+	assert_int_equal(p.end[0].t->conns.used, 1);
+	return expect(SYN | ACK, 0);
+}
+
+static void c5_7_and_c5_8_a_cookie_keeps_mss_scale_and_sack(void **state)
+{
+	struct pair_stream *s;
+	const struct pair_segment *a = draw_cookie(&full, 6);
+	struct pair_segment rst = { .flags = RST, .sport = 5, .dport = PAIR_PORT, .seq = 501 };
+
+	assert_int_equal(a->opt.present, full.present);
+	assert_int_equal(a->ack, 9001);
+	r.rcv = a->seq + 1;
+	r.has_ts = 1;
+	r.ts = full.tsval + 1;
+	r.ts_echo = a->opt.tsval;
+	pair_run_for(&p, 30 * HD_NS_PER_S);
+	raw_skip(&r);
+	raw_send(&r, ACK, bytes_at(0), 100); /* the bare ACK was lost: data bring it */
+	s = pair_accepted(&p);
+	assert_non_null(s);
+	assert_int_equal(s->received, 100);
+	assert_int_equal(s->c->mss, 1448);
+	assert_int_equal(s->c->flags & (TCP_F_SACK | TCP_F_SCALE | TCP_F_TS), TCP_F_SACK | TCP_F_SCALE | TCP_F_TS);
+	assert_int_equal(tcp_conn_scale_peers(s->c), 7);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_COOKIES_ACCEPTED], 1);
+	/* Timestamps go on from the cookie's. */
+	a = expect(ACK, 100 * MS);
+	assert_true(seq_gt(a->opt.tsval, r.ts_echo - 1));
+	pair_inject(&p, &rst, NULL);
+	finish();
+}
+
+static void c5_8_a_cookie_without_timestamps_keeps_the_mss(void **state)
+{
+	const struct pair_segment *a = draw_cookie(&sack, 6);
+	struct pair_segment rst = { .flags = RST, .sport = 5, .dport = PAIR_PORT, .seq = 501 };
+
+	assert_int_equal(a->opt.present, TCP_OPTION_MSS);
+	r.rcv = a->seq + 1;
+	raw_send(&r, ACK, NULL, 0);
+	assert_non_null(pair_accepted(&p));
+	assert_int_equal(pair_accepted(&p)->c->mss, 1460);
+	pair_inject(&p, &rst, NULL);
+	finish();
+}
+
+static void c5_9_old_and_strange_cookies_are_refused(void **state)
+{
+	uint32_t cookie = draw_cookie(&sack, 6)->seq;
+
+	r.rcv = cookie + 1;
+	r.sport = 7; /* another tuple's */
+	raw_send_at(&r, 9001, ACK, NULL, 0);
+	expect(RST, 0);
+	r.sport = 6;
+	r.rcv = cookie + 2;
+	raw_send_at(&r, 9001, ACK, NULL, 0);
+	expect(RST, 0);
+	pair_run_for(&p, 240 * HD_NS_PER_S);
+	raw_skip(&r);
+	r.rcv = cookie + 1;
+	raw_send_at(&r, 9001, ACK, NULL, 0);
+	expect(RST, 0);
+	assert_null(pair_accepted(&p));
+	assert_int_equal(p.end[0].t->open, 0);
+	finish();
+}
+
+static void c5_15_released_connections_are_capped(void **state)
+{
+	pair_init(&p, 1, NULL, NULL);
+	p.end[0].t->orphans_max = 2;
+	for (uint16_t i = 0; i < 5; i++) {
+		r = (struct raw_peer){ .nxt = 100000, .sport = (uint16_t)(50000 + i) };
+		tcp_release(raw_open(&r, &p, &plain)->c);
+		p.stream[i].c = NULL;
+		pair_run_for(&p, MS);
+	}
+	assert_int_equal(p.end[0].t->open, 2);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_ORPHANS_RESET], 3);
+	pair_run_for(&p, 300 * HD_NS_PER_S); /* the peer never answers: they go by themselves */
+	assert_int_equal(p.end[0].t->open, 0);
+	assert_int_equal(p.end[0].t->orphans, 0);
+	finish();
+}
+
 static int setup(void **state)
 {
 	for (uint32_t i = 0; i < sizeof(stream_bytes); i++)
@@ -1021,6 +1124,10 @@ int main(void)
 		cmocka_unit_test(c5_6_challenges_are_limited_for_each_connection),
 		cmocka_unit_test(c5_10_syn_acks_are_sent_a_bounded_number_of_times),
 		cmocka_unit_test(c5_12_a_million_tiny_segments_with_holes_stay_capped),
+		cmocka_unit_test(c5_7_and_c5_8_a_cookie_keeps_mss_scale_and_sack),
+		cmocka_unit_test(c5_8_a_cookie_without_timestamps_keeps_the_mss),
+		cmocka_unit_test(c5_9_old_and_strange_cookies_are_refused),
+		cmocka_unit_test(c5_15_released_connections_are_capped),
 		cmocka_unit_test(c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
 		cmocka_unit_test(tiny_segments_in_order_are_packed),
 		cmocka_unit_test(segments_of_middle_size_are_packed_when_many_are_held),

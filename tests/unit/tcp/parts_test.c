@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small objects under a connection, each alone: options, RTT, ranges, records in flight, table, numbers, congestion control. */
 #include "pair.h"
+#include "tcp_cookie.h"
 
 static uint64_t seed = 7;
 
@@ -333,6 +334,98 @@ static void c3_2_slow_start_doubles_at_most_and_avoidance_adds_one_segment_a_win
 	assert_int_equal(tcp_cc_newreno.reduced(&cc, words, 100, 1460), 2920);
 }
 
+/* Acknowledges a whole window every round trip of 100 ms; returns the window after that many. */
+static uint32_t run_cubic(struct tcp_cc *cc, uint32_t *words, uint32_t *now_us, uint32_t rounds)
+{
+	struct tcp_cc_ack a = { .mss = 1000, .rtt_us = 100000, .srtt_us = 100000 };
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint32_t segments = cc->cwnd / 1000;
+
+		for (uint32_t k = 0; k < segments; k++) {
+			*now_us += 100000 / segments;
+			a.now_us = *now_us;
+			a.bytes = 1000;
+			tcp_cc_cubic.acked(cc, words, &a);
+		}
+	}
+	return cc->cwnd;
+}
+
+static void c3_10_cubic_is_concave_up_to_the_old_window_and_convex_beyond(void **state)
+{
+	uint32_t words[TCP_CC_STATE_WORDS] = { 0 }, now_us = 5000000;
+	struct tcp_cc cc = { .cwnd = 1000000, .ssthresh = 1000000 };
+	uint32_t w[14];
+
+	cc.ssthresh = tcp_cc_cubic.reduced(&cc, words, 1000000, 1000);
+	assert_int_equal(cc.ssthresh, 700000); /* beta 0.7 */
+	cc.cwnd = cc.ssthresh;
+	/* K = cbrt(300 / 0.4) = 9.09 s. */
+	for (int i = 0; i < 14; i++)
+		w[i] = run_cubic(&cc, words, &now_us, 10);
+	assert_in_range(w[8], 985000, 1005000);
+	assert_true(w[1] - w[0] > w[4] - w[3] && w[4] - w[3] > w[7] - w[6]);
+	assert_true(w[13] - w[12] > w[10] - w[9]);
+	/* A second loss below the old window gives room to others (fast convergence). */
+	cc.cwnd = 900000;
+	words[0] = 1000000;
+	tcp_cc_cubic.reduced(&cc, words, 900000, 1000);
+	assert_int_equal(words[0], 765000);
+}
+
+static void c3_10_cubic_is_never_slower_than_reno_on_short_paths(void **state)
+{
+	uint32_t words[TCP_CC_STATE_WORDS] = { 0 }, now_us = 5000000, cubic;
+	struct tcp_cc cc = { .cwnd = 20000, .ssthresh = 20000 };
+	struct tcp_cc_ack a = { .mss = 1000, .rtt_us = 1000, .srtt_us = 1000, .bytes = 1000 };
+
+	cc.ssthresh = tcp_cc_cubic.reduced(&cc, words, 20000, 1000);
+	cc.cwnd = cc.ssthresh;
+	for (int i = 0; i < 400; i++) {
+		now_us += 50;
+		a.now_us = now_us;
+		tcp_cc_cubic.acked(&cc, words, &a);
+	}
+	cubic = cc.cwnd;
+	assert_in_range(cubic, 21000, 40000); /* Reno gains about 15 segments in these 25 round trips */
+}
+
+static void c3_11_hystart_leaves_slow_start_when_the_delay_grows(void **state)
+{
+	uint32_t words[TCP_CC_STATE_WORDS] = { 0 }, now_us = 5000000, una = 1000, rtt = 20000;
+	struct tcp_cc cc = { .cwnd = 14600, .ssthresh = TCP_CC_SSTHRESH_NONE };
+
+	for (int round = 0; round < 20 && cc.ssthresh == TCP_CC_SSTHRESH_NONE; round++) {
+		uint32_t segments = cc.cwnd / 1460, nxt = una + cc.cwnd;
+
+		for (uint32_t k = 0; k < segments; k++) {
+			una += 1460;
+			now_us += rtt / segments;
+			tcp_cc_cubic.acked(&cc, words, &(struct tcp_cc_ack){ .bytes = 1460, .mss = 1460, .now_us = now_us, .rtt_us = rtt,
+									  .srtt_us = rtt, .una = una, .nxt = nxt + k * 1460 });
+		}
+		if (cc.cwnd > 200000)
+			rtt += 5000; /* the queue fills */
+	}
+	assert_true(cc.ssthresh != TCP_CC_SSTHRESH_NONE);
+	assert_true(cc.cwnd < 1500000);
+}
+
+static void c5_8_a_cookies_timestamp_never_runs_ahead_and_tells_all(void **state)
+{
+	for (int i = 0; i < 20000; i++) {
+		struct tcp_options in = { .present = (uint8_t)(below(4) << 1), .scale = (uint8_t)below(15) }, out = { 0 };
+		uint32_t now = below(UINT32_MAX), ts = tcp_cookie_timestamp(now, &in);
+
+		assert_true(seq_leq(ts, now) && now - ts < 128);
+		tcp_cookie_recall(ts, &out);
+		assert_int_equal(out.present, in.present & (TCP_OPTION_SCALE | TCP_OPTION_SACK_OK));
+		if (out.present & TCP_OPTION_SCALE)
+			assert_int_equal(out.scale, in.scale);
+	}
+}
+
 static int setup(void **state)
 {
 	if (pair_eal("unit-tcp-parts") != 0)
@@ -356,6 +449,10 @@ int main(void)
 		cmocka_unit_test(c5_1_sequence_numbers_rise_within_a_tuple_and_tell_nothing_across),
 		cmocka_unit_test(c5_2_ports_cover_the_range_without_order),
 		cmocka_unit_test(c3_2_slow_start_doubles_at_most_and_avoidance_adds_one_segment_a_window),
+		cmocka_unit_test(c3_10_cubic_is_concave_up_to_the_old_window_and_convex_beyond),
+		cmocka_unit_test(c3_10_cubic_is_never_slower_than_reno_on_short_paths),
+		cmocka_unit_test(c3_11_hystart_leaves_slow_start_when_the_delay_grows),
+		cmocka_unit_test(c5_8_a_cookies_timestamp_never_runs_ahead_and_tells_all),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
