@@ -81,8 +81,47 @@ static uint32_t remove_dot_segments(uint8_t *p, uint32_t n)
 	return w;
 }
 
+#define LANE 16
+
+static inline uint32_t eq(__m128i x, char c)
+{
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+}
+
+/* Nothing to decode, to turn or to remove: the path is as it should be. Most are. */
+static int is_normal(const uint8_t *p, uint32_t n)
+{
+	uint32_t after_slash = 0, in_path = UINT32_MAX;
+
+	for (uint32_t i = 0; i < n; i += LANE) {
+		uint8_t last[LANE] = { 0 };
+		uint32_t query, odd, slash;
+		__m128i x;
+
+		if (n - i < LANE)
+			memcpy(last, p + i, n - i);
+		x = _mm_loadu_si128((const __m128i *)(n - i < LANE ? last : p + i));
+		query = eq(x, '?');
+		slash = eq(x, '/');
+		odd = eq(x, '%') | eq(x, '\\') | ((slash << 1 | after_slash) & eq(x, '.'));
+		after_slash = slash >> (LANE - 1);
+		/* Bits below the first question mark. */
+		if (query != 0 && in_path != 0)
+			in_path = (query & -query) - 1;
+		if ((odd & in_path) != 0 || eq(x, '#') != 0)
+			return 0;
+		if (in_path != UINT32_MAX)
+			in_path = 0;
+	}
+	return 1;
+}
+
 uint32_t http_path_normalize(const uint8_t *path, uint32_t n, uint8_t *out)
 {
+	if (hd_likely(n > 0 && path[0] == '/' && is_normal(path, n))) {
+		memcpy(out, path, n);
+		return n;
+	}
 	const uint8_t *query = memchr(path, '?', n);
 	uint32_t path_n = query != NULL ? (uint32_t)(query - path) : n, query_n = n - path_n;
 
