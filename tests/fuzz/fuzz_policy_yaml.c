@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a policy: a load ends with a whole snapshot or with at least one error, and with
- * nothing left behind. The first byte picks the settings. Any bytes as a node file as well. */
+ * nothing left behind. The last byte picks the settings. Any bytes as a node file as well. */
 #include <stdlib.h>
 
 #include "policy_world.h"
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	policy_run(data, size, data[0]);
+	policy_run(data, size, data[size - 1]);
 	node_run(data, size);
 	return 0;
 }
