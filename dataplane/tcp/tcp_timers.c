@@ -253,10 +253,11 @@ static void fire(struct tcp *t, struct tcp_conn *c)
 		c->flags |= TCP_F_ACK_NOW;
 		tcp_conn_queue_output(c);
 	}
-	if (is_due(c->rtx_us, t->now_us))
-		fire_rtx(t, c);
+	/* Before the other: who gives up now does not send once more. */
 	if (is_due(c->state_ms, t->now_ms))
 		fire_state(t, c);
+	if (is_due(c->rtx_us, t->now_us))
+		fire_rtx(t, c);
 	if (c->state == TCP_CLOSED)
 		return;
 	/* Nothing in flight for a timeout's time: what it needed goes, and the window with it (RFC 9293's idle restart). */
