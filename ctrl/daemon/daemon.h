@@ -43,6 +43,7 @@ struct daemon {
 	} warnings;
 
 	int ready, draining;
+	int busy;			/* on_event is not in the loop: ticks fetch the records */
 	int drain_unsent;		/* a mailbox was full */
 	hd_ns drain_at, drain_idle_at;	/* when it began; when it last saw progress */
 	uint64_t drain_seen;		/* what progress is measured by */

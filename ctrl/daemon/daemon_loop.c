@@ -39,7 +39,7 @@ hd_ns loop_now(void)
 	return (hd_ns)t.tv_sec * HD_NS_PER_S + (hd_ns)t.tv_nsec;
 }
 
-void loop_run(struct loop *l, unsigned int tick_ms, void (*tick)(void *arg), void *arg)
+void loop_run(struct loop *l, unsigned int (*tick)(void *arg), void *arg)
 {
 	struct epoll_event events[EVENTS];
 	hd_ns tick_at = loop_now();
@@ -49,8 +49,9 @@ void loop_run(struct loop *l, unsigned int tick_ms, void (*tick)(void *arg), voi
 		int n, wait_ms;
 
 		if (now >= tick_at) {
-			tick(arg);
-			tick_at = loop_now() + tick_ms * HD_NS_PER_MS;
+			unsigned int after_ms = tick(arg);
+
+			tick_at = loop_now() + after_ms * HD_NS_PER_MS;
 			continue;
 		}
 		wait_ms = (int)((tick_at - now + HD_NS_PER_MS - 1) / HD_NS_PER_MS);

@@ -243,6 +243,7 @@ fini_loop:
 	loop_fini(&d->loop);
 free_configuration:
 	configuration_free(d);
+	fflush(stdout); /* EAL's usage, so that our line is the last */
 	if (rc != 0)
 		hd_log(HD_LOG_ERROR, "daemon", "not started: %s", error[0] != '\0' ? error : strerror(-rc));
 	else if (code == EXIT_FINE)

@@ -15,6 +15,8 @@
 #include "daemon.h"
 #include "observe_sum.h"
 
+/* While requests come in, their records are fetched every so often; else a tick is for the rest. */
+#define BUSY_TICK_MS 10
 #define TICK_MS 50
 /* Files often change in company: wait until they are quiet, but not for ever. */
 #define QUIET (200 * HD_NS_PER_MS)
@@ -267,6 +269,17 @@ static void on_event(void *arg)
 		return;
 	observe_access_drain(d->access, d->requests, d->dp, loop_now());
 	sock_server_tick(d->sock, loop_now());
+	/* Workers would wake us a thousand times a second: the ticks do from here, until one finds nothing. */
+	loop_remove(&d->loop, &d->on_event);
+	d->busy = 1;
+}
+
+/* After a tick that found no record a worker may wake us again. */
+static void busy_look(struct daemon *d, unsigned int records)
+{
+	if (!d->busy || records > 0)
+		return;
+	d->busy = loop_add(&d->loop, &d->on_event) != 0;
 }
 
 static void second(struct daemon *d, hd_ns now)
@@ -280,13 +293,13 @@ static void second(struct daemon *d, hd_ns now)
 	sd_notify(0, "WATCHDOG=1");
 }
 
-static void tick(void *arg)
+static unsigned int tick(void *arg)
 {
 	struct daemon *d = arg;
 	hd_ns now = loop_now();
 
 	watchdog_look(&d->watchdog, now);
-	observe_access_drain(d->access, d->requests, d->dp, now);
+	busy_look(d, observe_access_drain(d->access, d->requests, d->dp, now));
 	sock_server_tick(d->sock, now);
 	if (d->http != NULL)
 		observe_http_run(d->http);
@@ -295,6 +308,7 @@ static void tick(void *arg)
 	drain_look(d, now);
 	if (now >= d->next_second)
 		second(d, now);
+	return d->busy ? BUSY_TICK_MS : TICK_MS;
 }
 
 static int sources_add(struct daemon *d)
@@ -328,7 +342,7 @@ int daemon_run(struct daemon *d)
 	hd_log(HD_LOG_NOTICE, "daemon", "%s: %u workers, %u ports, %u services, %u routes, %u endpoints, generation %" PRIu64 ": ready",
 	       d->node->name, hd_dp_n_workers(d->dp), hd_dp_n_ports(d->dp), d->reload.snapshot->n_services, d->reload.snapshot->n_routes,
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
-	loop_run(&d->loop, TICK_MS, tick, d);
+	loop_run(&d->loop, tick, d);
 	d->ready = 0;
 	observe_access_drain(d->access, d->requests, d->dp, loop_now());
 	return 0;

@@ -23,6 +23,7 @@ struct observe_access {
 	int fd;
 	int reopen;
 	int regular;		/* a plain file: a write of any size does not wait */
+	struct observe_access_second second;
 	struct observe_text out;
 	size_t written;		/* bytes of out that the file has */
 	struct observe_access_stats stats;
@@ -129,17 +130,19 @@ static void record_add(struct observe_access *a, const struct hd_access_record *
 		a->stats.lost++;
 		return;
 	}
-	observe_access_format(&a->out, r, a->format);
+	observe_access_format(&a->out, r, a->format, &a->second);
 	a->stats.lines++;
 }
 
-static void ring_drain(struct observe_access *a, struct observe_requests *requests, struct hd_ring *ring, hd_ns now)
+static unsigned int ring_drain(struct observe_access *a, struct observe_requests *requests, struct hd_ring *ring, hd_ns now)
 {
-	for (unsigned int i = 0; i < BURST; i++) {
+	unsigned int i;
+
+	for (i = 0; i < BURST; i++) {
 		const struct hd_access_record *r = hd_ring_peek(ring);
 
 		if (r == NULL)
-			return;
+			break;
 		observe_requests_count(requests, r);
 		if (a != NULL) {
 			if (a->out.n >= BACKLOG_BYTES)
@@ -148,10 +151,13 @@ static void ring_drain(struct observe_access *a, struct observe_requests *reques
 		}
 		hd_ring_pop(ring);
 	}
+	return i;
 }
 
-void observe_access_drain(struct observe_access *a, struct observe_requests *r, struct hd_dp *dp, hd_ns now)
+unsigned int observe_access_drain(struct observe_access *a, struct observe_requests *r, struct hd_dp *dp, hd_ns now)
 {
+	unsigned int n = 0;
+
 	if (a != NULL && a->reopen) {
 		int rc = access_file_open(a);
 
@@ -162,10 +168,11 @@ void observe_access_drain(struct observe_access *a, struct observe_requests *r, 
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 		struct hd_ring *ring = hd_dp_access_ring(dp, i);
 		if (ring != NULL)
-			ring_drain(a, r, ring, now);
+			n += ring_drain(a, r, ring, now);
 	}
 	if (a != NULL)
 		flush(a, now);
+	return n;
 }
 
 void observe_access_reopen(struct observe_access *a)

@@ -3,11 +3,6 @@
 
 #include "observe_sum.h"
 
-static void family(struct observe_text *t, const char *name, const char *type, const char *help)
-{
-	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
-}
-
 /* OpenMetrics label values escape what JSON strings escape, control bytes aside, which names of objects cannot have. */
 static void label(struct observe_text *t, const char *before, struct hd_str value)
 {
@@ -18,7 +13,7 @@ static void label(struct observe_text *t, const char *before, struct hd_str valu
 static void counters_write(struct observe_text *t, const struct observe_totals *totals, const char *name, const char *key,
 			   const char *help, int drops)
 {
-	family(t, name, "counter", help);
+	observe_text_add_family(t, name, "counter", help);
 	for (unsigned int i = 0; i < HD_COUNTER_MAX; i++) {
 		const struct observe_counter_name *c = &observe_counter_names[i];
 
@@ -45,7 +40,7 @@ static void workers_write(struct observe_text *t, const struct hd_dp *dp)
 	struct observe_totals w;
 
 	for (size_t r = 0; r < HD_ARRAY_SIZE(rows); r++) {
-		family(t, rows[r].name, rows[r].type, rows[r].help);
+		observe_text_add_family(t, rows[r].name, rows[r].type, rows[r].help);
 		for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 			observe_worker_read(dp, i, &w);
 			observe_text_addf(t, "%s%s{lcore=\"%u\"} %llu\n", rows[r].name, rows[r].suffix, hd_dp_worker_lcore(dp, i),
@@ -68,7 +63,7 @@ static void ports_write(struct observe_text *t, const struct hd_dp *dp, const st
 	struct hd_dp_port_info info;
 
 	for (size_t r = 0; r < HD_ARRAY_SIZE(rows); r++) {
-		family(t, rows[r].name, "counter", rows[r].help);
+		observe_text_add_family(t, rows[r].name, "counter", rows[r].help);
 		for (uint32_t i = 0; i < hd_dp_n_ports(dp); i++) {
 			hd_dp_port_info(dp, i, &info);
 			observe_text_addf(t, "%s_total{port=\"%s\"} %llu\n", rows[r].name, info.name,
@@ -85,7 +80,7 @@ static void clusters_write(struct observe_text *t, const struct hd_dp *dp, const
 					     "Requests refused by a limit of the cluster.", "Requests tried again." };
 
 	for (size_t r = 0; r < HD_ARRAY_SIZE(names); r++) {
-		family(t, names[r], "counter", helps[r]);
+		observe_text_add_family(t, names[r], "counter", helps[r]);
 		for (uint32_t i = 0; i < s->n_clusters; i++) {
 			struct hd_cluster_stats c;
 			const uint64_t *values[] = { &c.requests, &c.connects, &c.overflow, &c.retries };
@@ -96,7 +91,7 @@ static void clusters_write(struct observe_text *t, const struct hd_dp *dp, const
 			observe_text_addf(t, "} %llu\n", (unsigned long long)*values[r]);
 		}
 	}
-	family(t, "heddle_cluster_connections", "gauge", "Connections to the cluster open now.");
+	observe_text_add_family(t, "heddle_cluster_connections", "gauge", "Connections to the cluster open now.");
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		struct hd_cluster_stats c;
 
@@ -112,21 +107,21 @@ static void access_write(struct observe_text *t, const struct observe_access *a)
 	struct observe_access_stats s;
 
 	observe_access_stats(a, &s);
-	family(t, "heddle_access_log_lines", "counter", "Lines of the access log.");
+	observe_text_add_family(t, "heddle_access_log_lines", "counter", "Lines of the access log.");
 	observe_text_addf(t, "heddle_access_log_lines_total %llu\n", (unsigned long long)s.lines);
-	family(t, "heddle_access_log_lost", "counter", "Lines lost because the file could not take them.");
+	observe_text_add_family(t, "heddle_access_log_lost", "counter", "Lines lost because the file could not take them.");
 	observe_text_addf(t, "heddle_access_log_lost_total %llu\n", (unsigned long long)s.lost);
 }
 
 static void daemon_write(struct observe_text *t, const struct observe_metrics_input *in)
 {
-	family(t, "heddle_build", "info", "The running version.");
+	observe_text_add_family(t, "heddle_build", "info", "The running version.");
 	observe_text_addf(t, "heddle_build_info{version=\"%s\"} 1\n", in->version);
-	family(t, "heddle_start_time_seconds", "gauge", "When the daemon started, since 1970.");
+	observe_text_add_family(t, "heddle_start_time_seconds", "gauge", "When the daemon started, since 1970.");
 	observe_text_addf(t, "heddle_start_time_seconds %.3f\n", in->started);
-	family(t, "heddle_policy_generation", "gauge", "Generation of the policy in use.");
+	observe_text_add_family(t, "heddle_policy_generation", "gauge", "Generation of the policy in use.");
 	observe_text_addf(t, "heddle_policy_generation %llu\n", (unsigned long long)in->snapshot->generation);
-	family(t, "heddle_reloads", "counter", "Policy loads by outcome.");
+	observe_text_add_family(t, "heddle_reloads", "counter", "Policy loads by outcome.");
 	observe_text_addf(t, "heddle_reloads_total{result=\"ok\"} %llu\nheddle_reloads_total{result=\"failed\"} %llu\n",
 			  (unsigned long long)in->reloads, (unsigned long long)in->reload_failures);
 }

@@ -20,7 +20,9 @@ struct key {
 	uint32_t flags;
 	uint16_t cluster_n, status;
 	uint8_t reporter, tcp;
+	uint8_t zero[6];
 };
+_Static_assert(sizeof(struct key) % sizeof(uint64_t) == 0, "hashed by words");
 
 struct row {
 	struct key key;
@@ -77,12 +79,14 @@ static void key_of(const struct observe_requests *r, const struct hd_access_reco
 
 static uint32_t key_hash(const struct key *k)
 {
-	const uint8_t *p = (const uint8_t *)k;
-	uint32_t h = 2166136261u;
+	uint64_t h = 0, word;
 
-	for (size_t i = 0; i < sizeof(*k); i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h ^ (h >> 15);
+	for (size_t i = 0; i < sizeof(*k); i += sizeof(word)) {
+		memcpy(&word, (const uint8_t *)k + i, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return (uint32_t)h;
 }
 
 static struct row *row_new(struct observe_requests *r, const struct key *k, uint32_t slot)
@@ -158,8 +162,6 @@ static void labels_write(struct observe_text *t, const struct key *k)
 {
 	/* "outbound|80|v1|api.default.svc.cluster.local" */
 	struct hd_str rest = { k->cluster, k->cluster_n }, host, name, space, subset;
-	char flags[160] = "";
-	size_t n = 0;
 
 	next_part(&rest, '|');
 	next_part(&rest, '|');
@@ -167,11 +169,6 @@ static void labels_write(struct observe_text *t, const struct key *k)
 	host = rest;
 	name = next_part(&rest, '.');
 	space = next_part(&rest, '.');
-#define FLAG_TEXT(symbol, text, meaning)                                                                               \
-	if (k->flags & HD_FLAG_##symbol)                                                                               \
-		n += (size_t)snprintf(flags + n, sizeof(flags) - n, "%s%s", n ? "," : "", text);
-	HD_RESPONSE_FLAGS(FLAG_TEXT)
-#undef FLAG_TEXT
 	observe_text_addf(t, "{reporter=\"%s\",source_workload=\"unknown\",source_workload_namespace=\"unknown\"",
 			  k->reporter == REPORTER_SOURCE ? "source" : "waypoint");
 	label(t, "destination_service", host);
@@ -181,18 +178,14 @@ static void labels_write(struct observe_text *t, const struct key *k)
 	observe_text_addf(t, ",request_protocol=\"%s\"", k->tcp ? "tcp" : "http");
 	if (!k->tcp)
 		observe_text_addf(t, ",response_code=\"%u\",grpc_response_status=\"\"", k->status);
-	observe_text_addf(t, ",response_flags=\"%s\",connection_security_policy=\"%s\"", n ? flags : "-",
-			  k->reporter == REPORTER_SOURCE ? "unknown" : "none");
-}
-
-static void family(struct observe_text *t, const char *name, const char *type, const char *help)
-{
-	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+	observe_text_add_literal(t, ",response_flags=\"");
+	observe_text_add_flags(t, k->flags);
+	observe_text_addf(t, "\",connection_security_policy=\"%s\"", k->reporter == REPORTER_SOURCE ? "unknown" : "none");
 }
 
 static void counter_write(struct observe_text *t, const struct observe_requests *r, const char *name, const char *help, int tcp, size_t offset)
 {
-	family(t, name, "counter", help);
+	observe_text_add_family(t, name, "counter", help);
 	for (uint32_t i = 0; i < r->n; i++) {
 		if (r->rows[i].key.tcp != tcp)
 			continue;
@@ -225,7 +218,7 @@ static void duration_write(struct observe_text *t, const struct row *row)
 void observe_requests_write(struct observe_text *t, const struct observe_requests *r)
 {
 	counter_write(t, r, "istio_requests", "Requests, by what the caller was answered.", 0, offsetof(struct row, count));
-	family(t, "istio_request_duration_milliseconds", "histogram", "From a request's first byte to the end of its answer.");
+	observe_text_add_family(t, "istio_request_duration_milliseconds", "histogram", "From a request's first byte to the end of its answer.");
 	for (uint32_t i = 0; i < r->n; i++)
 		if (!r->rows[i].key.tcp)
 			duration_write(t, &r->rows[i]);
@@ -233,6 +226,6 @@ void observe_requests_write(struct observe_text *t, const struct observe_request
 	counter_write(t, r, "istio_tcp_sent_bytes", "Bytes sent to callers over TCP streams that ended.", 1, offsetof(struct row, sent));
 	counter_write(t, r, "istio_tcp_received_bytes", "Bytes received from callers over TCP streams that ended.", 1,
 		      offsetof(struct row, received));
-	family(t, "heddle_request_label_sets_lost", "counter", "Requests not told apart because too many sets of labels were in use.");
+	observe_text_add_family(t, "heddle_request_label_sets_lost", "counter", "Requests not told apart because too many sets of labels were in use.");
 	observe_text_addf(t, "heddle_request_label_sets_lost_total %llu\n", (unsigned long long)r->lost);
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <heddle/msg.h>
+
 void observe_text_fini(struct observe_text *t)
 {
 	free(t->p);
@@ -54,6 +56,54 @@ void observe_text_addf(struct observe_text *t, const char *format, ...)
 	t->n += (size_t)n;
 }
 
+void observe_text_add_number(struct observe_text *t, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value != 0);
+	observe_text_add(t, digits + n, sizeof(digits) - n);
+}
+
+void observe_text_add_addr(struct observe_text *t, const struct hd_addr *a)
+{
+	char ip[HD_ADDR_STRLEN];
+
+	if (hd_ip_is_v4(&a->ip)) {
+		for (int i = 12; i < 16; i++) {
+			observe_text_add_number(t, a->ip.b[i]);
+			observe_text_add(t, i < 15 ? "." : ":", 1);
+		}
+	} else {
+		hd_ip_format(&a->ip, ip);
+		observe_text_add_literal(t, "[");
+		observe_text_add(t, ip, strlen(ip));
+		observe_text_add_literal(t, "]:");
+	}
+	observe_text_add_number(t, a->port);
+}
+
+void observe_text_add_flags(struct observe_text *t, uint32_t flags)
+{
+	size_t start = t->n;
+
+	if (flags == 0)
+		observe_text_add_literal(t, "-");
+#define FLAG_ADD(symbol, text, meaning)                                                                                \
+	if (flags & HD_FLAG_##symbol)                                                                                  \
+		observe_text_add(t, t->n > start ? "," text : text, sizeof(text) - 1 + (t->n > start));
+	HD_RESPONSE_FLAGS(FLAG_ADD)
+#undef FLAG_ADD
+}
+
+void observe_text_add_family(struct observe_text *t, const char *name, const char *type, const char *help)
+{
+	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
 static int is_tail(const uint8_t *p, size_t left, size_t i)
 {
 	return i < left && (p[i] & 0xc0) == 0x80;
@@ -83,7 +133,7 @@ static size_t utf8_length(const uint8_t *p, size_t left)
 	return 0;
 }
 
-static int is_plain(uint8_t c)
+static inline int is_plain(uint8_t c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }

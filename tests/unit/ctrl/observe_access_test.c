@@ -46,6 +46,7 @@ static const struct hd_node node = { .n_ports = 1,
 						   .n_addresses = 1,
 						   .addresses[0] = { .ip.b = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9 }, .len = 112 } } };
 static struct observe_requests *requests;
+static struct observe_access_second second;
 
 static int requests_make(void **state)
 {
@@ -63,7 +64,7 @@ static json_t *as_json(const struct hd_access_record *r)
 	struct observe_text t = { 0 };
 	json_t *j;
 
-	observe_access_format(&t, r, OBSERVE_ACCESS_JSON);
+	observe_access_format(&t, r, OBSERVE_ACCESS_JSON, &second);
 	assert_int_equal(t.p[t.n - 1], '\n');
 	j = json_loadb(t.p, t.n, JSON_ALLOW_NUL, NULL);
 	assert_non_null(j);
@@ -121,7 +122,7 @@ static void text_is_istios_default_format(void **state)
 	struct hd_access_record r = record();
 	struct observe_text t = { 0 };
 
-	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT);
+	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT, &second);
 	observe_text_add(&t, "", 1);
 	assert_string_equal(t.p, "[2026-01-02T03:04:05.678Z] \"GET /a?b=\\x22c\\x22 HTTP/1.1\" 200 - via_upstream - \"-\" 3 1024 12 11 "
 				 "\"-\" \"-\" \"-\" \"api\" \"10.2.0.2:9000\" outbound|80|v1|api.default.svc.cluster.local - "
@@ -134,7 +135,7 @@ static void text_without_a_request_is_all_dashes(void **state)
 	struct hd_access_record r = { .upstream_time = HD_NS_NEVER };
 	struct observe_text t = { 0 };
 
-	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT);
+	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT, &second);
 	observe_text_add(&t, "", 1);
 	assert_non_null(strstr(t.p, "\"- - -\" 0 - - - \"-\" 0 0 0 - \"-\""));
 	observe_text_fini(&t);
