@@ -37,6 +37,7 @@ struct policy_field {
 	const struct policy_schema *object;
 	const char *const *words; /* of an enum, in the order of its numbers */
 	int64_t min, max;	  /* both 0: any */
+	const char *note;	  /* for the reference page: what of it is honoured */
 };
 
 struct policy_check;
@@ -185,7 +186,8 @@ struct policy_kind_row {
 	enum policy_kind id;
 	const struct policy_schema *schema;
 	uint8_t security;
-	uint8_t flat; /* the schema's fields stand beside metadata, not under spec */
+	uint8_t flat;	  /* the schema's fields stand beside metadata, not under spec */
+	const char *note; /* for the reference page */
 };
 
 extern const struct policy_kind_row policy_kinds[POLICY_KINDS];

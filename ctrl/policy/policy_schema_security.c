@@ -17,7 +17,10 @@ const struct policy_schema policy_schema_target_ref = { "PolicyTargetReference",
 
 static const char *const mtls_words[] = { "UNSET", "DISABLE", "PERMISSIVE", "STRICT", NULL };
 static const struct policy_field mtls_fields[] = {
-	POLICY_ENUM_("mode", mtls_words, NOW),
+	{ .name = "mode",
+	  .type = POLICY_T_ENUM,
+	  .words = mtls_words,
+	  .note = "`STRICT` is refused until it is enforced" },
 	POLICY_END,
 };
 static const struct policy_schema mtls = { "MutualTLS", mtls_fields };

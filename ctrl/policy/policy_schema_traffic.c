@@ -94,7 +94,10 @@ static const struct policy_schema warmup = { "WarmupConfiguration", warmup_field
 					     policy_rule_warmup };
 
 static const struct policy_field load_balancer_fields[] = {
-	POLICY_ENUM_("simple", simple_words, NOW),
+	{ .name = "simple",
+	  .type = POLICY_T_ENUM,
+	  .words = simple_words,
+	  .note = "`PASSTHROUGH` not yet" },
 	POLICY_OBJ("consistentHash", consistent_hash, LATER),
 	POLICY_OBJ("localityLbSetting", locality, LATER),
 	POLICY_OBJ("zoneAwareLbSetting", zone_aware, LATER),
@@ -171,7 +174,10 @@ static const struct policy_schema outlier = { "OutlierDetection", outlier_fields
 
 static const char *const tls_words[] = { "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL", NULL };
 static const struct policy_field client_tls_fields[] = {
-	POLICY_ENUM_("mode", tls_words, NOW),
+	{ .name = "mode",
+	  .type = POLICY_T_ENUM,
+	  .words = tls_words,
+	  .note = "`DISABLE`; the others are refused until they are enforced" },
 	POLICY_STR_("clientCertificate", INERT),
 	POLICY_STR_("privateKey", INERT),
 	POLICY_STR_("caCertificates", INERT),
