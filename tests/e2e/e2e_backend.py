@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import socket
+import socketserver
 import subprocess
 import threading
 
@@ -110,9 +111,39 @@ class Teller(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class TellerServer(socketserver.ThreadingTCPServer):
+    """Not http.server's: that one asks DNS for its own name, which takes seconds where there is none."""
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 512
+
+    def __init__(self, *args):
+        self.open = set()
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def stop(self):
+        """Connections that a pool still holds end too: the next test brings another backend to the same port."""
+        self.shutdown()
+        self.server_close()
+        for request in list(self.open):
+            end(request)
+
+
+def end(sock):
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
 def start_teller(net, address, port):
-    server = net.inside(net.backends, lambda: http.server.ThreadingHTTPServer((address, port), Teller))
-    server.daemon_threads = True
+    server = net.inside(net.backends, lambda: TellerServer((address, port), Teller))
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     return server
 
@@ -127,7 +158,7 @@ class Script:
             s.bind((address, port))
             s.listen(512)
             return s
-        self.sock, self.handler, self.accepted = net.inside(net.backends, listen), handler, 0
+        self.sock, self.handler, self.accepted, self.open = net.inside(net.backends, listen), handler, 0, set()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -137,6 +168,7 @@ class Script:
             except OSError:
                 return
             self.accepted += 1
+            self.open.add(c)
             threading.Thread(target=self.one, args=(c, self.accepted), daemon=True).start()
 
     def one(self, c, number):
@@ -146,14 +178,14 @@ class Script:
         except OSError:
             pass
         finally:
+            self.open.discard(c)
             c.close()
 
-    def close(self):
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    def stop(self):
+        end(self.sock)
         self.sock.close()
+        for c in list(self.open):
+            end(c)
 
 
 def read_head(c):

@@ -79,13 +79,12 @@ class World:
 
     def teller(self, address=e2e_net.BACKENDS[2], port=9000):
         server = e2e_backend.start_teller(self.net, address, port)
-        self.servers.append(server.server_close)
-        self.servers.append(server.shutdown)
+        self.servers.append(server.stop)
         return server
 
     def script(self, handler, address=e2e_net.BACKENDS[2], port=9000):
         server = e2e_backend.Script(self.net, address, port, handler)
-        self.servers.append(server.close)
+        self.servers.append(server.stop)
         return server
 
     def caller(self, address=e2e_net.VIP, port=80, **kw):

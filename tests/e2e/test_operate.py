@@ -288,7 +288,7 @@ def test_explain_names_the_route_and_its_line(world):
 def test_bad_lines_on_the_socket_are_answered_and_harm_nothing(world):
     world.backends()
     daemon = world.heddle(e2e_policy.api())
-    for line in (b"\n", b"{\n", b"[]\n", b'{"id":1}\n', b'{"id":1,"command":7}\n', b'{"id":1,"command":"none"}\n', b"\xff\xfe\n",
+    for line in (b"{\n", b"[]\n", b'{"id":1}\n', b'{"id":1,"command":7}\n', b'{"id":1,"command":"none"}\n', b"\xff\xfe\n",
                  b'{"id":1,"command":"show","args":[]}\n', b"{" * 5000 + b"\n", b"x" * 300000 + b"\n"):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(5)

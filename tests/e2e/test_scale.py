@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slower: many connections, much memory, another driver."""
+import os
 import resource
-import socket
+import subprocess
+import sys
 
 import e2e_daemon
 import e2e_net
@@ -9,30 +11,24 @@ import e2e_policy
 
 IDLE = 50000
 CHURN = 20000
+HOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e_idle.py")
 
 
-def open_many(world, count):
-    """Connections that have each done one request and now stay idle."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 4096), max(hard, count + 4096)))
-    request = b"GET /idle HTTP/1.1\r\nHost: api-service\r\n\r\n"
-    out = []
+class Idle:
+    """Connections that have each done one request and now stay open, held by as many processes as it takes."""
 
-    def batch(n):
-        fresh = []
-        for _ in range(n):
-            s = socket.create_connection((e2e_net.VIP, 80), 20)
-            s.sendall(request)
-            fresh.append(s)
-        for s in fresh:
-            data = b""
-            while not data.endswith((b"v1\n", b"v2\n")):
-                more = s.recv(4096)
-                assert more, f"closed after {len(out)} connections"
-                data += more
-        out.extend(fresh)
-    world.net.inside(world.net.callers, lambda: [batch(50) for _ in range(count // 50)])
-    return out
+    def __init__(self, world, count):
+        each = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100)
+        sizes = [each] * (count // each) + ([count % each] if count % each else [])
+        self.processes = [subprocess.Popen(world.net.argv(world.net.callers, sys.executable, HOLDER, e2e_net.VIP, "80", str(n)),
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in sizes]
+        for process, n in zip(self.processes, sizes):
+            said = process.stdout.readline().strip()
+            assert said == str(n), f"{said} of {n} connections"
+
+    def close(self):
+        for process in self.processes:
+            process.communicate(timeout=60)
 
 
 def test_50000_idle_connections_cost_at_most_1_kib_each_and_give_it_back(world):
@@ -40,12 +36,11 @@ def test_50000_idle_connections_cost_at_most_1_kib_each_and_give_it_back(world):
     daemon = world.heddle(e2e_policy.api(), fresh=True)
     assert world.caller().request().status == 200
     before = daemon.memory_kib()
-    sockets = open_many(world, IDLE)
+    idle = Idle(world, IDLE)
     grown = daemon.memory_kib() - before
     assert daemon.connections() >= IDLE
     assert grown <= IDLE, f"{grown * 1024 / IDLE:.0f} bytes each"
-    for s in sockets:
-        s.close()
+    idle.close()
     e2e_net.wait_for(lambda: daemon.connections() < 200, "the connections to go away", 30)
     assert world.caller().request().status == 200
 
@@ -53,14 +48,10 @@ def test_50000_idle_connections_cost_at_most_1_kib_each_and_give_it_back(world):
 def test_connections_opened_and_closed_give_their_memory_back(world):
     world.backends()
     daemon = world.heddle(e2e_policy.api(), fresh=True)
-
-    def churn(count):
-        for s in open_many(world, count):
-            s.close()
-    churn(CHURN // 4)
+    Idle(world, CHURN // 4).close()
     before = daemon.memory_kib()
     for _ in range(4):
-        churn(CHURN // 4)
+        Idle(world, CHURN // 4).close()
     assert daemon.memory_kib() - before < 4096, f"{daemon.memory_kib() - before} KiB more after {CHURN} connections"
     e2e_net.wait_for(lambda: daemon.connections() < 200, "the connections to go away", 30)
 
