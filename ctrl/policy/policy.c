@@ -82,6 +82,7 @@ void policy_destroy(struct policy *p)
 		return;
 	policy_slots_fini(&p->clusters);
 	policy_slots_fini(&p->endpoints);
+	policy_regex_db_put(p->regexes);
 	free(p->strings);
 	free(p);
 }

@@ -104,6 +104,7 @@ struct policy {
 	struct policy_settings settings;
 	char *strings; /* what settings point at */
 	struct policy_slots clusters, endpoints;
+	struct policy_regex_db *regexes; /* of the last load that had any */
 };
 
 struct policy_private; /* policy_snapshot.c: the snapshot's own memory */
@@ -120,7 +121,7 @@ struct policy_load {
 	/* policy_objects.c */
 	struct policy_vec objects; /* struct policy_object * */
 	struct policy_map by_identity;
-	uint32_t layer; /* of the text that is read */
+	uint32_t layer;			/* of the text that is read */
 	const struct policy_yaml *mesh; /* MeshConfig, NULL when there is none */
 	struct hd_str root_namespace;
 

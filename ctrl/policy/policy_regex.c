@@ -26,6 +26,38 @@ uint32_t policy_regex_set_add(struct policy_regex_set *s, struct hd_str expressi
 	return (uint32_t)next - 1;
 }
 
+struct ranked {
+	struct hd_str text;
+	uint32_t old;
+};
+
+static int ranked_compare(const void *a, const void *b)
+{
+	return policy_str_cmp(((const struct ranked *)a)->text, ((const struct ranked *)b)->text);
+}
+
+const uint32_t *policy_regex_set_sort(struct policy_regex_set *s)
+{
+	struct ranked *rows = policy_alloc_array(s->arena, s->texts.n, sizeof(*rows));
+	uint32_t *rank = policy_alloc_array(s->arena, s->texts.n, sizeof(*rank));
+
+	for (uint32_t i = 0; i < s->texts.n; i++)
+		rows[i] = (struct ranked){ *(struct hd_str *)policy_vec_at(&s->texts, i), i };
+	if (s->texts.n > 1)
+		qsort(rows, s->texts.n, sizeof(*rows), ranked_compare);
+	for (uint32_t i = 0; i < s->texts.n; i++) {
+		rank[rows[i].old] = i;
+		*(struct hd_str *)policy_vec_at(&s->texts, i) = rows[i].text;
+	}
+	return rank;
+}
+
+struct policy_regex_db {
+	hs_database_t *hs;
+	uint32_t held, n;
+	char **patterns; /* anchored, in order of their texts */
+};
+
 /* RE2 matches the whole value; \z rather than $, which would also hold before a final newline. */
 static char *anchored(struct hd_str e)
 {
@@ -37,91 +69,115 @@ static char *anchored(struct hd_str e)
 	return out;
 }
 
-#define FLAGS (HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY)
-
-static int compile(char *const *patterns, const unsigned int *flags, const unsigned int *ids,
-		   uint32_t n, hs_database_t **database, uint32_t *at_fault, char *why,
-		   size_t why_bytes)
+static int db_compile(struct policy_regex_db *db, uint32_t *at_fault, char *why, size_t why_bytes)
 {
+	unsigned int *flags = calloc(db->n, sizeof(*flags)), *ids = calloc(db->n, sizeof(*ids));
 	hs_compile_error_t *error = NULL;
-	hs_error_t rc = hs_compile_multi((const char *const *)patterns, flags, ids, n,
-					 HS_MODE_BLOCK, NULL, database, &error);
+	hs_error_t rc = HS_NOMEM;
 
-	if (rc == HS_SUCCESS)
-		return 0;
+	for (uint32_t i = 0; flags != NULL && ids != NULL && i < db->n; i++) {
+		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+		ids[i] = i;
+	}
+	if (flags != NULL && ids != NULL)
+		rc = hs_compile_multi((const char *const *)db->patterns, flags, ids, db->n,
+				      HS_MODE_BLOCK, NULL, &db->hs, &error);
 	*at_fault = error != NULL && error->expression >= 0 ? (uint32_t)error->expression : 0;
 	snprintf(why, why_bytes, "%s",
 		 error != NULL && error->message != NULL ? error->message : "cannot be compiled");
-	if (error != NULL)
-		hs_free_compile_error(error);
-	return rc == HS_NOMEM ? -ENOMEM : -EINVAL;
-}
-
-static int compile_set(const struct policy_regex_set *s, hs_database_t **database,
-		       uint32_t *at_fault, char *why, size_t why_bytes)
-{
-	uint32_t n = s->texts.n;
-	char **patterns = calloc(n, sizeof(*patterns));
-	unsigned int *flags = calloc(n, sizeof(*flags)), *ids = calloc(n, sizeof(*ids));
-	int rc = patterns != NULL && flags != NULL && ids != NULL ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		patterns[i] = anchored(*(struct hd_str *)policy_vec_at(&s->texts, i));
-		flags[i] = FLAGS;
-		ids[i] = i;
-		rc = patterns[i] != NULL ? 0 : -ENOMEM;
-	}
-	if (rc == 0)
-		rc = compile(patterns, flags, ids, n, database, at_fault, why, why_bytes);
-	for (uint32_t i = 0; patterns != NULL && i < n; i++)
-		free(patterns[i]);
-	free(patterns);
+	hs_free_compile_error(error);
 	free(flags);
 	free(ids);
-	return rc;
+	return rc == HS_SUCCESS ? 0 : rc == HS_NOMEM ? -ENOMEM : -EINVAL;
 }
 
-int policy_regex_compile(const struct policy_regex_set *s, uint32_t n_workers, void **database,
-			 void **scratches, uint32_t *at_fault, char *why, size_t why_bytes)
+void policy_regex_db_put(struct policy_regex_db *db)
 {
-	hs_database_t *db = NULL;
+	if (db == NULL || --db->held > 0)
+		return;
+	for (uint32_t i = 0; db->patterns != NULL && i < db->n; i++)
+		free(db->patterns[i]);
+	free(db->patterns);
+	hs_free_database(db->hs);
+	free(db);
+}
+
+struct policy_regex_db *policy_regex_db_get(struct policy_regex_db *db)
+{
+	if (db != NULL)
+		db->held++;
+	return db;
+}
+
+void *policy_regex_db_database(const struct policy_regex_db *db)
+{
+	return db != NULL ? db->hs : NULL;
+}
+
+static struct policy_regex_db *db_create(const struct policy_regex_set *s)
+{
+	struct policy_regex_db *db = calloc(1, sizeof(*db));
+
+	if (db == NULL)
+		return NULL;
+	db->held = 1;
+	db->n = s->texts.n;
+	db->patterns = calloc(db->n, sizeof(*db->patterns));
+	for (uint32_t i = 0; db->patterns != NULL && i < db->n; i++) {
+		db->patterns[i] = anchored(*(struct hd_str *)policy_vec_at(&s->texts, i));
+		if (db->patterns[i] == NULL)
+			break;
+		if (i + 1 == db->n)
+			return db;
+	}
+	policy_regex_db_put(db);
+	return NULL;
+}
+
+static int same_patterns(const struct policy_regex_db *a, const struct policy_regex_db *b)
+{
+	if (a == NULL || a->n != b->n)
+		return 0;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (strcmp(a->patterns[i], b->patterns[i]) != 0)
+			return 0;
+	return 1;
+}
+
+int policy_regex_db_make(const struct policy_regex_set *s, struct policy_regex_db *last,
+			 struct policy_regex_db **out, uint32_t *at_fault, char *why,
+			 size_t why_bytes)
+{
+	struct policy_regex_db *db;
 	int rc;
 
-	*database = NULL;
+	*out = NULL;
 	if (s->texts.n == 0)
 		return 0;
-	rc = compile_set(s, &db, at_fault, why, why_bytes);
-	if (rc != 0)
-		return rc;
-	*database = db;
-	for (uint32_t i = 0; i < n_workers; i++) {
-		hs_scratch_t *scratch = NULL;
-
-		if (hs_alloc_scratch(db, &scratch) != HS_SUCCESS)
-			return -ENOMEM; /* the caller frees what there is */
-		scratches[i] = scratch;
+	db = db_create(s);
+	if (db == NULL)
+		return -ENOMEM;
+	if (same_patterns(last, db)) {
+		policy_regex_db_put(db);
+		*out = policy_regex_db_get(last);
+		return 0;
 	}
-	return 0;
-}
-
-int policy_regex_probe(struct hd_str expression, char *why, size_t why_bytes)
-{
-	char *pattern = anchored(expression);
-	unsigned int flags = FLAGS, id = 0;
-	hs_database_t *db = NULL;
-	uint32_t at_fault;
-	int rc = -ENOMEM;
-
-	if (pattern != NULL)
-		rc = compile(&pattern, &flags, &id, 1, &db, &at_fault, why, why_bytes);
-	hs_free_database(db);
-	free(pattern);
+	rc = db_compile(db, at_fault, why, why_bytes);
+	if (rc == 0)
+		*out = db;
+	else
+		policy_regex_db_put(db);
 	return rc;
 }
 
-void policy_regex_free(void *database, void **scratches, uint32_t n)
+void *policy_regex_scratch_create(const struct policy_regex_db *db)
 {
-	for (uint32_t i = 0; i < n; i++)
-		hs_free_scratch(scratches[i]);
-	hs_free_database(database);
+	hs_scratch_t *scratch = NULL;
+
+	return hs_alloc_scratch(db->hs, &scratch) == HS_SUCCESS ? scratch : NULL;
+}
+
+void policy_regex_scratch_destroy(void *scratch)
+{
+	hs_free_scratch(scratch);
 }

@@ -23,13 +23,25 @@ struct policy_regex_set {
 void policy_regex_set_init(struct policy_regex_set *s, struct policy_arena *a);
 /* The id of an expression, the same for equal ones. */
 uint32_t policy_regex_set_add(struct policy_regex_set *s, struct hd_str expression);
-/* One database of all, each anchored at both ends, with a scratch for each of n workers. 0;
- * -ENOMEM; -EINVAL with the expression at fault and why. An empty set gives no database. */
-[[nodiscard]] int policy_regex_compile(const struct policy_regex_set *s, uint32_t n_workers,
-				       void **database, void **scratches, uint32_t *at_fault,
-				       char *why, size_t why_bytes);
-/* Whether one expression compiles; 0, -EINVAL with why, -ENOMEM. */
-[[nodiscard]] int policy_regex_probe(struct hd_str expression, char *why, size_t why_bytes);
-void policy_regex_free(void *database, void **scratches, uint32_t n);
+/* Gives ids in order of the texts, so that equal sets are equal whatever came first: the new id of
+ * each old one. */
+const uint32_t *policy_regex_set_sort(struct policy_regex_set *s);
+
+/* A compiled set, each expression anchored at both ends; counted, for the control thread alone.
+ * Compiling takes about a millisecond an expression, so the next load takes it over when it has the
+ * same set. */
+struct policy_regex_db;
+
+/* 0; -ENOMEM; -EINVAL with the id at fault and why. `last` may be NULL. An empty set gives NULL. */
+[[nodiscard]] int policy_regex_db_make(const struct policy_regex_set *s,
+				       struct policy_regex_db *last, struct policy_regex_db **out,
+				       uint32_t *at_fault, char *why, size_t why_bytes);
+struct policy_regex_db *policy_regex_db_get(struct policy_regex_db *db);
+void policy_regex_db_put(struct policy_regex_db *db);
+/* Hyperscan's database, for hs_scan. */
+void *policy_regex_db_database(const struct policy_regex_db *db);
+/* A scratch of a worker; NULL: no memory. */
+void *policy_regex_scratch_create(const struct policy_regex_db *db);
+void policy_regex_scratch_destroy(void *scratch);
 
 #endif

@@ -131,7 +131,12 @@ void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 	if (addresses != NULL)
 		entry_addresses(c, addresses, resolution);
 	entry_endpoints(c, map, resolution);
-	if (resolution > RESOLUTION_STATIC)
+	if (resolution == RESOLUTION_NONE)
+		policy_warning(
+			c, map,
+			"ServiceEntry.resolution NONE is known but not yet honoured: it has no "
+			"endpoints");
+	else if (resolution > RESOLUTION_STATIC)
 		policy_warning(c, policy_get(map, "resolution"),
 			       "ServiceEntry.resolution %.*s is known but not yet "
 			       "honoured",

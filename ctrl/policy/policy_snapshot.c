@@ -10,7 +10,7 @@ struct policy_private {
 	struct policy_arena arena;
 	struct hd_snapshot *snapshot;
 	struct hd_str *destination_keys;
-	void *regex_db;
+	struct policy_regex_db *regexes;
 	void **scratches;
 	uint32_t n_scratches;
 	uint32_t clusters_held, endpoints_held; /* whose slots are held */
@@ -36,7 +36,9 @@ static void private_destroy(struct policy *p, struct policy_private *x)
 		policy_slots_put(&p->clusters, x->snapshot->clusters[i].slot);
 	for (uint32_t i = 0; p != NULL && i < x->endpoints_held; i++)
 		policy_slots_put(&p->endpoints, x->snapshot->endpoints[i].slot);
-	policy_regex_free(x->regex_db, x->scratches, x->n_scratches);
+	for (uint32_t i = 0; i < x->n_scratches; i++)
+		policy_regex_scratch_destroy(x->scratches[i]);
+	policy_regex_db_put(x->regexes);
 	policy_arena_fini(&x->arena);
 	free(x);
 }
@@ -150,30 +152,72 @@ static void workers_out(struct policy_load *l, struct hd_snapshot *s)
 	}
 }
 
+static void match_renumber(struct hd_string_match *m, const uint32_t *rank)
+{
+	if (m->kind == HD_MATCH_REGEX)
+		m->regex = rank[m->regex];
+}
+
+/* Ids become those of the sorted set; the places of the expressions move along. */
+static void regexes_renumber(struct policy_load *l)
+{
+	const uint32_t *rank = policy_regex_set_sort(&l->regexes);
+	struct policy_regex_place *places =
+		policy_alloc_array(&l->arena, l->regex_places.n, sizeof(*places));
+
+	for (uint32_t i = 0; i < l->regex_places.n; i++)
+		places[rank[i]] = *(struct policy_regex_place *)policy_vec_at(&l->regex_places, i);
+	l->regex_places.p = (char *)places;
+	for (uint32_t i = 0; i < l->routes.n; i++) {
+		struct hd_route_match *m =
+			&((struct hd_route *)policy_vec_at(&l->routes, i))->match;
+
+		match_renumber(&m->uri, rank);
+		match_renumber(&m->method, rank);
+		match_renumber(&m->scheme, rank);
+		match_renumber(&m->authority, rank);
+	}
+	for (uint32_t i = 0; i < l->header_matches.n; i++)
+		match_renumber(
+			&((struct hd_header_match *)policy_vec_at(&l->header_matches, i))->value,
+			rank);
+}
+
+static void regex_error(struct policy_load *l, uint32_t at_fault, const char *why)
+{
+	const struct policy_regex_place *place = policy_vec_at(&l->regex_places, at_fault);
+	struct policy_check c = { .arena = &l->arena, .diags = l->diags, .file = place->file };
+
+	policy_error(&c, place->yaml, "regex \"%.*s\" cannot be used: %s",
+		     POLICY_STR(place->yaml->text), why);
+}
+
 static int regexes_out(struct policy_load *l, struct hd_snapshot *s)
 {
 	struct policy_private *x = l->private;
 	char why[256];
 	uint32_t at_fault = 0;
-	int rc;
+	int rc = policy_regex_db_make(&l->regexes, l->policy->regexes, &x->regexes, &at_fault, why,
+				      sizeof(why));
 
+	if (rc == -EINVAL)
+		regex_error(l, at_fault, why);
+	if (rc != 0 || x->regexes == NULL)
+		return rc;
 	x->scratches = policy_alloc_array(&x->arena, s->n_workers, sizeof(*x->scratches));
-	x->n_scratches = s->n_workers;
-	rc = policy_regex_compile(&l->regexes, s->n_workers, &x->regex_db, x->scratches, &at_fault,
-				  why, sizeof(why));
-	if (rc == -EINVAL) {
-		const struct policy_regex_place *place = policy_vec_at(&l->regex_places, at_fault);
-		struct policy_check c = { .arena = &l->arena,
-					  .diags = l->diags,
-					  .file = place->file };
+	for (; x->n_scratches < s->n_workers; x->n_scratches++) {
+		void *scratch = policy_regex_scratch_create(x->regexes);
 
-		policy_error(&c, place->yaml, "regex \"%.*s\" cannot be used: %s",
-			     POLICY_STR(place->yaml->text), why);
+		if (scratch == NULL)
+			return -ENOMEM;
+		x->scratches[x->n_scratches] = s->workers[x->n_scratches].regex_scratch = scratch;
 	}
-	s->regex_db = x->regex_db;
-	for (uint32_t i = 0; i < s->n_workers; i++)
-		s->workers[i].regex_scratch = x->scratches[i];
-	return rc;
+	s->regex_db = policy_regex_db_database(x->regexes);
+	if (l->policy->regexes != x->regexes) {
+		policy_regex_db_put(l->policy->regexes);
+		l->policy->regexes = policy_regex_db_get(x->regexes);
+	}
+	return 0;
 }
 
 /* The last step: nothing after it fails, so what is held is held by a whole snapshot. */
@@ -220,6 +264,7 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	s->generation = generation;
 	s->n_workers = l->policy->settings.n_workers;
 	s->arena = x;
+	regexes_renumber(l);
 	arrays_out(l, s);
 	workers_out(l, s);
 	rc = regexes_out(l, s);

@@ -42,7 +42,8 @@ struct policy_yaml_reader {
 	const char *file;
 	const char *bytes;
 	size_t n;
-	uint32_t line_base, col_base; /* what stands before the text, when it stands inside another */
+	uint32_t line_base,
+		col_base; /* what stands before the text, when it stands inside another */
 	yaml_parser_t parser;
 	yaml_event_t event;
 	uint8_t parser_open, event_held, failed;

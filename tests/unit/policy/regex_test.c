@@ -111,9 +111,11 @@ static uint64_t scan(void *db, void *scratch, const char *text)
 static void a_set_matches_whole_values_only(void **state)
 {
 	static const char *const texts[] = { "/v[0-9]+/item", "a|bc", "x.*y", "", "(a+)+b" };
+	struct policy_regex_db *db, *again;
 	struct policy_regex_set set;
 	struct policy_arena arena;
-	void *db, *scratch[2] = { 0 };
+	const uint32_t *rank;
+	void *scratch;
 	uint32_t at;
 	char why[128];
 	jmp_buf oom;
@@ -123,17 +125,28 @@ static void a_set_matches_whole_values_only(void **state)
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(texts); i++)
 		assert_int_equal(policy_regex_set_add(&set, policy_str(texts[i])), i);
 	assert_int_equal(policy_regex_set_add(&set, policy_str("a|bc")), 1);
-	assert_int_equal(policy_regex_compile(&set, 2, &db, scratch, &at, why, sizeof(why)), 0);
-	assert_int_equal(scan(db, scratch[0], "/v12/item"), 1);
-	assert_int_equal(scan(db, scratch[1], "/v12/items"), 0);
-	assert_int_equal(scan(db, scratch[0], "x/v1/item"), 0);
-	assert_int_equal(scan(db, scratch[0], "a"), 2);
-	assert_int_equal(scan(db, scratch[0], "bc"), 2);
-	assert_int_equal(scan(db, scratch[0], "abc"), 0);
-	assert_int_equal(scan(db, scratch[0], "x123y"), 4);
-	assert_int_equal(scan(db, scratch[0], ""), 8);
-	assert_int_equal(scan(db, scratch[0], "/v1/item\n"), 0);
-	policy_regex_free(db, scratch, 2);
+	rank = policy_regex_set_sort(&set);
+	assert_int_equal(rank[3], 0); /* the empty one is first */
+	assert_int_equal(policy_regex_db_make(&set, NULL, &db, &at, why, sizeof(why)), 0);
+	assert_int_equal(policy_regex_db_make(&set, db, &again, &at, why, sizeof(why)), 0);
+	assert_ptr_equal(db, again); /* an equal set is taken over */
+	policy_regex_db_put(again);
+	scratch = policy_regex_scratch_create(db);
+	assert_non_null(scratch);
+#define HITS(text) scan(policy_regex_db_database(db), scratch, text)
+#define BIT(i) (UINT64_C(1) << rank[i])
+	assert_int_equal(HITS("/v12/item"), BIT(0));
+	assert_int_equal(HITS("/v12/items"), 0);
+	assert_int_equal(HITS("x/v1/item"), 0);
+	assert_int_equal(HITS("a"), BIT(1));
+	assert_int_equal(HITS("bc"), BIT(1));
+	assert_int_equal(HITS("abc"), 0);
+	assert_int_equal(HITS("x123y"), BIT(2));
+	assert_int_equal(HITS(""), BIT(3));
+	assert_int_equal(HITS("/v1/item\n"), 0);
+	assert_int_equal(HITS("aaaaab"), BIT(4));
+	policy_regex_scratch_destroy(scratch);
+	policy_regex_db_put(db);
 	policy_arena_fini(&arena);
 }
 
