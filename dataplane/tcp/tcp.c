@@ -33,6 +33,7 @@ void tcp_config_defaults(struct tcp_config *c)
 		.delayed_ack = 40 * HD_NS_PER_MS,
 		.syn_retries = 6,
 		.synack_retries = 5,
+		.ecn = TCP_ECN_ACCEPT,
 	};
 }
 
@@ -61,6 +62,12 @@ static void set_limits(struct tcp *t)
 	t->orphans_max = c->max_connections / ORPHANS_SHARE + ORPHANS_MIN;
 	while (t->scale < TCP_OPTIONS_MAX_SCALE && (uint32_t)UINT16_MAX << t->scale < c->rcv_buffer)
 		t->scale++;
+}
+
+void tcp_set_buffers(struct tcp *t, uint32_t rcv_buffer, uint32_t snd_buffer)
+{
+	t->config.rcv_buffer = clamp(rcv_buffer, BUFFER_MIN, BUFFER_MAX);
+	t->config.snd_buffer = clamp(snd_buffer, BUFFER_MIN, BUFFER_MAX);
 }
 
 static int create_pools(struct tcp *t, int socket)
@@ -205,14 +212,14 @@ static struct tcp_conn *quoted_connection(struct tcp *t, const struct flow_key *
 
 static void too_big(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 {
-	uint32_t floor = hd_ip_is_v4(&c->key.remote) ? MTU_FLOOR_V4 : MTU_FLOOR_V6;
+	int v4 = hd_ip_is_v4(&c->key.remote);
+	struct flow_path path = { .mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu };
+	uint16_t mss = tcp_path_mss(&path, &c->key);
 
-	if (mtu < floor || mtu >= c->path.mtu || !tcp_conn_is_synchronized(c)) {
+	if (mtu < (v4 ? MTU_FLOOR_V4 : MTU_FLOOR_V6) || !tcp_conn_is_synchronized(c) || !tcp_conn_lower_mss(c, mss)) {
 		tcp_count(t, HD_TCP_ICMP_IGNORED);
 		return;
 	}
-	c->path.mtu = (uint16_t)mtu;
-	tcp_conn_update_mss(c);
 	tcp_output_resend_first(t, c);
 	tcp_conn_queue_output(c);
 	tcp_count(t, HD_TCP_MTU_REDUCED);

@@ -43,9 +43,13 @@ struct tcp_config {
 	hd_ns user_timeout;			/* give up on unacknowledged data; default 100 s (R2) */
 	hd_ns delayed_ack;			/* 40 ms */
 	uint8_t syn_retries, synack_retries;	/* 6, 5 */
-	uint8_t tos, congestion_control;
+	uint8_t tos, congestion_control;	/* 0: CUBIC, 1: NewReno */
+	uint8_t ecn;			/* TCP_ECN_*; default: accept */
 	uint64_t secret[2];			/* keys ISNs, ports, timestamps and the table; from getrandom */
 };
+#define TCP_ECN_OFF 0
+#define TCP_ECN_ACCEPT 1	/* when the peer asks, as Linux does */
+#define TCP_ECN_ASK 2		/* also on our own SYNs */
 void tcp_config_defaults(struct tcp_config *c);
 
 /* Memory: pools for segments. header: direct mbufs for headers and small payloads; indirect: for references.
@@ -53,6 +57,10 @@ void tcp_config_defaults(struct tcp_config *c);
 [[nodiscard]] struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, void *ctx, struct hd_worker_stats *stats,
 				     struct rte_mempool *header, struct rte_mempool *indirect, hd_ns now, int socket);
 void tcp_destroy(struct tcp *t);
+
+/* Bytes per connection and direction from now on, at most what the config said: windows are offered and send space is told by
+ * them. What was promised stays promised. For an owner whose buffers run low. */
+void tcp_set_buffers(struct tcp *t, uint32_t rcv_buffer, uint32_t snd_buffer);
 
 /* Consumes all n packets (facts filled, checksum verified by net). Looks the burst up with prefetch. */
 void tcp_input_burst(struct tcp *t, struct rte_mbuf **pkts, uint16_t n, hd_ns now);

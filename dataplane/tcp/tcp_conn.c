@@ -211,11 +211,20 @@ uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c)
 	return tcp_path_mss(&c->path, &c->key);
 }
 
+int tcp_conn_lower_mss(struct tcp_conn *c, uint16_t mss)
+{
+	if (mss >= c->peer_mss || mss >= tcp_conn_advertised_mss(c))
+		return 0;
+	c->peer_mss = mss;
+	tcp_conn_update_mss(c);
+	return 1;
+}
+
 void tcp_conn_negotiate(struct tcp_conn *c, const struct tcp_options *o)
 {
 	uint32_t scale = o->scale > TCP_OPTIONS_MAX_SCALE ? TCP_OPTIONS_MAX_SCALE : o->scale;
 
-	c->flags &= ~(uint32_t)(TCP_F_TS | TCP_F_SACK | TCP_F_SCALE);
+	c->flags &= ~(uint32_t)(TCP_F_TS | TCP_F_SACK | TCP_F_SCALE | TCP_F_ECN);
 	c->scales = 0;
 	if (o->present & TCP_OPTION_TS) {
 		c->flags |= TCP_F_TS;
@@ -223,6 +232,8 @@ void tcp_conn_negotiate(struct tcp_conn *c, const struct tcp_options *o)
 	}
 	if (o->present & TCP_OPTION_SACK_OK)
 		c->flags |= TCP_F_SACK;
+	if (o->present & TCP_OPTION_ECN && c->t->config.ecn != TCP_ECN_OFF)
+		c->flags |= TCP_F_ECN;
 	if (o->present & TCP_OPTION_SCALE) {
 		c->flags |= TCP_F_SCALE;
 		c->scales = (uint8_t)(scale << 4 | c->t->scale);

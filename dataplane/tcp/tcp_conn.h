@@ -45,6 +45,10 @@ enum tcp_state {
 #define TCP_F_DEAD 0x1000	/* freed when the lists that still hold it let go */
 #define TCP_F_HALF_OPEN 0x2000	/* counted among the half-open */
 #define TCP_F_ORPHAN 0x20000	/* counted among the released */
+/* ECN (RFC 3168): agreed; ECE goes on every ACK until CWR comes; CWR goes on the next new data. */
+#define TCP_F_ECN 0x40000
+#define TCP_F_ECE_OWED 0x80000
+#define TCP_F_CWR_DUE 0x100000
 /* How sending stands. */
 #define TCP_F_CWND_LIMITED 0x4000
 #define TCP_F_SYN_RESENT 0x8000	/* RFC 6298 5.7 */

@@ -5,10 +5,11 @@
 
 #define PERIODS 32	/* five bits of time */
 #define AGE_MAX 1	/* periods before the present one */
-#define TS_BITS 6	/* scale in four, SACK in one, one spare */
+#define TS_BITS 6	/* scale in four, SACK and ECN in one each */
 #define TS_MASK ((1u << TS_BITS) - 1)
 #define TS_NO_SCALE 15
 #define TS_SACK 0x10
+#define TS_ECN 0x20
 
 /* Three bits: the largest that the peer's MSS reaches. */
 static const uint16_t mss_table[8] = { 256, 536, 1220, 1360, 1400, 1440, 1460, 8960 };
@@ -70,6 +71,7 @@ uint32_t tcp_cookie_timestamp(uint32_t timestamp, const struct tcp_options *offe
 	uint32_t ts;
 
 	bits |= offered->present & TCP_OPTION_SACK_OK ? TS_SACK : 0;
+	bits |= offered->present & TCP_OPTION_ECN ? TS_ECN : 0;
 	ts = (timestamp & ~TS_MASK) | bits;
 	/* Never ahead of the clock: the next segment's must not be smaller. */
 	return (int32_t)(ts - timestamp) > 0 ? ts - (TS_MASK + 1) : ts;
@@ -80,6 +82,7 @@ void tcp_cookie_recall(uint32_t echoed, struct tcp_options *offered)
 	uint32_t bits = echoed & TS_MASK;
 
 	offered->present |= bits & TS_SACK ? TCP_OPTION_SACK_OK : 0;
+	offered->present |= bits & TS_ECN ? TCP_OPTION_ECN : 0;
 	if ((bits & 15) != TS_NO_SCALE) {
 		offered->present |= TCP_OPTION_SCALE;
 		offered->scale = bits & 15;

@@ -7,6 +7,8 @@
 #include "tcp_stack.h"
 
 #define BURST 64
+#define ECN_SETUP (PKT_TCP_SYN | PKT_TCP_ECE | PKT_TCP_CWR)
+#define IP_ECN_CE 3
 #define TS_HEADER_WORD 0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
 #define FULL_SIZED 536	/* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
 #define TIGHT_BUFS 64	/* from so many held buffers on, small ones are packed together whatever they cost */
@@ -52,9 +54,11 @@ static void prefetch_candidate(const struct tcp *t, uint32_t hash)
 void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pkt_facts *f)
 {
 	*s = (struct tcp_segment){ .m = m, .key = f->key, .seq = f->seq, .ack = f->ack, .len = f->payload, .wnd = f->window,
-				   .flags = f->flags };
+				   .flags = f->flags, .tos = f->tos };
 	tcp_options_parse(&s->opt, rte_pktmbuf_mtod_offset(m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr)),
 			  f->data_offset - (uint32_t)sizeof(struct rte_tcp_hdr), (f->flags & PKT_TCP_SYN) != 0);
+	if ((f->flags & ECN_SETUP) == ECN_SETUP)
+		s->opt.present |= TCP_OPTION_ECN;
 	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
 }
 
@@ -153,6 +157,8 @@ static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, con
 	    f->ack - c->snd_una > tcp_conn_flight(c) || f->payload > c->rcv_edge - c->rcv_nxt || c->ooo != NULL)
 		return 0;
 	if (c->sb != NULL && (c->sb->state != TCP_OPEN || c->sb->sacked != 0 || c->sb->dupacks != 0))
+		return 0;
+	if ((f->tos & IP_ECN_CE) == IP_ECN_CE)
 		return 0;
 	if (f->payload == 0 && f->ack == c->snd_una) /* a duplicate, a probe or a window update */
 		return 0;

@@ -307,6 +307,12 @@ static void input_syn_sent(struct tcp *t, struct tcp_conn *c, struct tcp_segment
 		return;
 	c->rcv_nxt = s->seq + 1;
 	c->heard_ms = t->now_ms;
+	/* RFC 3168 6.1.1: the answer to an ECN-setup SYN has ECE alone; both flags are a broken reflection. */
+	if (acks && t->config.ecn == TCP_ECN_ASK && !(c->flags & TCP_F_SYN_RESENT) &&
+	    (s->flags & (PKT_TCP_ECE | PKT_TCP_CWR)) == PKT_TCP_ECE)
+		s->opt.present |= TCP_OPTION_ECN;
+	else if (acks)
+		s->opt.present &= (uint8_t)~TCP_OPTION_ECN;
 	tcp_conn_negotiate(c, &s->opt);
 	c->rcv_edge = c->rcv_nxt + u32_min(t->config.rcv_buffer, UINT16_MAX);
 	if (!acceptable) { /* simultaneous open (3.5, figure 8) */
@@ -364,6 +370,7 @@ static void input_in_order_of_rfc(struct tcp *t, struct tcp_conn *c, struct tcp_
 		return;
 	}
 	s->fin_seq = s->seq + s->len;
+	tcp_ecn_input(t, c, s);
 	trim(t, c, s);
 	if (take_text(t, c, s))
 		take_fin(t, c, s);

@@ -15,6 +15,7 @@
 #define TCP_OPTION_SCALE 0x02
 #define TCP_OPTION_SACK_OK 0x04
 #define TCP_OPTION_TS 0x08
+#define TCP_OPTION_ECN 0x10 /* no option: the SYN's flags asked for ECN (RFC 3168 6.1.1); never parsed nor emitted */
 
 struct tcp_sack_block {
 	uint32_t start, end; /* [start, end) */

@@ -9,6 +9,7 @@
 #include "tcp_stack.h"
 
 #define SEGMENTS_PER_TURN 64
+#define IP_ECN_ECT0 2
 #define COPY_MAX 256	/* bytes: cheaper to copy than to refer to */
 #define PIECES_MAX 6	/* references in one segment: what every device takes; such a segment ends early */
 
@@ -55,10 +56,15 @@ static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, 
 	return m;
 }
 
-static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
+static void transmit_as(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, uint8_t ecn)
 {
 	t->sent++;
-	t->ops->xmit(t->ctx, m, &c->key, &c->path, t->config.tos, -1);
+	t->ops->xmit(t->ctx, m, &c->key, &c->path, t->config.tos | ecn, -1);
+}
+
+static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
+{
+	transmit_as(t, c, m, 0);
 }
 
 /* RFC 9293 3.8.6.2.2 and RFC 7323 2.4. The promised edge moves only by what is worth telling and never back; what rounding
@@ -78,6 +84,8 @@ uint16_t tcp_output_window(struct tcp_conn *c)
 static void fill(struct tcp *t, struct tcp_conn *c, struct out *o, uint32_t seq, uint8_t flags)
 {
 	*o = (struct out){ .seq = seq, .ack = c->rcv_nxt, .flags = flags | PKT_TCP_ACK, .window = tcp_output_window(c) };
+	if (c->flags & TCP_F_ECE_OWED)
+		o->flags |= PKT_TCP_ECE;
 	if (c->flags & TCP_F_TS) {
 		o->opt.present = TCP_OPTION_TS;
 		o->opt.tsval = tcp_timestamp(t, c->ts_offset);
@@ -141,6 +149,7 @@ void tcp_output_reset(struct tcp *t, struct tcp_conn *c)
 	struct out o;
 
 	fill(t, c, &o, c->snd_nxt, PKT_TCP_RST);
+	o.flags &= (uint8_t)~PKT_TCP_ECE;
 	o.opt.n_sack = 0;
 	m = build_header(t, &c->key, &o);
 	if (m != NULL)
@@ -156,6 +165,10 @@ void tcp_output_syn(struct tcp *t, struct tcp_conn *c)
 	struct out o = { .seq = c->snd_una, .ack = answers ? c->rcv_nxt : 0, .window = (uint16_t)window };
 
 	o.flags = answers ? PKT_TCP_SYN | PKT_TCP_ACK : PKT_TCP_SYN;
+	if (answers && c->flags & TCP_F_ECN)
+		o.flags |= PKT_TCP_ECE;
+	else if (!answers && t->config.ecn == TCP_ECN_ASK && !(c->flags & TCP_F_SYN_RESENT))
+		o.flags |= PKT_TCP_ECE | PKT_TCP_CWR;
 	o.opt.present = TCP_OPTION_MSS;
 	o.opt.mss = tcp_conn_advertised_mss(c);
 	o.opt.present |= c->flags & TCP_F_TS ? TCP_OPTION_TS : 0;
@@ -191,6 +204,8 @@ void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow
 		o.opt.tsval = tcp_cookie_timestamp(tcp_timestamp(t, offset), &syn->opt);
 		o.opt.tsecr = syn->opt.tsval;
 		o.opt.scale = t->scale;
+		if (offered & TCP_OPTION_ECN && t->config.ecn != TCP_ECN_OFF)
+			o.flags |= PKT_TCP_ECE;
 	}
 	m = build_header(t, &syn->key, &o);
 	if (m == NULL)
@@ -322,6 +337,7 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	struct rte_mbuf *m;
 	struct out o;
 	uint32_t done, n;
+	int is_new = seq == c->snd_nxt; /* RFC 3168 6.1.5: what is sent again is not ECT */
 
 	fill(t, c, &o, seq, 0);
 	if (c->ooo != NULL)
@@ -343,8 +359,12 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	}
 	if (done == want)
 		rte_pktmbuf_mtod(m, struct tcp_header *)->flags |= last_flags;
+	if (is_new && c->flags & TCP_F_CWR_DUE) {
+		rte_pktmbuf_mtod(m, struct tcp_header *)->flags |= PKT_TCP_CWR;
+		c->flags &= ~(uint32_t)TCP_F_CWR_DUE;
+	}
 	acked(c);
-	transmit(t, c, m);
+	transmit_as(t, c, m, is_new && done != 0 && c->flags & TCP_F_ECN ? IP_ECN_ECT0 : 0);
 	return (int32_t)done;
 }
 

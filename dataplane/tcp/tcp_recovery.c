@@ -7,6 +7,8 @@
 #define DUPACK_THRESHOLD 3
 #define REORDER_PERSIST 16 /* RFC 8985 6.2: recoveries before a widened window shrinks */
 #define REORDER_STEPS_MAX 20
+#define BLACK_HOLE_TIMEOUTS 3 /* in a row */
+#define BLACK_HOLE_MSS 1024
 
 uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
 {
@@ -48,6 +50,20 @@ static void reduce(struct tcp *t, struct tcp_conn *c)
 	c->cc.ssthresh = t->cc->reduced(&c->cc, c->sb->cc, tcp_conn_flight(c), c->mss);
 }
 
+void tcp_recovery_congested(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_scoreboard *b = c->sb;
+
+	if (b == NULL || b->state != TCP_OPEN || b->in_episode)
+		return;
+	reduce(t, c);
+	c->cc.cwnd = u32_max(c->cc.ssthresh, c->mss);
+	b->recovery_end = c->snd_nxt;
+	b->in_episode = 1;
+	c->flags |= TCP_F_CWR_DUE;
+	tcp_count(t, HD_TCP_ECN_REDUCED);
+}
+
 static void enter_recovery(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_scoreboard *b = c->sb;
@@ -57,7 +73,7 @@ static void enter_recovery(struct tcp *t, struct tcp_conn *c)
 	reduce(t, c);
 	b->state = TCP_RECOVERY;
 	b->recovery_end = c->snd_nxt;
-	b->had_episode = 1;
+	b->in_episode = 1;
 	b->prr_delivered = b->prr_out = 0;
 	tcp_count(t, HD_TCP_FAST_RECOVERIES);
 }
@@ -100,6 +116,10 @@ static int is_needless(const struct tcp_conn *c, const struct tcp_ack_context *x
 		return 0;
 	if (x->bytes != 0 && b->undo_retransmits > 0 && x->s->opt.present & TCP_OPTION_TS && c->flags & TCP_F_TS &&
 	    seq_lt(x->s->opt.tsecr, b->undo_sent_ms))
+		return 1;
+	/* RFC 5682 3.1 step 3b: with only the first segment sent again, one that was sent but once and never SACKed before is
+	 * acknowledged: the others were on their way. */
+	if (b->state == TCP_LOSS && c->flags & TCP_F_SACK && b->undo_retransmits == 1 && x->bytes != 0 && x->a.has_rtt)
 		return 1;
 	return x->dsack && b->undo_retransmits == 0;
 }
@@ -185,7 +205,7 @@ static void newreno_detect(struct tcp_conn *c, const struct tcp_ack_context *x)
 		return;
 	if (b->state == TCP_OPEN) {
 		/* 3.2 step 1 with its careful variant: not for duplicates of what was sent before the last episode ended. */
-		if (b->dupacks >= DUPACK_THRESHOLD && (!b->had_episode || seq_gt(c->snd_una, b->recovery_end)))
+		if (b->dupacks >= DUPACK_THRESHOLD && !b->in_episode)
 			tcp_scoreboard_mark_lost(b, tcp_scoreboard_at(b, 0));
 	} else if (b->state == TCP_RECOVERY && x->bytes != 0) {
 		tcp_scoreboard_mark_lost(b, tcp_scoreboard_at(b, 0));
@@ -327,6 +347,8 @@ void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_contex
 		undo(t, c);
 	if (b->state != TCP_OPEN && seq_geq(c->snd_una, b->recovery_end))
 		leave(c);
+	if (b->state == TCP_OPEN && b->in_episode && seq_gt(c->snd_una, b->recovery_end))
+		b->in_episode = 0;
 	/* RFC 6298 5.3: only progress restarts the timer. A tail probe makes no sense once SACK reports a hole. */
 	if (x->bytes != 0 || (c->rtx_kind == TCP_RTX_PROBE && b->sacked != 0))
 		tcp_timers_set_rtx(t, c);
@@ -379,11 +401,14 @@ void tcp_recovery_timeout(struct tcp *t, struct tcp_conn *c)
 	b->dupacks = 0;
 	b->probe_out = 0;
 	b->recovery_end = c->snd_nxt;
-	b->had_episode = 1;
+	b->in_episode = 1;
 	tcp_scoreboard_mark_all_lost(b, renege);
 	c->cc.cwnd = c->mss;
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
+	/* RFC 4821 7.6: full segments vanish again and again; perhaps only small ones get through. */
+	if (c->backoff == BLACK_HOLE_TIMEOUTS && tcp_scoreboard_at(b, 0)->len > BLACK_HOLE_MSS && tcp_conn_lower_mss(c, BLACK_HOLE_MSS))
+		tcp_count(t, HD_TCP_BLACK_HOLES);
 	tcp_count(t, HD_TCP_TIMEOUT_RETRANSMITS);
 	tcp_output_resend_first(t, c);
 	tcp_timers_set_rtx_at(t, c, TCP_RTX_TIMEOUT, tcp_timers_rto_us(t, c));

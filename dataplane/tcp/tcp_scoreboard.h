@@ -45,7 +45,7 @@ struct tcp_scoreboard {
 	uint32_t pipe;			/* bytes in flight and not known to be lost or received */
 	uint32_t sacked, lost;		/* bytes so marked */
 	uint16_t sacked_records;
-	uint8_t had_episode;		/* recovery_end means something */
+	uint8_t in_episode;		/* SND.UNA has not yet passed recovery_end: one reduction is enough */
 	uint32_t recovery_end;		/* SND.NXT when the episode began */
 	uint32_t high_sacked;		/* highest sequence number that SACK reported; valid while sacked > 0 */
 

@@ -62,6 +62,7 @@ struct tcp_segment {
 	uint32_t wnd;		/* scaled */
 	uint32_t fin_seq;	/* when flags have FIN */
 	uint8_t flags;
+	uint8_t tos;
 	struct tcp_options opt;
 	struct tcp_sack_block dup; /* what of it came twice (RFC 2883) */
 };
@@ -87,6 +88,8 @@ void tcp_conn_drop_scoreboard(struct tcp_conn *c);
 void tcp_conn_drop_ranges(struct tcp_conn *c);
 /* Payload of a full segment from what the peer said, the path and our options. */
 void tcp_conn_update_mss(struct tcp_conn *c);
+/* The path takes less than was thought: segments of at most mss. Returns whether that changes anything. */
+int tcp_conn_lower_mss(struct tcp_conn *c, uint16_t mss);
 uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c);
 /* Of a peer that names none (RFC 9293 MUST-15). */
 uint16_t tcp_conn_default_mss(const struct flow_key *key);
@@ -109,7 +112,13 @@ void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_fac
 /* tcp_ack.c: SEG.ACK lies in [una - window, nxt]. */
 void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s);
 
+/* tcp_ecn.c */
+/* What the IP header and the flags of an acceptable segment say (RFC 3168 6.1.2, 6.1.3). */
+void tcp_ecn_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s);
+
 /* tcp_recovery.c */
+/* Congestion without loss: the window shrinks once a round trip. */
+void tcp_recovery_congested(struct tcp *t, struct tcp_conn *c);
 struct tcp_ack_context {
 	struct tcp_acked a;
 	const struct tcp_segment *s;

@@ -86,6 +86,9 @@
 	X(TCP_CHALLENGE_ACKS, "tcp", "challenge_acks", "ACKs in answer to something odd")				\
 	X(TCP_CHALLENGE_LIMITED, "tcp", "challenge_limited", "such ACKs withheld by the connection's own limit")	\
 	X(TCP_NO_PORTS, "tcp", "no_ports", "no free local port towards a backend")					\
+	X(TCP_CE_RECEIVED, "tcp", "congestion_marks", "segments that the network marked (ECN)")				\
+	X(TCP_ECN_REDUCED, "tcp", "ecn_reduced", "windows that shrank as the peer reported marks")			\
+	X(TCP_BLACK_HOLES, "tcp", "black_holes", "paths on which only small segments seemed to arrive")			\
 	X(TCP_MTU_REDUCED, "tcp", "mtu_reduced", "path MTUs that ICMP made smaller")
 
 /* Protocol errors of HTTP/1.1 on either side. */
@@ -158,6 +161,7 @@
 	X(PROXY_LINGER_TIMEOUTS, "proxy", "linger_timeouts", "closed connections whose caller did not close its side in time") \
 	X(PROXY_TUNNELS, "proxy", "tunnels", "opaque streams opened, by upgrade or for TCP ports")                     \
 	X(PROXY_DRAINED, "proxy", "drained", "connections closed by draining")                                         \
+	X(PROXY_SHED, "proxy", "shed", "silent connections closed because buffers ran low")                            \
 	X(PROXY_NO_MEMORY, "proxy", "no_memory", "exchanges or connections given up because a pool was empty")
 
 /* What the worker itself ran out of or did. */

@@ -969,6 +969,109 @@ static void c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only(void **s
 	finish();
 }
 
+/* Opens with an ECN-setup SYN. */
+static struct pair_stream *begin_ecn(void)
+{
+	struct pair_segment s = { .flags = SYN | PKT_TCP_ECE | PKT_TCP_CWR, .sport = 5, .dport = PAIR_PORT, .window = 65535, .seq = 99999,
+				  .opt = { 0 } };
+	const struct pair_segment *a;
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 100000 };
+	s.opt = sack;
+	pair_inject(&p, &s, NULL);
+	a = expect(SYN | ACK | PKT_TCP_ECE, 0);
+	assert_int_equal(a->tos & 3, 0);
+	r.rcv = a->seq + 1;
+	raw_send(&r, ACK, NULL, 0);
+	return pair_accepted(&p);
+}
+
+static void c6_1_and_c6_2_marks_are_echoed_until_cwr(void **state)
+{
+	struct pair_segment s = { .flags = ACK, .sport = 5, .dport = PAIR_PORT, .window = 1000, .tos = 3, .len = 100 };
+	const struct pair_segment *a;
+
+	begin_ecn();
+	s.seq = r.nxt;
+	s.ack = r.rcv;
+	raw_skip(&r);
+	pair_inject(&p, &s, bytes_at(0));
+	a = expect(ACK | PKT_TCP_ECE, 0); /* at once */
+	assert_int_equal(a->tos & 3, 0);
+	r.nxt += 100;
+	raw_send(&r, ACK, bytes_at(100), 1000);
+	expect(ACK | PKT_TCP_ECE, 100 * MS);
+	raw_send(&r, ACK | PKT_TCP_CWR, bytes_at(1100), 1000);
+	expect(ACK, 100 * MS);
+	finish();
+}
+
+static void c6_2_the_window_shrinks_once_a_round_trip_and_cwr_tells(void **state)
+{
+	struct pair_stream *s = begin_ecn();
+	const struct pair_segment *a;
+	uint32_t base = r.rcv, cwnd;
+
+	raw_skip(&r);
+	write_stream(s, 100000);
+	a = expect(ACK, 0);
+	assert_int_equal(a->tos & 3, 2); /* data are ECT(0) */
+	collect();
+	cwnd = s->c->cc.cwnd;
+	r.rcv = base + 1460;
+	raw_send(&r, ACK | PKT_TCP_ECE, NULL, 0);
+	assert_true(s->c->cc.cwnd <= cwnd * 7 / 10 + 1460);
+	cwnd = s->c->cc.cwnd;
+	r.rcv = base + 2920;
+	raw_send(&r, ACK | PKT_TCP_ECE, NULL, 0);
+	assert_in_range(s->c->cc.cwnd, cwnd, cwnd + 1460);
+	r.rcv = base + 14600;
+	raw_send(&r, ACK, NULL, 0);
+	a = expect(ACK | PKT_TCP_CWR, 0);
+	assert_true(a->len != 0);
+	a = expect(ACK, 0);
+	finish();
+}
+
+static void c6_7_when_full_segments_vanish_smaller_ones_are_tried(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t base = r.rcv;
+	const struct pair_segment *a;
+
+	write_stream(s, 20000);
+	for (int i = 0; i < 60 && r.rcv - base < 20000; i++) { /* what is longer than 1,300 bytes does not arrive */
+		a = raw_expect(&r, 5000 * MS);
+		if (a != NULL && a->len != 0 && a->len <= 1300 && a->seq == r.rcv) {
+			r.rcv += a->len;
+			raw_send(&r, ACK, NULL, 0);
+		}
+	}
+	assert_int_equal(r.rcv - base, 20000);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_BLACK_HOLES], 1);
+	finish();
+}
+
+static void c3_13_without_timestamps_a_late_original_undoes_a_timeout(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv, cwnd;
+
+	write_stream(s, 100000);
+	collect();
+	cwnd = s->c->cc.cwnd;
+	pair_run_for(&p, 500 * MS);
+	assert_true(p.end[0].stats.counters[HD_TCP_TIMEOUT_RETRANSMITS] >= 1);
+	collect();
+	r.rcv = base + 2 * 1460; /* the first, sent twice, and the second, sent once */
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_UNDONE], 1);
+	assert_true(s->c->cc.cwnd >= cwnd);
+	finish();
+}
+
 /* One handshake fills the table of half-open ones; the next SYN from port `sport` draws a cookie. */
 static const struct pair_segment *draw_cookie(const struct tcp_options *o, uint16_t sport)
 {
@@ -1128,6 +1231,10 @@ int main(void)
 		cmocka_unit_test(c5_8_a_cookie_without_timestamps_keeps_the_mss),
 		cmocka_unit_test(c5_9_old_and_strange_cookies_are_refused),
 		cmocka_unit_test(c5_15_released_connections_are_capped),
+		cmocka_unit_test(c3_13_without_timestamps_a_late_original_undoes_a_timeout),
+		cmocka_unit_test(c6_1_and_c6_2_marks_are_echoed_until_cwr),
+		cmocka_unit_test(c6_2_the_window_shrinks_once_a_round_trip_and_cwr_tells),
+		cmocka_unit_test(c6_7_when_full_segments_vanish_smaller_ones_are_tried),
 		cmocka_unit_test(c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
 		cmocka_unit_test(tiny_segments_in_order_are_packed),
 		cmocka_unit_test(segments_of_middle_size_are_packed_when_many_are_held),

@@ -408,6 +408,7 @@ static struct rte_mbuf *to_mbuf(struct pair *p, const struct pair_packet *k)
 	f->ack = k->s.ack;
 	f->window = k->s.window;
 	f->flags = k->s.flags;
+	f->tos = k->s.tos;
 	f->data_offset = (uint8_t)(20 + k->s.opt_bytes);
 	f->tcp_offset = JUNK_HEADER;
 	f->payload = (uint16_t)k->s.len;
