@@ -151,6 +151,8 @@ int proxy_run(struct proxy *p, hd_ns now)
 	int did;
 
 	p->now = now;
+	if (now - p->pressure_at >= PROXY_PRESSURE_PERIOD)
+		proxy_pressure_look(p);
 	did = run_events(p);
 	did |= run_failed(p);
 	did |= proxy_hold_run(p);

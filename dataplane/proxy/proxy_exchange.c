@@ -172,18 +172,29 @@ static void cut(struct proxy *p, struct proxy_exchange *x, uint32_t flag, const 
 	finish(p, x);
 }
 
-/* Cannot go on for lack of buffers: both connections end. */
-static void give_up(struct proxy *p, struct proxy_exchange *x)
+static void end_both(struct proxy *p, struct proxy_exchange *x, const char *details)
 {
 	struct proxy_leg *down = x->down;
 
-	proxy_count(p, HD_PROXY_NO_MEMORY);
 	x->flags |= HD_FLAG_LR;
-	x->details = "out_of_buffers";
+	x->details = details;
 	x->up_reusable = 0;
 	proxy_exchange_destroy(p, x);
 	if (down != NULL)
 		proxy_leg_abort(p, down);
+}
+
+/* Cannot go on for lack of buffers. */
+static void give_up(struct proxy *p, struct proxy_exchange *x)
+{
+	proxy_count(p, HD_PROXY_NO_MEMORY);
+	end_both(p, x, "out_of_buffers");
+}
+
+void proxy_exchange_shed(struct proxy *p, struct proxy_exchange *x)
+{
+	proxy_count(p, HD_PROXY_SHED);
+	end_both(p, x, "overload");
 }
 
 void proxy_exchange_try_failed(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)

@@ -125,6 +125,8 @@ void proxy_exchange_up_lost(struct proxy *p, struct proxy_exchange *x, enum prox
 void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x);
 /* Nothing moved for too long. */
 void proxy_exchange_silent(struct proxy *p, struct proxy_exchange *x);
+/* Buffers run low and this one holds some without moving: both connections end. */
+void proxy_exchange_shed(struct proxy *p, struct proxy_exchange *x);
 /* Ends everything about it: the record, the up leg (back to the pool when it may), the memory. Not
  * the down leg. */
 void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x);

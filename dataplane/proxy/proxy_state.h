@@ -62,6 +62,9 @@ struct proxy {
 	struct list_link pooled;  /* endpoints with legs at rest */
 	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
 	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
+	hd_ns pressure_at;		       /* when the buffers were counted last */
+	uint32_t pressure;		       /* index of the level that was found then */
+	uint32_t shed_cursor;		       /* over the legs */
 	uint32_t worker;
 	uint8_t is_draining;
 	uint8_t is_sweeping;
@@ -104,6 +107,10 @@ struct proxy_head_room {
 struct proxy_head_room proxy_head_begin(struct proxy *p);
 /* n bytes were written: they go to the end of q. 0 or -ENOMEM. */
 int proxy_head_end(struct proxy *p, struct proxy_head_room *room, uint32_t n, struct bufq *q);
+
+/* Counts buffers now and then, and acts on what it finds (proxy_pressure.c). */
+void proxy_pressure_look(struct proxy *p);
+#define PROXY_PRESSURE_PERIOD HD_NS_PER_MS
 
 static inline struct proxy_exchange *proxy_exchange_of(struct list_link *l)
 {

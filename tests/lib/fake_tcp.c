@@ -176,6 +176,11 @@ enum tcp_error tcp_connect(struct tcp *t, const struct hd_ip *local, const struc
 	return TCP_OK;
 }
 
+void tcp_set_buffers(struct tcp *t, uint32_t rcv_buffer, uint32_t snd_buffer)
+{
+	t->buffers = snd_buffer;
+}
+
 void tcp_conn_set_user(struct tcp_conn *c, void *user)
 {
 	c->user = user;

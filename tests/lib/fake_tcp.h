@@ -34,6 +34,7 @@ struct tcp {
 	struct tcp_conn conns[FAKE_TCP_MAX];
 	uint32_t n;
 	int refuse_connect;
+	uint32_t buffers; /* what tcp_set_buffers said */
 	hd_ns now;
 };
 
@@ -52,7 +53,8 @@ void fake_tcp_connected(struct tcp_conn *c);
 void fake_tcp_fin(struct tcp_conn *c);
 void fake_tcp_reset(struct tcp_conn *c, enum tcp_error e);
 void fake_tcp_ack(struct tcp_conn *c);
-/* Its bytes were under way before it saw what the owner sent last. fake_tcp_say acknowledges all. */
+/* Its bytes were under way before it saw what the owner sent last. fake_tcp_say acknowledges all.
+ */
 void fake_tcp_say_crossing(struct tcp_conn *c, const char *text);
 /* More room to send. */
 void fake_tcp_set_space(struct tcp_conn *c, uint32_t space);

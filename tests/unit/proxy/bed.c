@@ -34,6 +34,11 @@ int bed_eal(const char *prefix)
 	return bufs == NULL || indirect == NULL ? -1 : 0;
 }
 
+struct rte_mempool *bed_bufs(void)
+{
+	return bufs;
+}
+
 static void shape_policy(struct bed *b, uint32_t n_endpoints)
 {
 	b->listener = (struct hd_listener){ .addr.port = 80,

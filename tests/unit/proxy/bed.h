@@ -45,6 +45,7 @@ struct bed {
 /* Once for the program; then a bed for each test, with one route to cluster 0, which has n
  * endpoints (10.2.0.2 on). */
 int bed_eal(const char *prefix);
+struct rte_mempool *bed_bufs(void);
 struct bed *bed_create(uint32_t n_endpoints);
 /* Fails the test when a buffer is lost. */
 void bed_destroy(struct bed *b);

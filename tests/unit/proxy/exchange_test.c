@@ -846,6 +846,41 @@ static void words_behind_a_refused_upgrade_are_no_request(void **state)
 	assert_true(c->is_closed);
 }
 
+static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
+{
+	static char body[30000];
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up), *d;
+	struct rte_mbuf *m[4095];
+	uint32_t n = 0;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_set_space(c, 100);
+	fake_tcp_say(up, "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n");
+	fake_tcp_say_bytes(up, body, sizeof(body));
+	bed_pass(b, 2 * HD_NS_PER_S);
+	while (rte_mempool_avail_count(bed_bufs()) > 300)
+		m[n++] = rte_pktmbuf_alloc(bed_bufs());
+	bed_pass(b, 2 * HD_NS_PER_S);
+	assert_int_equal(b->tcp->buffers, 8192);
+	assert_true(c->is_live);
+	bed_pass(b, 4 * HD_NS_PER_S);
+	assert_true(c->is_aborted);
+	assert_true(up->is_aborted);
+	rte_pktmbuf_free_bulk(m, n);
+	bed_pass(b, HD_NS_PER_S);
+	assert_int_equal(b->tcp->buffers, 262144);
+	assert_int_equal(bed_count(b, HD_PROXY_SHED), 1);
+	d = bed_caller(b);
+	fake_tcp_say(d, GET);
+	bed_run(b);
+	up = bed_backend(b, 1);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -885,6 +920,7 @@ int main(void)
 		T(heads_in_pieces_read_alike),
 		T(tcp_listener_carries_a_stream),
 		T(stream_without_a_backend_gets_no_text),
+		T(stuck_callers_give_their_buffers_up_when_there_are_few),
 		T(route_timeout_covers_the_connect),
 		T(overloaded_backend_is_not_asked_again),
 		T(words_behind_a_refused_upgrade_are_no_request),

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buffers are shared by all connections of a worker, so callers that read slowly must not take them
+ * from the others. What a connection may hold shrinks as they run low; when they are nearly gone,
+ * those that hold much and have not moved for some time are closed. */
+#include "proxy_state.h"
+
+#define SHED_AFTER (5 * HD_NS_PER_S)
+#define SHED_HOLDS 8192 /* bytes */
+#define SHED_LEGS 256	/* looked at in one go */
+
+/* X of 16 buffers free at least: a connection may hold so many bytes in each direction. */
+static const struct {
+	uint32_t sixteenths, bytes;
+} levels[] = { { 8, 262144 }, { 4, 65536 }, { 2, 16384 }, { 0, 8192 } };
+#define LOWEST (HD_ARRAY_SIZE(levels) - 1)
+
+static uint32_t held(struct tcp_conn *c)
+{
+	return (uint32_t)(tcp_send_offset(c) - tcp_acked_offset(c)) + tcp_conn_rx(c)->bytes;
+}
+
+static int is_stuck(const struct proxy *p, const struct proxy_leg *leg)
+{
+	const struct proxy_exchange *x = leg->exchange;
+	hd_ns since = leg->due -
+		      (x->state == EXCHANGE_TUNNEL ? PROXY_TUNNEL_TIMEOUT : PROXY_STREAM_TIMEOUT);
+	uint32_t bytes = held(leg->conn);
+
+	if (x->up != NULL && !x->up->reset)
+		bytes += held(x->up->conn);
+	return bytes > SHED_HOLDS && p->now - since > SHED_AFTER;
+}
+
+static void judge(struct proxy *p, struct proxy_leg *leg)
+{
+	if (leg->is_up)
+		return;
+	if (leg->state == LEG_BUSY) {
+		if (is_stuck(p, leg))
+			proxy_exchange_shed(p, leg->exchange);
+	} else if (leg->state == LEG_HEAD && tcp_conn_rx(leg->conn)->bytes > 0 &&
+		   leg->due < p->now + PROXY_HEAD_TIMEOUT - SHED_AFTER) {
+		proxy_count(p, HD_PROXY_SHED);
+		proxy_leg_abort(p, leg);
+	}
+}
+
+static void shed(struct proxy *p)
+{
+	struct proxy_leg *leg;
+
+	for (int i = 0; i < SHED_LEGS; i++) {
+		leg = core_pool_walk(&p->legs, &p->shed_cursor);
+		if (leg == NULL) {
+			p->shed_cursor = 0;
+			return;
+		}
+		judge(p, leg);
+	}
+}
+
+void proxy_pressure_look(struct proxy *p)
+{
+	uint64_t free = rte_mempool_avail_count(p->pools.bufs);
+	uint32_t level = 0;
+
+	p->pressure_at = p->now;
+	while (level < LOWEST &&
+	       free * 16 < (uint64_t)p->pools.bufs->size * levels[level].sixteenths)
+		level++;
+	if (level != p->pressure) {
+		p->pressure = level;
+		tcp_set_buffers(p->tcp, levels[level].bytes, levels[level].bytes);
+	}
+	if (level == LOWEST)
+		shed(p);
+}
