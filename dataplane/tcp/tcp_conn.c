@@ -359,7 +359,7 @@ struct bufq *tcp_conn_rx(struct tcp_conn *c)
  * next ACK tells it; when it may be waiting an ACK of its own does. */
 void tcp_received(struct tcp_conn *c, uint32_t bytes)
 {
-	uint32_t buffer = c->t->config.rcv_buffer, offered, room;
+	uint32_t buffer = tcp_receive_buffer(c->t), offered, room;
 
 	c->rcv_held -= u32_min(bytes, c->rcv_held);
 	if (c->state < TCP_ESTABLISHED || c->flags & TCP_F_FIN_RECEIVED)

@@ -196,6 +196,11 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (hd_unlikely(t->pressure == TCP_PRESSURE_HIGH && c->rcv_held >= TCP_PRESSURE_BUFFER)) {
+		tcp_count(t, HD_TCP_PRESSURE);
+		rte_pktmbuf_free(m);
+		return;
+	}
 	if (c->flags & TCP_F_RELEASED) {
 		tcp_input_refuse(t, c, &s);
 		rte_pktmbuf_free(m);

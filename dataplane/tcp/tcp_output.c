@@ -6,6 +6,7 @@
 #include <rte_byteorder.h>
 
 #include "tcp_cookie.h"
+#include "core_mbuf.h"
 #include "tcp_stack.h"
 
 #define SEGMENTS_PER_TURN 64
@@ -32,7 +33,7 @@ struct out {
 /* A header of its own in a fresh mbuf, or NULL. */
 static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, const struct out *o)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(t->header);
+	struct rte_mbuf *m = core_mbuf_alloc(t->header, 1);
 	struct tcp_header *h;
 	uint32_t options;
 
@@ -71,7 +72,7 @@ static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
  * to the scale hides is accepted all the same. */
 uint16_t tcp_output_window(struct tcp_conn *c)
 {
-	uint32_t buffer = c->t->config.rcv_buffer, scale = tcp_conn_scale_ours(c);
+	uint32_t buffer = tcp_receive_buffer(c->t), scale = tcp_conn_scale_ours(c);
 	uint32_t room = buffer - u32_min(buffer, c->rcv_held), offered = c->rcv_edge - c->rcv_nxt;
 
 	if (room > offered && room - offered >= u32_min(c->mss, buffer / 2)) {
@@ -305,7 +306,7 @@ static uint32_t refer_payload(struct tcp *t, struct rte_mbuf *m, const struct bu
 	uint32_t done = 0;
 
 	for (int pieces = 0; done < n && pieces < PIECES_MAX; pieces++) {
-		struct rte_mbuf *r = rte_pktmbuf_alloc(t->indirect);
+		struct rte_mbuf *r = core_mbuf_alloc(t->indirect, 0);
 
 		if (r == NULL) {
 			tcp_count(t, HD_TCP_NO_MBUF);
@@ -454,9 +455,12 @@ static void restart_after_idle(struct tcp *t, struct tcp_conn *c)
 	memset(c->sb->cc, 0, sizeof(c->sb->cc));
 }
 
-/* The pause lasted longer than a timeout: then the scoreboard is gone, or about to go. */
+/* The pause lasted longer than a timeout: then the scoreboard is gone, or about to go. Or the peer's window was shut: without
+ * ACKs to clock it the whole window would leave at once. */
 static int was_idle(const struct tcp *t, const struct tcp_conn *c)
 {
+	if (c->rtx_us != 0 && c->rtx_kind == TCP_RTX_PERSIST)
+		return 1;
 	return c->sb == NULL || (c->sb->n == 0 && t->now_ms - c->sb->sent_ms > tcp_timers_rto_us(t, c) / 1000);
 }
 

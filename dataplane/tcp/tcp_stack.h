@@ -21,6 +21,14 @@ struct tcp_wait {
 	uint8_t has_ts;
 };
 
+/* How much of the pool that received and sent segments share is left. */
+enum tcp_pressure {
+	TCP_PRESSURE_NONE,
+	TCP_PRESSURE_LOW,  /* windows open less far */
+	TCP_PRESSURE_HIGH, /* who holds much gets nothing more */
+};
+#define TCP_PRESSURE_BUFFER 16384u /* bytes that each connection may always hold */
+
 /* A value in the table: the index of a connection, or with this bit of a struct tcp_wait. */
 #define TCP_VALUE_WAIT UINT32_C(0x80000000)
 
@@ -42,6 +50,8 @@ struct tcp {
 	struct tcp_rto_limits rto;
 	const struct tcp_cc_ops *cc;
 	uint8_t scale;		/* of the windows that we offer */
+	uint8_t pressure;	/* enum tcp_pressure */
+	uint32_t pressure_ms;	/* when it was judged */
 
 	struct core_pool boards, medium, large, ranges, waits;
 	struct list_link waiting; /* struct tcp_wait */
@@ -160,6 +170,13 @@ void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s);
 void tcp_output_wait_ack(struct tcp *t, struct tcp_wait *w);
 /* The window that would be offered now, and moves the promised edge. */
 uint16_t tcp_output_window(struct tcp_conn *c);
+/* What a connection may hold unread, now. */
+static inline uint32_t tcp_receive_buffer(const struct tcp *t)
+{
+	uint32_t buffer = t->config.rcv_buffer;
+
+	return t->pressure == TCP_PRESSURE_NONE || buffer < TCP_PRESSURE_BUFFER ? buffer : TCP_PRESSURE_BUFFER;
+}
 /* n bytes left the front of the send queue. */
 void tcp_output_acked(struct tcp_conn *c, uint32_t n);
 

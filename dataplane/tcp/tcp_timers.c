@@ -5,6 +5,7 @@
 
 #define FIRES_PER_TURN 256	/* connections whose timers are served in one call */
 #define RELEASED_PROBES_MAX 8	/* zero-window probes for a connection that nobody owns any more */
+#define RTO_AFTER_LOST_SYN_US 3000000
 #define PROBE_MIN_US 10000	/* RFC 8985 7.2 leaves the floor to us */
 #define PROBE_ONE_SEGMENT_US 50000 /* beside the RTT, for the peer's delayed ACK when only one segment is out */
 
@@ -38,7 +39,12 @@ void tcp_timers_arm(struct tcp *t, struct tcp_conn *c)
 
 uint32_t tcp_timers_rto_us(const struct tcp *t, const struct tcp_conn *c)
 {
-	return tcp_rtt_timeout_us(&c->rtt, &t->rto, c->backoff);
+	struct tcp_rto_limits after_lost_syn = t->rto;
+
+	if (c->rtt.srtt_8us != 0 || !(c->flags & TCP_F_SYN_RESENT) || !tcp_conn_is_synchronized(c))
+		return tcp_rtt_timeout_us(&c->rtt, &t->rto, c->backoff);
+	after_lost_syn.initial_us = u32_max(t->rto.initial_us, RTO_AFTER_LOST_SYN_US); /* RFC 6298 5.7 */
+	return tcp_rtt_timeout_us(&c->rtt, &after_lost_syn, c->backoff);
 }
 
 void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind kind, uint32_t in_us)

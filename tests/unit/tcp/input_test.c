@@ -969,6 +969,113 @@ static void c6_5_a_smaller_path_mtu_is_believed_for_data_in_flight_only(void **s
 	finish();
 }
 
+static void c3_7_a_lost_retransmission_is_found_without_a_timeout(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t base = r.rcv, again = 0;
+	const struct pair_segment *a;
+
+	write_stream(s, 100000);
+	collect();
+	r.rcv = base;
+	pair_run_for(&p, 10 * MS);
+	send_sack(base, 1, (const uint32_t[][2]){ { 1, 10 } });
+	for (int i = 0; i < 3; i++) { /* the first retransmission is lost, what was sent after it arrives */
+		pair_run_for(&p, 10 * MS);
+		while ((a = pair_next(&p, &r.cursor)) != NULL)
+			again += a->seq == base;
+		send_sack(base, 1, (const uint32_t[][2]){ { 1, 12 + (uint32_t)i } });
+	}
+	while ((a = pair_next(&p, &r.cursor)) != NULL)
+		again += a->seq == base;
+	assert_true(again >= 2);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_TIMEOUT_RETRANSMITS], 0);
+	finish();
+}
+
+static void c3_12_after_a_pause_the_first_flight_is_the_initial_window(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+
+	for (int i = 0; i < 6; i++) {
+		write_stream(s, 60000);
+		while (collect() != 0)
+			raw_send(&r, ACK, NULL, 0);
+	}
+	assert_true(s->c->cc.cwnd > 12 * 1460);
+	pair_run_for(&p, 2000 * MS);
+	write_stream(s, 100000);
+	assert_int_equal(collect(), 10);
+	finish();
+}
+
+static void c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint32_t n;
+
+	for (int i = 0; i < 6; i++) {
+		write_stream(s, 60000);
+		while (collect() != 0)
+			raw_send(&r, ACK, NULL, 0);
+	}
+	write_stream(s, 200000);
+	collect();
+	r.window = 0;
+	raw_send(&r, ACK, NULL, 0);
+	assert_int_equal(collect(), 0);
+	pair_run_for(&p, 10 * MS);
+	r.window = 65535;
+	raw_send(&r, ACK, NULL, 0);
+	n = collect();
+	assert_in_range(n, 1, 10);
+	finish();
+}
+
+static void c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds(void **state)
+{
+	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 65535, .seq = 500, .opt = { 0 } };
+	const struct pair_segment *a;
+	hd_ns start;
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 501 };
+	pair_inject(&p, &s, NULL);
+	expect(SYN | ACK, 0);
+	a = expect(SYN | ACK, 1100 * MS);
+	r.rcv = a->seq + 1;
+	raw_send(&r, ACK, NULL, 0);
+	write_stream(pair_accepted(&p), 3000);
+	assert_int_equal(collect(), 1); /* RFC 6928 2 */
+	start = p.now;
+	a = expect(ACK, 5000 * MS);
+	assert_in_range((a->at - start) / MS, 2990, 3010);
+	finish();
+}
+
+static void when_buffers_run_short_a_hoarder_gets_nothing_more(void **state)
+{
+	struct pair_stream *s = begin(&sack);
+	uint64_t before;
+
+	s->hold_reads = 1;
+	for (int i = 0; i < 20; i++)
+		raw_send(&r, ACK, bytes_at(s->c->received), 1460);
+	before = s->c->received;
+	p.end[0].t->pressure = TCP_PRESSURE_HIGH;
+	p.end[0].t->pressure_ms = p.end[0].t->now_ms;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(before), 1460);
+	assert_int_equal(s->c->received, before);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_PRESSURE], 1);
+	s->hold_reads = 0;
+	tcp_ready_again(s->c, TCP_EV_READABLE);
+	pair_run_for(&p, 2 * MS); /* judged again: enough is left */
+	raw_send(&r, ACK, bytes_at(before), 1460);
+	assert_int_equal(s->received, before + 1460);
+	finish();
+}
+
 /* Opens with an ECN-setup SYN. */
 static struct pair_stream *begin_ecn(void)
 {
@@ -1231,6 +1338,11 @@ int main(void)
 		cmocka_unit_test(c5_8_a_cookie_without_timestamps_keeps_the_mss),
 		cmocka_unit_test(c5_9_old_and_strange_cookies_are_refused),
 		cmocka_unit_test(c5_15_released_connections_are_capped),
+		cmocka_unit_test(c3_7_a_lost_retransmission_is_found_without_a_timeout),
+		cmocka_unit_test(c3_12_after_a_pause_the_first_flight_is_the_initial_window),
+		cmocka_unit_test(c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window),
+		cmocka_unit_test(c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds),
+		cmocka_unit_test(when_buffers_run_short_a_hoarder_gets_nothing_more),
 		cmocka_unit_test(c3_13_without_timestamps_a_late_original_undoes_a_timeout),
 		cmocka_unit_test(c6_1_and_c6_2_marks_are_echoed_until_cwr),
 		cmocka_unit_test(c6_2_the_window_shrinks_once_a_round_trip_and_cwr_tells),
