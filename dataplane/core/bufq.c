@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "bufq.h"
+#include "core_mbuf.h"
 
 #define SMALL_BYTES 256 /* at most this is copied rather than referenced: less than what an indirect mbuf costs */
 
@@ -89,7 +90,7 @@ static void trim_head(struct bufq *q, uint32_t n)
 /* Splits the head of src so that exactly n of its bytes are reachable through a buffer of their own. */
 static struct rte_mbuf *share_front(struct rte_mbuf *m, uint32_t n, struct rte_mempool *indirect)
 {
-	struct rte_mbuf *ref = rte_pktmbuf_alloc(indirect);
+	struct rte_mbuf *ref = core_mbuf_alloc(indirect, 0);
 
 	if (ref == NULL)
 		return NULL;

@@ -7,6 +7,7 @@
 #include "net_priv.h"
 
 #define TIMERS_A_TURN 64
+#define RX_AHEAD 4 /* frames between asking for one's first lines and reading them */
 
 /* Makes the first `bytes` bytes contiguous: drivers may scatter a frame over a chain. 0, or -1 when
  * they are not there. */
@@ -198,8 +199,12 @@ uint32_t net_flow_hash(const struct net *n, const struct flow_key *key)
 
 static inline void prefetch_frame(struct rte_mbuf *m)
 {
-	rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	rte_prefetch0(data);
+	rte_prefetch0(data + HD_CACHE_LINE);
 	__builtin_prefetch(pkt_facts(m), 1);
+	__builtin_prefetch((uint8_t *)pkt_facts(m) + HD_CACHE_LINE, 1);
 }
 
 uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now,
@@ -212,14 +217,16 @@ uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t ma
 
 	n->now = now;
 	*any_received = got != 0;
-	for (uint16_t k = 0; k < got && k < 4; k++)
+	for (uint16_t k = 0; k < got; k++)
+		rte_prefetch0(out[k]);
+	for (uint16_t k = 0; k < got && k < RX_AHEAD; k++)
 		prefetch_frame(out[k]);
 	for (uint16_t k = 0; k < got; k++) {
 		struct rte_mbuf *m = out[k];
 		uint32_t verdict;
 
-		if (k + 4 < got)
-			prefetch_frame(out[k + 4]);
+		if (k + RX_AHEAD < got)
+			prefetch_frame(out[k + RX_AHEAD]);
 		bytes += m->pkt_len;
 		verdict = net_seg_fast(n, i, m);
 		if (hd_unlikely(verdict != NET_PASS))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <rte_malloc.h>
 
+#include "core_mbuf.h"
 #include "proxy_state.h"
 
 #define REPLAY_SHARE 4 /* at most a quarter of the buffers is kept for further tries */
@@ -86,7 +87,7 @@ const char *proxy_date(struct proxy *p)
 
 struct proxy_head_room proxy_head_begin(struct proxy *p)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(p->pools.bufs);
+	struct rte_mbuf *m = core_mbuf_alloc(p->pools.bufs, 1);
 
 	if (m == NULL)
 		return (struct proxy_head_room){ 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments: what goes out, and how it is built. Payload leaves by reference to the queued buffers, which are never written
- * while they are queued; little payloads are copied behind the header. */
+/* Segments: what goes out, and how it is built. Payload leaves by reference to the queued buffers,
+ * which are never written while they are queued; little payloads are copied behind the header. */
 #include <errno.h>
 
 #include <rte_byteorder.h>
@@ -11,8 +11,9 @@
 
 #define SEGMENTS_PER_TURN 64
 #define IP_ECN_ECT0 2
-#define COPY_MAX 256	/* bytes: cheaper to copy than to refer to */
-#define PIECES_MAX 6	/* references in one segment: what every device takes; such a segment ends early */
+#define COPY_MAX 256 /* bytes: cheaper to copy than to refer to */
+#define PIECES_MAX \
+	6 /* references in one segment: what every device takes; such a segment ends early */
 
 struct tcp_header {
 	rte_be16_t source, destination;
@@ -68,8 +69,8 @@ static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
 	transmit_as(t, c, m, 0);
 }
 
-/* RFC 9293 3.8.6.2.2 and RFC 7323 2.4. The promised edge moves only by what is worth telling and never back; what rounding
- * to the scale hides is accepted all the same. */
+/* RFC 9293 3.8.6.2.2 and RFC 7323 2.4. The promised edge moves only by what is worth telling and
+ * never back; what rounding to the scale hides is accepted all the same. */
 uint16_t tcp_output_window(struct tcp_conn *c)
 {
 	uint32_t buffer = tcp_receive_buffer(c->t), scale = tcp_conn_scale_ours(c);
@@ -84,7 +85,10 @@ uint16_t tcp_output_window(struct tcp_conn *c)
 
 static void fill(struct tcp *t, struct tcp_conn *c, struct out *o, uint32_t seq, uint8_t flags)
 {
-	*o = (struct out){ .seq = seq, .ack = c->rcv_nxt, .flags = flags | PKT_TCP_ACK, .window = tcp_output_window(c) };
+	*o = (struct out){ .seq = seq,
+			   .ack = c->rcv_nxt,
+			   .flags = flags | PKT_TCP_ACK,
+			   .window = tcp_output_window(c) };
 	if (c->flags & TCP_F_ECE_OWED)
 		o->flags |= PKT_TCP_ECE;
 	if (c->flags & TCP_F_TS) {
@@ -161,9 +165,12 @@ void tcp_output_reset(struct tcp *t, struct tcp_conn *c)
 void tcp_output_syn(struct tcp *t, struct tcp_conn *c)
 {
 	int answers = c->state == TCP_SYN_RECEIVED;
-	uint32_t window = u32_min(t->config.rcv_buffer, UINT16_MAX); /* never scaled (RFC 7323 2.2) */
+	uint32_t window =
+		u32_min(t->config.rcv_buffer, UINT16_MAX); /* never scaled (RFC 7323 2.2) */
 	struct rte_mbuf *m;
-	struct out o = { .seq = c->snd_una, .ack = answers ? c->rcv_nxt : 0, .window = (uint16_t)window };
+	struct out o = { .seq = c->snd_una,
+			 .ack = answers ? c->rcv_nxt : 0,
+			 .window = (uint16_t)window };
 
 	o.flags = answers ? PKT_TCP_SYN | PKT_TCP_ACK : PKT_TCP_SYN;
 	if (answers && c->flags & TCP_F_ECN)
@@ -189,7 +196,8 @@ void tcp_output_syn(struct tcp *t, struct tcp_conn *c)
 	tcp_timers_set_rtx_at(t, c, TCP_RTX_TIMEOUT, tcp_timers_rto_us(t, c));
 }
 
-void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path, uint32_t cookie)
+void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path,
+		       uint32_t cookie)
 {
 	struct rte_mbuf *m;
 	struct out o = { .seq = cookie, .ack = syn->seq + 1, .flags = PKT_TCP_SYN | PKT_TCP_ACK };
@@ -240,7 +248,10 @@ void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s)
 void tcp_output_wait_ack(struct tcp *t, struct tcp_wait *w)
 {
 	struct rte_mbuf *m;
-	struct out o = { .seq = w->snd_nxt, .ack = w->rcv_nxt, .flags = PKT_TCP_ACK, .window = (uint16_t)w->window };
+	struct out o = { .seq = w->snd_nxt,
+			 .ack = w->rcv_nxt,
+			 .flags = PKT_TCP_ACK,
+			 .window = (uint16_t)w->window };
 
 	if (w->has_ts) {
 		o.opt.present = TCP_OPTION_TS;
@@ -260,7 +271,8 @@ struct place {
 	uint32_t off;
 };
 
-/* To the buffer that holds the next byte: a place at the end of one moves on when another follows. */
+/* To the buffer that holds the next byte: a place at the end of one moves on when another follows.
+ */
 static void settle(const struct bufq *q, struct place *p)
 {
 	if (p->m == NULL)
@@ -300,7 +312,8 @@ static void copy_payload(struct rte_mbuf *m, const struct bufq *q, struct place 
 }
 
 /* Chains references to up to n bytes; returns how many it could. */
-static uint32_t refer_payload(struct tcp *t, struct rte_mbuf *m, const struct bufq *q, struct place *p, uint32_t n)
+static uint32_t refer_payload(struct tcp *t, struct rte_mbuf *m, const struct bufq *q,
+			      struct place *p, uint32_t n)
 {
 	struct rte_mbuf *last = m;
 	uint32_t done = 0;
@@ -331,9 +344,10 @@ static uint32_t refer_payload(struct tcp *t, struct rte_mbuf *m, const struct bu
 	return done;
 }
 
-/* A data segment from place p, which moves on; returns the payload's bytes (maybe fewer than asked), or -1. PSH and FIN
- * in last_flags go only on a segment that took everything. */
-static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct place *p, uint32_t want, uint8_t last_flags)
+/* A data segment from place p, which moves on; returns the payload's bytes (maybe fewer than
+ * asked), or -1. PSH and FIN in last_flags go only on a segment that took everything. */
+static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct place *p,
+			 uint32_t want, uint8_t last_flags)
 {
 	struct rte_mbuf *m;
 	struct out o;
@@ -344,7 +358,8 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	if (c->ooo != NULL)
 		fill_sack(c, &o, NULL);
 	/* RFC 9293 MUST-16: c->mss has paid for the timestamp, the rest comes off here. */
-	n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) - tcp_options_bytes(&o.opt));
+	n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) -
+				  tcp_options_bytes(&o.opt));
 	m = build_header(t, &c->key, &o);
 	if (m == NULL)
 		return -1;
@@ -412,7 +427,8 @@ void tcp_output_resend_first(struct tcp *t, struct tcp_conn *c)
 	if (c->sb == NULL || c->sb->n == 0)
 		return;
 	s = tcp_scoreboard_at(c->sb, 0);
-	/* RFC 9293 3.8.6: into a window that shrank goes what fits, and one byte into one that is shut. */
+	/* RFC 9293 3.8.6: into a window that shrank goes what fits, and one byte into one that is
+	 * shut. */
 	if (resend(t, c, s, u32_max(usable_window(c, s->seq), 1)) != 0)
 		tcp_conn_queue_output(c);
 }
@@ -455,13 +471,14 @@ static void restart_after_idle(struct tcp *t, struct tcp_conn *c)
 	memset(c->sb->cc, 0, sizeof(c->sb->cc));
 }
 
-/* The pause lasted longer than a timeout: then the scoreboard is gone, or about to go. Or the peer's window was shut: without
- * ACKs to clock it the whole window would leave at once. */
+/* The pause lasted longer than a timeout: then the scoreboard is gone, or about to go. Or the
+ * peer's window was shut: without ACKs to clock it the whole window would leave at once. */
 static int was_idle(const struct tcp *t, const struct tcp_conn *c)
 {
 	if (c->rtx_us != 0 && c->rtx_kind == TCP_RTX_PERSIST)
 		return 1;
-	return c->sb == NULL || (c->sb->n == 0 && t->now_ms - c->sb->sent_ms > tcp_timers_rto_us(t, c) / 1000);
+	return c->sb == NULL ||
+	       (c->sb->n == 0 && t->now_ms - c->sb->sent_ms > tcp_timers_rto_us(t, c) / 1000);
 }
 
 /* The next n bytes that were never sent, and the FIN when it is due and all else is sent. */
@@ -485,7 +502,8 @@ static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int wit
 	with_fin = with_fin && (uint32_t)sent == n;
 	c->tx_buf = p.m;
 	c->tx_off = p.off;
-	tcp_scoreboard_push(c->sb, c->snd_nxt, (uint32_t)sent + (uint32_t)with_fin, with_fin ? TCP_SENT_FIN : 0, t->now_us);
+	tcp_scoreboard_push(c->sb, c->snd_nxt, (uint32_t)sent + (uint32_t)with_fin,
+			    with_fin ? TCP_SENT_FIN : 0, t->now_us);
 	tcp_recovery_sent(t, c, (uint32_t)sent, 0);
 	c->snd_nxt += (uint32_t)sent + (uint32_t)with_fin;
 	c->sb->sent_ms = t->now_ms;
@@ -497,10 +515,12 @@ static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int wit
 	return STEP_SENT;
 }
 
-/* New data within the peer's window and ours (RFC 9293 3.8.6.2.1 without Nagle's delay, RFC 5681). */
+/* New data within the peer's window and ours (RFC 9293 3.8.6.2.1 without Nagle's delay, RFC 5681).
+ */
 static enum step step_new(struct tcp *t, struct tcp_conn *c)
 {
-	uint32_t unsent = tcp_conn_unsent(c), usable = usable_window(c, c->snd_nxt), n = u32_min(unsent, c->mss), pipe;
+	uint32_t unsent = tcp_conn_unsent(c), usable = usable_window(c, c->snd_nxt),
+		 n = u32_min(unsent, c->mss), pipe;
 	int fin = (c->flags & (TCP_F_FIN_WANTED | TCP_F_FIN_SENT)) == TCP_F_FIN_WANTED;
 
 	if (unsent == 0 && !fin)
@@ -558,7 +578,8 @@ static int send_stream(struct tcp *t, struct tcp_conn *c)
 	c->flags &= ~(uint32_t)(TCP_F_CWND_LIMITED | TCP_F_WINDOW_SMALL);
 	for (n = 0; n < SEGMENTS_PER_TURN && result == STEP_SENT; n++)
 		result = step(t, c);
-	if (c->rtx_us == 0 || (before != c->snd_nxt && (c->rtx_kind == TCP_RTX_PROBE || c->rtx_kind == TCP_RTX_PERSIST)))
+	if (c->rtx_us == 0 || (before != c->snd_nxt &&
+			       (c->rtx_kind == TCP_RTX_PROBE || c->rtx_kind == TCP_RTX_PERSIST)))
 		tcp_timers_set_rtx(t, c);
 	return result == STEP_NO_MEMORY ? -ENOBUFS : result == STEP_SENT ? -EAGAIN : 0;
 }
@@ -601,7 +622,8 @@ void tcp_output_loss_probe(struct tcp *t, struct tcp_conn *c)
 
 	if (b == NULL || b->n == 0)
 		return;
-	b->probe_was_again = n == 0 || usable_window(c, c->snd_nxt) < n || send_new(t, c, n, 0) != STEP_SENT;
+	b->probe_was_again =
+		n == 0 || usable_window(c, c->snd_nxt) < n || send_new(t, c, n, 0) != STEP_SENT;
 	if (b->probe_was_again && resend(t, c, tcp_scoreboard_at(b, b->n - 1u), UINT32_MAX) != 0)
 		return;
 	b->probe_out = 1;
