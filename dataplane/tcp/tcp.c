@@ -6,17 +6,17 @@
 
 #define BUFFER_MIN 4096
 #define BUFFER_MAX (64u << 20)
-#define WAITS_SHARE 4	    /* one TIME-WAIT for so many connections */
+#define WAITS_SHARE 4 /* one TIME-WAIT for so many connections */
 #define WAITS_MIN 1024
 #define HALF_OPEN_SHARE 4
 #define HALF_OPEN_MAX 8192
 #define ORPHANS_SHARE 4
 #define ORPHANS_MIN 64
-#define BOARDS_SHARE 2	    /* connections with data in flight at a time */
+#define BOARDS_SHARE 2 /* connections with data in flight at a time */
 #define MEDIUM_SHARE 32
 #define LARGE_SHARE 256
 #define RANGES_SHARE 64
-#define SPARE 64	    /* beside each share, for small tables */
+#define SPARE 64 /* beside each share, for small tables */
 
 void tcp_config_defaults(struct tcp_config *c)
 {
@@ -81,15 +81,17 @@ static int create_pools(struct tcp *t, int socket)
 		goto fail_conns;
 	if (core_pool_init(&t->waits, "tcp_waits", waits, sizeof(struct tcp_wait), socket) != 0)
 		goto fail_waits;
-	if (core_pool_init(&t->boards, "tcp_boards", n / BOARDS_SHARE + SPARE, sizeof(struct tcp_scoreboard), socket) != 0)
+	if (core_pool_init(&t->boards, "tcp_boards", n / BOARDS_SHARE + SPARE,
+			   sizeof(struct tcp_scoreboard), socket) != 0)
 		goto fail_boards;
 	if (core_pool_init(&t->medium, "tcp_medium", n / MEDIUM_SHARE + SPARE,
 			   TCP_SCOREBOARD_MEDIUM * sizeof(struct tcp_sent), socket) != 0)
 		goto fail_medium;
-	if (core_pool_init(&t->large, "tcp_large", n / LARGE_SHARE + SPARE, TCP_SCOREBOARD_MAX * sizeof(struct tcp_sent),
-			   socket) != 0)
+	if (core_pool_init(&t->large, "tcp_large", n / LARGE_SHARE + SPARE,
+			   TCP_SCOREBOARD_MAX * sizeof(struct tcp_sent), socket) != 0)
 		goto fail_large;
-	if (core_pool_init(&t->ranges, "tcp_ranges", n / RANGES_SHARE + SPARE, sizeof(struct tcp_ranges), socket) != 0)
+	if (core_pool_init(&t->ranges, "tcp_ranges", n / RANGES_SHARE + SPARE,
+			   sizeof(struct tcp_ranges), socket) != 0)
 		goto fail_ranges;
 	return 0;
 
@@ -109,8 +111,9 @@ fail_table:
 	return -1;
 }
 
-struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, void *ctx, struct hd_worker_stats *stats,
-		       struct rte_mempool *header, struct rte_mempool *indirect, hd_ns now, int socket)
+struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, void *ctx,
+		       struct hd_worker_stats *stats, struct rte_mempool *header,
+		       struct rte_mempool *indirect, hd_ns now, int socket)
 {
 	struct tcp *t = rte_zmalloc_socket("tcp", sizeof(*t), HD_CACHE_LINE, socket);
 
@@ -167,7 +170,7 @@ static struct tcp_conn *pop_output(struct tcp *t)
 	return c;
 }
 
-#define PRESSURE_LOW_SHARE 4	/* less than a quarter is left */
+#define PRESSURE_LOW_SHARE 4 /* less than a quarter is left */
 #define PRESSURE_HIGH_SHARE 16
 
 /* At most once a millisecond, for counting costs. */
@@ -179,9 +182,9 @@ static void judge_pressure(struct tcp *t)
 		return;
 	t->pressure_ms = t->now_ms;
 	left = rte_mempool_avail_count(t->header);
-	t->pressure = left < t->header->size / PRESSURE_HIGH_SHARE ? TCP_PRESSURE_HIGH :
-		      left < t->header->size / PRESSURE_LOW_SHARE  ? TCP_PRESSURE_LOW :
-								     TCP_PRESSURE_NONE;
+	t->pressure = left < t->header->size / PRESSURE_HIGH_SHARE  ? TCP_PRESSURE_HIGH
+		      : left < t->header->size / PRESSURE_LOW_SHARE ? TCP_PRESSURE_LOW
+								    : TCP_PRESSURE_NONE;
 }
 
 int tcp_flush(struct tcp *t, hd_ns now)
@@ -212,7 +215,8 @@ hd_ns tcp_next_deadline(const struct tcp *t)
 }
 
 /* RFC 5927 4: an ICMP message counts only when it quotes a segment that is in flight. */
-static struct tcp_conn *quoted_connection(struct tcp *t, const struct flow_key *key, uint32_t quoted_seq)
+static struct tcp_conn *quoted_connection(struct tcp *t, const struct flow_key *key,
+					  uint32_t quoted_seq)
 {
 	int found;
 	uint32_t value = tcp_lookup(t, key, t->ops->hash(t->ctx, key), &found);
@@ -222,7 +226,10 @@ static struct tcp_conn *quoted_connection(struct tcp *t, const struct flow_key *
 
 	struct tcp_conn *c = tcp_conn_at(t, value);
 
-	return c->snd_una != c->snd_nxt && seq_leq(c->snd_una, quoted_seq) && seq_lt(quoted_seq, c->snd_nxt) ? c : NULL;
+	return c->snd_una != c->snd_nxt && seq_leq(c->snd_una, quoted_seq) &&
+			       seq_lt(quoted_seq, c->snd_nxt)
+		       ? c
+		       : NULL;
 }
 
 #define MTU_FLOOR_V4 552  /* RFC 1191 3 allows 68, which would only serve attackers */
@@ -234,7 +241,8 @@ static void too_big(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 	struct flow_path path = { .mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu };
 	uint16_t mss = tcp_path_mss(&path, &c->key);
 
-	if (mtu < (v4 ? MTU_FLOOR_V4 : MTU_FLOOR_V6) || !tcp_conn_is_synchronized(c) || !tcp_conn_lower_mss(c, mss)) {
+	if (mtu < (v4 ? MTU_FLOOR_V4 : MTU_FLOOR_V6) || !tcp_conn_is_synchronized(c) ||
+	    !tcp_conn_lower_mss(c, mss)) {
 		tcp_count(t, HD_TCP_ICMP_IGNORED);
 		return;
 	}
@@ -243,7 +251,8 @@ static void too_big(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 	tcp_count(t, HD_TCP_MTU_REDUCED);
 }
 
-void tcp_icmp(struct tcp *t, const struct flow_key *key, uint32_t quoted_seq, enum tcp_icmp what, uint32_t mtu, hd_ns now)
+void tcp_icmp(struct tcp *t, const struct flow_key *key, uint32_t quoted_seq, enum tcp_icmp what,
+	      uint32_t mtu, hd_ns now)
 {
 	tcp_set_now(t, now);
 
@@ -253,7 +262,8 @@ void tcp_icmp(struct tcp *t, const struct flow_key *key, uint32_t quoted_seq, en
 		tcp_count(t, HD_TCP_ICMP_IGNORED);
 	else if (what == TCP_ICMP_TOO_BIG)
 		too_big(t, c, mtu);
-	/* RFC 5461 and 5927 5.2: while opening an error is an answer; later even a hard one is only a hint. */
+	/* RFC 5461 and 5927 5.2: while opening an error is an answer; later even a hard one is only
+	 * a hint. */
 	else if (what == TCP_ICMP_HARD && c->state == TCP_SYN_SENT)
 		tcp_conn_fail(c, TCP_ERR_REFUSED);
 	else

@@ -16,7 +16,8 @@ static int update_window(struct tcp_conn *c, const struct tcp_segment *s)
 	return before != s->wnd;
 }
 
-/* RFC 2018 5.1, RFC 2883 4: the first block repeats what the ACK covers, or lies inside the second. */
+/* RFC 2018 5.1, RFC 2883 4: the first block repeats what the ACK covers, or lies inside the second.
+ */
 static int is_dsack(const struct tcp_conn *c, const struct tcp_segment *s)
 {
 	const struct tcp_sack_block *first = &s->opt.sack[0], *second = &s->opt.sack[1];
@@ -25,7 +26,8 @@ static int is_dsack(const struct tcp_conn *c, const struct tcp_segment *s)
 		return 0;
 	if (seq_leq(first->end, s->ack))
 		return s->ack - first->start <= c->snd_wnd_max + UINT16_MAX;
-	return s->opt.n_sack > 1 && seq_geq(first->start, second->start) && seq_leq(first->end, second->end);
+	return s->opt.n_sack > 1 && seq_geq(first->start, second->start) &&
+	       seq_leq(first->end, second->end);
 }
 
 static void take_sack(struct tcp_conn *c, const struct tcp_segment *s, struct tcp_ack_context *x)
@@ -34,8 +36,10 @@ static void take_sack(struct tcp_conn *c, const struct tcp_segment *s, struct tc
 	for (uint32_t i = x->dsack; i < s->opt.n_sack; i++) {
 		const struct tcp_sack_block *k = &s->opt.sack[i];
 
-		/* Blocks about what we never sent, what is acknowledged, or upside down, say nothing. */
-		if (seq_lt(k->start, k->end) && seq_gt(k->start, c->snd_una) && seq_leq(k->end, c->snd_nxt))
+		/* Blocks about what we never sent, what is acknowledged, or upside down, say
+		 * nothing. */
+		if (seq_lt(k->start, k->end) && seq_gt(k->start, c->snd_una) &&
+		    seq_leq(k->end, c->snd_nxt))
 			tcp_scoreboard_sack(c->sb, k->start, k->end, &x->a);
 	}
 }
@@ -49,7 +53,9 @@ static uint32_t stream_bytes(const struct tcp_conn *c, uint32_t n)
 void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s)
 {
 	uint32_t bytes = s->ack - c->snd_una;
-	struct tcp_ack_context x = { .s = s, .flight = tcp_conn_flight(c), .was_limited = (c->flags & TCP_F_CWND_LIMITED) != 0 };
+	struct tcp_ack_context x = { .s = s,
+				     .flight = tcp_conn_flight(c),
+				     .was_limited = (c->flags & TCP_F_CWND_LIMITED) != 0 };
 	int opened;
 
 	if ((int32_t)bytes < 0) /* an old one: neither its window nor its SACK says anything new */
@@ -60,14 +66,16 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 		if (c->sb != NULL && s->len == 0)
 			c->sb->probe_out = 0;
 		if (opened) {
-			if (c->snd_wnd != 0) /* the answer to a probe that changes nothing does not shorten the next wait */
+			if (c->snd_wnd != 0) /* the answer to a probe that changes nothing does not
+						shorten the next wait */
 				c->backoff = 0;
 			tcp_conn_queue_output(c);
 		}
 		return;
 	}
 	x.bytes = bytes;
-	x.duplicate = bytes == 0 && s->len == 0 && !opened && !(s->flags & (PKT_TCP_FIN | PKT_TCP_SYN));
+	x.duplicate =
+		bytes == 0 && s->len == 0 && !opened && !(s->flags & (PKT_TCP_FIN | PKT_TCP_SYN));
 	if (bytes != 0) {
 		uint32_t stream = stream_bytes(c, bytes);
 

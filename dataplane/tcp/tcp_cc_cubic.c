@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CUBIC (RFC 9438) with HyStart++ (RFC 9406) in the first slow start. Bytes and milliseconds in 64-bit integers. */
+/* CUBIC (RFC 9438) with HyStart++ (RFC 9406) in the first slow start. Bytes and milliseconds in
+ * 64-bit integers. */
 #include "tcp_cc.h"
 
 /* Of RFC 9438 4.6 and 4.3: beta 0.7, alpha 3 (1 - beta) / (1 + beta), C 0.4. */
@@ -18,17 +19,18 @@
 #define HYSTART_CSS_ROUNDS 5
 
 struct cubic {
-	uint32_t w_max;	      /* window before the last reduction, with fast convergence; 0: none yet */
-	uint32_t prior;	      /* the same without */
+	uint32_t w_max; /* window before the last reduction, with fast convergence; 0: none yet */
+	uint32_t prior; /* the same without */
 	uint32_t k_ms;
-	uint32_t epoch_us;    /* when this stage of avoidance began */
-	uint32_t w_est;	      /* what Reno would have */
-	uint32_t fraction;    /* acknowledged bytes that did not yet add to w_est */
+	uint32_t epoch_us; /* when this stage of avoidance began */
+	uint32_t w_est;	   /* what Reno would have */
+	uint32_t fraction; /* acknowledged bytes that did not yet add to w_est */
 	uint32_t last_us;
 	uint8_t in_epoch, in_css, css_rounds, samples;
 	uint32_t round_end, round_min_us, last_round_min_us, baseline_us;
 };
-_Static_assert(sizeof(struct cubic) <= TCP_CC_STATE_WORDS * sizeof(uint32_t), "fits the algorithm's state");
+_Static_assert(sizeof(struct cubic) <= TCP_CC_STATE_WORDS * sizeof(uint32_t),
+	       "fits the algorithm's state");
 
 /* The integer cube root, bit by bit: once a congestion event. */
 static uint32_t cube_root(uint64_t x)
@@ -133,7 +135,9 @@ static void watch_delay(struct cubic *q, struct tcp_cc *cc, const struct tcp_cc_
 		q->samples++;
 	if (q->samples < HYSTART_SAMPLES || q->last_round_min_us == 0)
 		return;
-	threshold = threshold < HYSTART_MIN_US ? HYSTART_MIN_US : threshold > HYSTART_MAX_US ? HYSTART_MAX_US : threshold;
+	threshold = threshold < HYSTART_MIN_US	 ? HYSTART_MIN_US
+		    : threshold > HYSTART_MAX_US ? HYSTART_MAX_US
+						 : threshold;
 	if (!q->in_css && q->round_min_us >= q->last_round_min_us + threshold) {
 		q->in_css = 1;
 		q->css_rounds = 0;
@@ -163,10 +167,14 @@ static uint32_t cubic_reduced(struct tcp_cc *cc, uint32_t *state, uint32_t fligh
 	uint32_t ssthresh = (uint32_t)((uint64_t)flight * BETA_NUM / BETA_DEN);
 
 	q->prior = cc->cwnd;
-	q->w_max = cc->cwnd < q->w_max ? (uint32_t)((uint64_t)cc->cwnd * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN)) : cc->cwnd;
+	q->w_max = cc->cwnd < q->w_max
+			   ? (uint32_t)((uint64_t)cc->cwnd * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN))
+			   : cc->cwnd;
 	q->in_epoch = 0;
 	q->in_css = 0;
 	return ssthresh > 2 * mss ? ssthresh : 2 * mss;
 }
 
-const struct tcp_cc_ops tcp_cc_cubic = { .name = "cubic", .acked = cubic_acked, .reduced = cubic_reduced };
+const struct tcp_cc_ops tcp_cc_cubic = { .name = "cubic",
+					 .acked = cubic_acked,
+					 .reduced = cubic_reduced };

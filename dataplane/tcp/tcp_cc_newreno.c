@@ -3,9 +3,11 @@
 #include "tcp_cc.h"
 
 struct newreno {
-	uint32_t avoided_bytes; /* acknowledged since the window last grew in congestion avoidance */
+	uint32_t
+		avoided_bytes; /* acknowledged since the window last grew in congestion avoidance */
 };
-_Static_assert(sizeof(struct newreno) <= TCP_CC_STATE_WORDS * sizeof(uint32_t), "fits the algorithm's state");
+_Static_assert(sizeof(struct newreno) <= TCP_CC_STATE_WORDS * sizeof(uint32_t),
+	       "fits the algorithm's state");
 
 static void newreno_acked(struct tcp_cc *cc, uint32_t *state, const struct tcp_cc_ack *a)
 {
@@ -27,4 +29,6 @@ static uint32_t newreno_reduced(struct tcp_cc *cc, uint32_t *state, uint32_t fli
 	return flight / 2 > 2 * mss ? flight / 2 : 2 * mss;
 }
 
-const struct tcp_cc_ops tcp_cc_newreno = { .name = "newreno", .acked = newreno_acked, .reduced = newreno_reduced };
+const struct tcp_cc_ops tcp_cc_newreno = { .name = "newreno",
+					   .acked = newreno_acked,
+					   .reduced = newreno_reduced };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ACKs that answer something odd are limited for each connection alone: a limit shared by all could be seen from another
- * connection (CVE-2016-5696). Windows and allowance differ from one to the next by its secret timestamp offset. */
+/* ACKs that answer something odd are limited for each connection alone: a limit shared by all could
+ * be seen from another connection (CVE-2016-5696). Windows and allowance differ from one to the
+ * next by its secret timestamp offset. */
 #include "tcp_stack.h"
 
-#define WINDOW_SHIFT 10	    /* about one second */
+#define WINDOW_SHIFT 10 /* about one second */
 #define ALLOWANCE_MIN 6
-#define ALLOWANCE_JITTER 7  /* a mask */
+#define ALLOWANCE_JITTER 7 /* a mask */
 
 int tcp_challenge_allow(struct tcp *t, struct tcp_conn *c)
 {

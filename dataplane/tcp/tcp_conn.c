@@ -4,12 +4,14 @@
 
 #include "tcp_stack.h"
 
-#define MSS_DEFAULT_V4 536	/* RFC 9293 3.7.1 */
+#define MSS_DEFAULT_V4 536 /* RFC 9293 3.7.1 */
 #define MSS_DEFAULT_V6 1220
-#define MSS_FLOOR 88		/* below this a peer only wants many segments (CVE-2019-11479); such a peer gets 88 */
+#define MSS_FLOOR \
+	88 /* below this a peer only wants many segments (CVE-2019-11479); such a peer gets 88 */
 #define HEADERS_V4 40
 #define HEADERS_V6 60
-#define SEND_BUF_BYTES 1024	/* the send queue may hold so many buffers as its bytes divided by this, and some */
+#define SEND_BUF_BYTES \
+	1024 /* the send queue may hold so many buffers as its bytes divided by this, and some */
 #define SEND_BUFS_MIN 32
 #define KEEPALIVE_TIME_S 7200
 #define KEEPALIVE_INTERVAL_S 75
@@ -51,7 +53,8 @@ void tcp_conn_drop_scoreboard(struct tcp_conn *c)
 	if (c->sb == NULL)
 		return;
 	if (c->sb->rec != c->sb->inside)
-		core_pool_put(c->sb->mask + 1u == TCP_SCOREBOARD_MEDIUM ? &t->medium : &t->large, c->sb->rec);
+		core_pool_put(c->sb->mask + 1u == TCP_SCOREBOARD_MEDIUM ? &t->medium : &t->large,
+			      c->sb->rec);
 	core_pool_put(&t->boards, c->sb);
 	c->sb = NULL;
 }
@@ -70,7 +73,8 @@ void tcp_conn_detach(struct tcp_conn *c)
 	struct tcp *t = c->t;
 
 	if (c->flags & TCP_F_IN_TABLE) {
-		tcp_table_remove(&t->table, t->ops->hash(t->ctx, &c->key), core_pool_index(&t->conns, c));
+		tcp_table_remove(&t->table, t->ops->hash(t->ctx, &c->key),
+				 core_pool_index(&t->conns, c));
 		c->flags &= ~(uint32_t)TCP_F_IN_TABLE;
 		t->open--;
 	}
@@ -203,7 +207,8 @@ uint16_t tcp_path_mss(const struct flow_path *path, const struct flow_key *key)
 {
 	uint32_t headers = hd_ip_is_v4(&key->remote) ? HEADERS_V4 : HEADERS_V6;
 
-	return path->mtu < headers + MSS_FLOOR ? tcp_conn_default_mss(key) : (uint16_t)(path->mtu - headers);
+	return path->mtu < headers + MSS_FLOOR ? tcp_conn_default_mss(key)
+					       : (uint16_t)(path->mtu - headers);
 }
 
 uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c)
@@ -247,12 +252,13 @@ void tcp_conn_establish(struct tcp_conn *c, const struct tcp_segment *s)
 	struct tcp *t = c->t;
 	uint32_t waited = t->now_us - c->syn_sent_us;
 
-	/* RFC 6298 5.7: after a lost SYN the first data start with 3 s, unless a sample says otherwise; RFC 6928 2: and with one
-	 * segment. */
+	/* RFC 6298 5.7: after a lost SYN the first data start with 3 s, unless a sample says
+	 * otherwise; RFC 6928 2: and with one segment. */
 	if (c->flags & TCP_F_SYN_RESENT) {
 		c->cc.cwnd = c->mss;
 		if (c->flags & TCP_F_TS && s->opt.present & TCP_OPTION_TS)
-			tcp_rtt_sample(&c->rtt, (tcp_timestamp(t, c->ts_offset) - s->opt.tsecr) * 1000);
+			tcp_rtt_sample(&c->rtt,
+				       (tcp_timestamp(t, c->ts_offset) - s->opt.tsecr) * 1000);
 	} else {
 		c->cc.cwnd = tcp_cc_initial_window(c->mss);
 		if (c->syn_sent_us != 0) /* else a cookie: nobody knows */
@@ -286,10 +292,12 @@ struct tcp_scoreboard *tcp_conn_scoreboard(struct tcp_conn *c)
 	return c->sb;
 }
 
-enum tcp_error tcp_connect(struct tcp *t, const struct hd_ip *local, const struct hd_addr *remote, hd_ns now,
-			   struct tcp_conn **out)
+enum tcp_error tcp_connect(struct tcp *t, const struct hd_ip *local, const struct hd_addr *remote,
+			   hd_ns now, struct tcp_conn **out)
 {
-	struct flow_key key = { .local = *local, .remote = remote->ip, .remote_port = remote->port };
+	struct flow_key key = { .local = *local,
+				.remote = remote->ip,
+				.remote_port = remote->port };
 	struct flow_path path = { 0 };
 	struct tcp_conn *c;
 	uint32_t hash;
@@ -355,8 +363,8 @@ struct bufq *tcp_conn_rx(struct tcp_conn *c)
 	return &c->rx;
 }
 
-/* RFC 9293 3.8.6.2.2, receiver: the window opens again in steps that are worth a segment. While the peer has room left the
- * next ACK tells it; when it may be waiting an ACK of its own does. */
+/* RFC 9293 3.8.6.2.2, receiver: the window opens again in steps that are worth a segment. While the
+ * peer has room left the next ACK tells it; when it may be waiting an ACK of its own does. */
 void tcp_received(struct tcp_conn *c, uint32_t bytes)
 {
 	uint32_t buffer = tcp_receive_buffer(c->t), offered, room;
@@ -365,7 +373,8 @@ void tcp_received(struct tcp_conn *c, uint32_t bytes)
 	if (c->state < TCP_ESTABLISHED || c->flags & TCP_F_FIN_RECEIVED)
 		return;
 	offered = c->rcv_edge - c->rcv_nxt;
-	room = u32_min(buffer - u32_min(buffer, c->rcv_held), (uint32_t)UINT16_MAX << tcp_conn_scale_ours(c));
+	room = u32_min(buffer - u32_min(buffer, c->rcv_held),
+		       (uint32_t)UINT16_MAX << tcp_conn_scale_ours(c));
 	if (offered < buffer / 8 && room >= offered + u32_min(2u * c->mss, buffer / 2)) {
 		c->flags |= TCP_F_ACK_NOW;
 		tcp_conn_queue_output(c);
@@ -376,7 +385,8 @@ uint32_t tcp_send_space(const struct tcp_conn *c)
 {
 	uint32_t limit = c->t->config.snd_buffer, max_bufs = limit / SEND_BUF_BYTES + SEND_BUFS_MIN;
 
-	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED || c->tx.bytes >= limit || c->tx.bufs >= max_bufs)
+	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED || c->tx.bytes >= limit ||
+	    c->tx.bufs >= max_bufs)
 		return 0;
 	return u32_min(limit - c->tx.bytes, (max_bufs - c->tx.bufs) * SEND_BUF_BYTES);
 }
@@ -476,7 +486,8 @@ void tcp_set_keepalive(struct tcp_conn *c, uint32_t probes, hd_ns time, hd_ns in
 	c->keepalive_sent = 0;
 	if (c->state != TCP_ESTABLISHED && c->state != TCP_CLOSE_WAIT)
 		return;
-	tcp_timers_set_state(c->t, c, probes == 0 ? HD_NS_NEVER : c->keepalive_time_s * HD_NS_PER_S);
+	tcp_timers_set_state(c->t, c,
+			     probes == 0 ? HD_NS_NEVER : c->keepalive_time_s * HD_NS_PER_S);
 }
 
 void tcp_set_connect_timeout(struct tcp_conn *c, hd_ns timeout)
@@ -487,8 +498,9 @@ void tcp_set_connect_timeout(struct tcp_conn *c, hd_ns timeout)
 
 const char *tcp_conn_state_name(const struct tcp_conn *c)
 {
-	static const char *const names[] = { "closed",	   "syn_sent",	 "syn_received", "established", "fin_wait_1",
-					     "fin_wait_2", "close_wait", "closing",	 "last_ack" };
+	static const char *const names[] = { "closed",	    "syn_sent",	  "syn_received",
+					     "established", "fin_wait_1", "fin_wait_2",
+					     "close_wait",  "closing",	  "last_ack" };
 
 	return names[c->state];
 }

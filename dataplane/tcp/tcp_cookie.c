@@ -3,9 +3,9 @@
 
 #include "core_siphash.h"
 
-#define PERIODS 32	/* five bits of time */
-#define AGE_MAX 1	/* periods before the present one */
-#define TS_BITS 6	/* scale in four, SACK and ECN in one each */
+#define PERIODS 32 /* five bits of time */
+#define AGE_MAX 1  /* periods before the present one */
+#define TS_BITS 6  /* scale in four, SACK and ECN in one each */
 #define TS_MASK ((1u << TS_BITS) - 1)
 #define TS_NO_SCALE 15
 #define TS_SACK 0x10
@@ -21,12 +21,14 @@ struct message {
 };
 _Static_assert(sizeof(struct message) == 48, "no padding");
 
-static uint32_t keyed(const uint64_t secret[2], const struct flow_key *k, uint32_t peer_isn, uint64_t data)
+static uint32_t keyed(const uint64_t secret[2], const struct flow_key *k, uint32_t peer_isn,
+		      uint64_t data)
 {
 	struct message m = {
 		.local = { k->local.q[0], k->local.q[1] },
 		.remote = { k->remote.q[0], k->remote.q[1] },
-		.ports_and_isn = (uint64_t)peer_isn << 32 | (uint32_t)k->local_port << 16 | k->remote_port,
+		.ports_and_isn =
+			(uint64_t)peer_isn << 32 | (uint32_t)k->local_port << 16 | k->remote_port,
 		.data = data,
 	};
 
@@ -35,9 +37,11 @@ static uint32_t keyed(const uint64_t secret[2], const struct flow_key *k, uint32
 
 #define DATA_MASK 0x1000 /* beside every value of the data byte: keys what hides it */
 
-static uint32_t seal(const uint64_t secret[2], const struct flow_key *k, uint32_t peer_isn, uint32_t data)
+static uint32_t seal(const uint64_t secret[2], const struct flow_key *k, uint32_t peer_isn,
+		     uint32_t data)
 {
-	return keyed(secret, k, peer_isn, data) << 8 | (data ^ (keyed(secret, k, peer_isn, DATA_MASK) & 0xff));
+	return keyed(secret, k, peer_isn, data) << 8 |
+	       (data ^ (keyed(secret, k, peer_isn, DATA_MASK) & 0xff));
 }
 
 static uint32_t period(hd_ns now)
@@ -45,7 +49,8 @@ static uint32_t period(hd_ns now)
 	return (uint32_t)(now / TCP_COOKIE_PERIOD_NS) % PERIODS;
 }
 
-uint32_t tcp_cookie_make(const uint64_t secret[2], const struct flow_key *key, uint32_t peer_isn, uint16_t peer_mss, hd_ns now)
+uint32_t tcp_cookie_make(const uint64_t secret[2], const struct flow_key *key, uint32_t peer_isn,
+			 uint16_t peer_mss, hd_ns now)
 {
 	uint32_t i = 0;
 
@@ -54,20 +59,23 @@ uint32_t tcp_cookie_make(const uint64_t secret[2], const struct flow_key *key, u
 	return seal(secret, key, peer_isn, period(now) << 3 | i);
 }
 
-uint16_t tcp_cookie_check(const uint64_t secret[2], const struct flow_key *key, uint32_t peer_isn, uint32_t cookie, hd_ns now)
+uint16_t tcp_cookie_check(const uint64_t secret[2], const struct flow_key *key, uint32_t peer_isn,
+			  uint32_t cookie, hd_ns now)
 {
 	uint32_t data = (cookie ^ keyed(secret, key, peer_isn, DATA_MASK)) & 0xff;
 
-	if ((period(now) - (data >> 3)) % PERIODS > AGE_MAX || seal(secret, key, peer_isn, data) != cookie)
+	if ((period(now) - (data >> 3)) % PERIODS > AGE_MAX ||
+	    seal(secret, key, peer_isn, data) != cookie)
 		return 0;
 	return mss_table[data & 7];
 }
 
 uint32_t tcp_cookie_timestamp(uint32_t timestamp, const struct tcp_options *offered)
 {
-	uint32_t bits = offered->present & TCP_OPTION_SCALE ?
-				(offered->scale > TCP_OPTIONS_MAX_SCALE ? TCP_OPTIONS_MAX_SCALE : offered->scale) :
-				TS_NO_SCALE;
+	uint32_t bits = offered->present & TCP_OPTION_SCALE
+				? (offered->scale > TCP_OPTIONS_MAX_SCALE ? TCP_OPTIONS_MAX_SCALE
+									  : offered->scale)
+				: TS_NO_SCALE;
 	uint32_t ts;
 
 	bits |= offered->present & TCP_OPTION_SACK_OK ? TS_SACK : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Explicit congestion notification (RFC 3168): heard, told, answered. ECT(1) is never sent (RFC 8311). */
+/* Explicit congestion notification (RFC 3168): heard, told, answered. ECT(1) is never sent (RFC
+ * 8311). */
 #include "tcp_stack.h"
 
 #define IP_ECN_MASK 3

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arrival of segments: the lookup of a burst, and the common case on one page. What is not common goes to tcp_input_slow.c. */
+/* Arrival of segments: the lookup of a burst, and the common case on one page. What is not common
+ * goes to tcp_input_slow.c. */
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
 #include <rte_tcp.h>
@@ -9,18 +10,24 @@
 #define BURST 64
 #define ECN_SETUP (PKT_TCP_SYN | PKT_TCP_ECE | PKT_TCP_CWR)
 #define IP_ECN_CE 3
-#define TS_HEADER_WORD 0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
-#define FULL_SIZED 536	/* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
-#define TIGHT_BUFS 64	/* from so many held buffers on, small ones are packed together whatever they cost */
+#define TS_HEADER_WORD \
+	0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
+#define FULL_SIZED \
+	536 /* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
+#define TIGHT_BUFS \
+	64 /* from so many held buffers on, small ones are packed together whatever they cost */
 
 uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t hash, int *found)
 {
 	uint16_t signature = tcp_table_signature(hash);
 
-	for (const struct tcp_bucket *b = tcp_table_bucket(&t->table, hash); b != NULL; b = tcp_bucket_next(&t->table, b)) {
+	for (const struct tcp_bucket *b = tcp_table_bucket(&t->table, hash); b != NULL;
+	     b = tcp_bucket_next(&t->table, b)) {
 		for (uint32_t hit = tcp_bucket_match(b, signature); hit != 0; hit &= hit - 1) {
 			uint32_t value = b->value[(uint32_t)__builtin_ctz(hit) / 2];
-			const struct flow_key *k = value & TCP_VALUE_WAIT ? &tcp_wait_at(t, value)->key : &tcp_conn_at(t, value)->key;
+			const struct flow_key *k = value & TCP_VALUE_WAIT
+							   ? &tcp_wait_at(t, value)->key
+							   : &tcp_conn_at(t, value)->key;
 
 			hit &= hit - 1; /* two bits a way */
 			if (flow_key_eq(k, key)) {
@@ -53,10 +60,19 @@ static void prefetch_candidate(const struct tcp *t, uint32_t hash)
 
 void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pkt_facts *f)
 {
-	*s = (struct tcp_segment){ .m = m, .key = f->key, .seq = f->seq, .ack = f->ack, .len = f->payload, .wnd = f->window,
-				   .flags = f->flags, .tos = f->tos };
-	tcp_options_parse(&s->opt, rte_pktmbuf_mtod_offset(m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr)),
-			  f->data_offset - (uint32_t)sizeof(struct rte_tcp_hdr), (f->flags & PKT_TCP_SYN) != 0);
+	*s = (struct tcp_segment){ .m = m,
+				   .key = f->key,
+				   .seq = f->seq,
+				   .ack = f->ack,
+				   .len = f->payload,
+				   .wnd = f->window,
+				   .flags = f->flags,
+				   .tos = f->tos };
+	tcp_options_parse(&s->opt,
+			  rte_pktmbuf_mtod_offset(m, const uint8_t *,
+						  f->tcp_offset + sizeof(struct rte_tcp_hdr)),
+			  f->data_offset - (uint32_t)sizeof(struct rte_tcp_hdr),
+			  (f->flags & PKT_TCP_SYN) != 0);
 	if ((f->flags & ECN_SETUP) == ECN_SETUP)
 		s->opt.present |= TCP_OPTION_ECN;
 	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
@@ -86,14 +102,16 @@ void tcp_segment_cut_back(struct tcp_segment *s, uint32_t n)
 	}
 }
 
-/* Appends, and holds no more buffers than the bytes are worth: past TIGHT_BUFS what fits the last buffer is copied there. */
+/* Appends, and holds no more buffers than the bytes are worth: past TIGHT_BUFS what fits the last
+ * buffer is copied there. */
 static void append(struct bufq *q, struct rte_mbuf *m)
 {
 	struct rte_mbuf *last = q->tail;
 
 	if (q->bufs >= TIGHT_BUFS && RTE_MBUF_DIRECT(last) && rte_mbuf_refcnt_read(last) == 1 &&
 	    rte_pktmbuf_tailroom(last) >= m->data_len) {
-		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), rte_pktmbuf_mtod(m, void *), m->data_len);
+		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len),
+		       rte_pktmbuf_mtod(m, void *), m->data_len);
 		last->data_len = (uint16_t)(last->data_len + m->data_len);
 		last->pkt_len = last->data_len;
 		q->bytes += m->data_len;
@@ -103,8 +121,9 @@ static void append(struct bufq *q, struct rte_mbuf *m)
 	bufq_append(q, m);
 }
 
-/* RFC 9293 SHLD-18, RFC 5681 4.2: every second full-sized segment, or as many bytes as two; a burst is answered once
- * (MUST-58). The head of an answer alone is not full-sized: the next request acknowledges head and body. */
+/* RFC 9293 SHLD-18, RFC 5681 4.2: every second full-sized segment, or as many bytes as two; a burst
+ * is answered once (MUST-58). The head of an answer alone is not full-sized: the next request
+ * acknowledges head and body. */
 static void count_unacked(struct tcp_conn *c, uint32_t bytes)
 {
 	int is_full = bytes >= u32_min(c->mss, FULL_SIZED);
@@ -150,13 +169,16 @@ static uint32_t load_be32(const uint8_t *p)
 	return rte_be_to_cpu_32(v);
 }
 
-/* Header prediction: the segment that everything waits for, on a connection where nothing is wrong. */
+/* Header prediction: the segment that everything waits for, on a connection where nothing is wrong.
+ */
 static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, const uint8_t *options)
 {
-	if (c->state != TCP_ESTABLISHED || (f->flags & ~PKT_TCP_PSH) != PKT_TCP_ACK || f->seq != c->rcv_nxt ||
-	    f->ack - c->snd_una > tcp_conn_flight(c) || f->payload > c->rcv_edge - c->rcv_nxt || c->ooo != NULL)
+	if (c->state != TCP_ESTABLISHED || (f->flags & ~PKT_TCP_PSH) != PKT_TCP_ACK ||
+	    f->seq != c->rcv_nxt || f->ack - c->snd_una > tcp_conn_flight(c) ||
+	    f->payload > c->rcv_edge - c->rcv_nxt || c->ooo != NULL)
 		return 0;
-	if (c->sb != NULL && (c->sb->state != TCP_OPEN || c->sb->sacked != 0 || c->sb->dupacks != 0))
+	if (c->sb != NULL &&
+	    (c->sb->state != TCP_OPEN || c->sb->sacked != 0 || c->sb->dupacks != 0))
 		return 0;
 	if ((f->tos & IP_ECN_CE) == IP_ECN_CE)
 		return 0;
@@ -169,8 +191,8 @@ static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, con
 	       seq_geq(load_be32(options + 4), c->ts_recent);
 }
 
-static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, const struct pkt_facts *f,
-			    const uint8_t *options)
+static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m,
+			    const struct pkt_facts *f, const uint8_t *options)
 {
 	struct tcp_segment s;
 
@@ -187,7 +209,8 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 		s.opt.present = TCP_OPTION_TS;
 		s.opt.tsval = load_be32(options + 4);
 		s.opt.tsecr = load_be32(options + 8);
-		/* RFC 7323 4.3: of several segments that one ACK answers, the first one's is echoed. */
+		/* RFC 7323 4.3: of several segments that one ACK answers, the first one's is
+		 * echoed. */
 		if (seq_leq(s.seq, c->rcv_acked))
 			c->ts_recent = s.opt.tsval;
 	}
@@ -213,7 +236,8 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 static void input_one(struct tcp *t, struct rte_mbuf *m)
 {
 	const struct pkt_facts *f = pkt_facts(m);
-	const uint8_t *options = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr));
+	const uint8_t *options = rte_pktmbuf_mtod_offset(
+		m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr));
 	uint32_t value, isn_floor = 0;
 	struct tcp_segment s;
 	int found;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segment arrival in every state but the common case: RFC 9293 3.10.7.3 and 3.10.7.4, step by step, with RFC 7323 5.3 in front
- * and RFC 5961 inside. */
+/* Segment arrival in every state but the common case: RFC 9293 3.10.7.3 and 3.10.7.4, step by step,
+ * with RFC 7323 5.3 in front and RFC 5961 inside. */
 #include "tcp_stack.h"
 
 #define TS_RECENT_IDLE_MS (24u * 24 * 3600 * 1000) /* RFC 7323 5.5 */
@@ -43,8 +43,8 @@ static int is_paws_rejected(struct tcp *t, struct tcp_conn *c, const struct tcp_
 	return 1;
 }
 
-/* The four cases of RFC 9293 3.4 table 6. An empty segment may lie at the right edge: a peer that filled our window sends its
- * ACKs from there. */
+/* The four cases of RFC 9293 3.4 table 6. An empty segment may lie at the right edge: a peer that
+ * filled our window sends its ACKs from there. */
 static int is_acceptable(const struct tcp_conn *c, const struct tcp_segment *s)
 {
 	uint32_t window = c->rcv_edge - c->rcv_nxt, end = segment_end(s);
@@ -83,7 +83,8 @@ static int check_reset(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 	}
 	tcp_count(t, HD_TCP_RESETS_RECEIVED);
 	/* The reset may say more than any ACK before it: what it acknowledges was seen. */
-	if (s->flags & PKT_TCP_ACK && tcp_conn_is_synchronized(c) && seq_between(c->snd_una, s->ack, c->snd_nxt))
+	if (s->flags & PKT_TCP_ACK && tcp_conn_is_synchronized(c) &&
+	    seq_between(c->snd_una, s->ack, c->snd_nxt))
 		c->acked += u32_min(s->ack - c->snd_una, c->tx.bytes);
 	tcp_conn_fail(c, TCP_ERR_RESET);
 	return 1;
@@ -116,8 +117,8 @@ static void trim(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 /* RFC 7323 4.3 (3). */
 static void update_ts_recent(struct tcp_conn *c, const struct tcp_segment *s)
 {
-	if (c->flags & TCP_F_TS && s->opt.present & TCP_OPTION_TS && seq_leq(s->seq, c->rcv_acked) &&
-	    seq_geq(s->opt.tsval, c->ts_recent))
+	if (c->flags & TCP_F_TS && s->opt.present & TCP_OPTION_TS &&
+	    seq_leq(s->seq, c->rcv_acked) && seq_geq(s->opt.tsval, c->ts_recent))
 		c->ts_recent = s->opt.tsval;
 }
 
@@ -160,7 +161,8 @@ static int ack_moves_state(struct tcp *t, struct tcp_conn *c)
 	}
 }
 
-/* Fifth check, synchronized states; RFC 5961 5.2 bounds how old an ACK may be. Returns whether the segment goes on. */
+/* Fifth check, synchronized states; RFC 5961 5.2 bounds how old an ACK may be. Returns whether the
+ * segment goes on. */
 static int check_ack(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 {
 	if (!seq_between(c->snd_una - c->snd_wnd_max, s->ack, c->snd_nxt)) {
@@ -174,7 +176,8 @@ static int check_ack(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 
 static int may_receive(const struct tcp_conn *c)
 {
-	return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
+	return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 ||
+	       c->state == TCP_FIN_WAIT_2;
 }
 
 /* Data above a gap: kept, and told at once (RFC 5681 4.2). */
@@ -216,7 +219,8 @@ static void deliver_with_held(struct tcp_conn *c, struct tcp_segment *s)
 {
 	uint32_t before;
 
-	if (c->ooo != NULL && seq_lt(tcp_ranges_first(c->ooo), s->seq + s->len)) /* the first copy stays */
+	if (c->ooo != NULL &&
+	    seq_lt(tcp_ranges_first(c->ooo), s->seq + s->len)) /* the first copy stays */
 		tcp_segment_cut_back(s, s->seq + s->len - tcp_ranges_first(c->ooo));
 	if (s->len != 0)
 		tcp_input_deliver(c, s);
@@ -242,8 +246,10 @@ static int take_text(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 		return 1;
 	if (!may_receive(c)) /* "this should not occur since a FIN has been received" */
 		return 1;
-	/* When memory is short nothing is kept above a gap, nor for those that hold much: the peer sends it again. */
-	if (t->pressure == TCP_PRESSURE_HIGH && (s->seq != c->rcv_nxt || c->rcv_held >= TCP_PRESSURE_BUFFER)) {
+	/* When memory is short nothing is kept above a gap, nor for those that hold much: the peer
+	 * sends it again. */
+	if (t->pressure == TCP_PRESSURE_HIGH &&
+	    (s->seq != c->rcv_nxt || c->rcv_held >= TCP_PRESSURE_BUFFER)) {
 		tcp_count(t, HD_TCP_PRESSURE);
 		s->flags &= (uint8_t)~PKT_TCP_FIN;
 		return 1;
@@ -313,7 +319,8 @@ static void input_syn_sent(struct tcp *t, struct tcp_conn *c, struct tcp_segment
 		return;
 	c->rcv_nxt = s->seq + 1;
 	c->heard_ms = t->now_ms;
-	/* RFC 3168 6.1.1: the answer to an ECN-setup SYN has ECE alone; both flags are a broken reflection. */
+	/* RFC 3168 6.1.1: the answer to an ECN-setup SYN has ECE alone; both flags are a broken
+	 * reflection. */
 	if (acks && t->config.ecn == TCP_ECN_ASK && !(c->flags & TCP_F_SYN_RESENT) &&
 	    (s->flags & (PKT_TCP_ECE | PKT_TCP_CWR)) == PKT_TCP_ECE)
 		s->opt.present |= TCP_OPTION_ECN;
@@ -332,7 +339,8 @@ static void input_syn_sent(struct tcp *t, struct tcp_conn *c, struct tcp_segment
 	c->flags |= TCP_F_ACK_NOW;
 }
 
-/* A SYN-ACK or SYN that we know already, while our own may be lost. Returns whether it was handled. */
+/* A SYN-ACK or SYN that we know already, while our own may be lost. Returns whether it was handled.
+ */
 static int input_repeated_syn(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 {
 	if (!(s->flags & PKT_TCP_SYN) || s->seq + 1 != c->rcv_nxt || s->flags & PKT_TCP_RST)

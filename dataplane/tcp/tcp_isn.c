@@ -15,7 +15,8 @@ struct message {
 };
 _Static_assert(sizeof(struct message) == 48, "no padding");
 
-static uint64_t keyed(const uint64_t secret[2], const struct flow_key *k, enum purpose purpose, uint64_t extra)
+static uint64_t keyed(const uint64_t secret[2], const struct flow_key *k, enum purpose purpose,
+		      uint64_t extra)
 {
 	struct message m = {
 		.local = { k->local.q[0], k->local.q[1] },

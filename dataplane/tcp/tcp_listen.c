@@ -3,7 +3,8 @@
 #include "tcp_cookie.h"
 #include "tcp_stack.h"
 
-static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *s, const struct pkt_facts *f, int64_t listener)
+static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *s,
+				       const struct pkt_facts *f, int64_t listener)
 {
 	struct flow_path path = { 0 };
 	struct tcp_conn *c;
@@ -25,7 +26,8 @@ static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *
 }
 
 /* A half-open connection, and its SYN-ACK. */
-static void open_half(struct tcp *t, const struct tcp_segment *s, const struct pkt_facts *f, int64_t listener, uint32_t isn_floor)
+static void open_half(struct tcp *t, const struct tcp_segment *s, const struct pkt_facts *f,
+		      int64_t listener, uint32_t isn_floor)
 {
 	uint32_t isn = tcp_isn_generate(t->config.secret, &s->key, t->now);
 	struct tcp_conn *c = create_passive(t, s, f, listener);
@@ -55,13 +57,16 @@ static void answer_with_cookie(struct tcp *t, const struct tcp_segment *s)
 	}
 	t->cookies_until = t->now + TCP_COOKIE_LIFE_NS;
 	tcp_count(t, HD_TCP_COOKIES_SENT);
-	tcp_output_cookie(t, s, &path, tcp_cookie_make(t->config.secret, &s->key, s->seq, mss, t->now));
+	tcp_output_cookie(t, s, &path,
+			  tcp_cookie_make(t->config.secret, &s->key, s->seq, mss, t->now));
 }
 
-/* An ACK that no connection owns may be the answer to a cookie. Returns whether it was: then there is a connection. */
+/* An ACK that no connection owns may be the answer to a cookie. Returns whether it was: then there
+ * is a connection. */
 static int accept_cookie(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f)
 {
-	struct tcp_options offered = { .present = TCP_OPTION_MSS | (s->opt.present & TCP_OPTION_TS), .tsval = s->opt.tsval };
+	struct tcp_options offered = { .present = TCP_OPTION_MSS | (s->opt.present & TCP_OPTION_TS),
+				       .tsval = s->opt.tsval };
 	struct tcp_conn *c;
 	int64_t listener;
 
@@ -101,11 +106,13 @@ static void refuse(struct tcp *t, struct tcp_segment *s, const struct pkt_facts 
 		tcp_output_reset_for(t, s);
 }
 
-void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f, uint32_t isn_floor)
+void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f,
+		      uint32_t isn_floor)
 {
 	int64_t listener;
 
-	/* First an RST, second an ACK, third a SYN, as 3.10.7.2 orders; SYN with FIN or RST is nobody's honest opening. */
+	/* First an RST, second an ACK, third a SYN, as 3.10.7.2 orders; SYN with FIN or RST is
+	 * nobody's honest opening. */
 	if (s->flags & PKT_TCP_RST)
 		return;
 	if (s->flags & PKT_TCP_ACK || !(s->flags & PKT_TCP_SYN)) {

@@ -34,7 +34,8 @@ static void parse_sack(struct tcp_options *o, const uint8_t *p, uint32_t bytes)
 }
 
 /* The options that only a SYN may carry. */
-static void parse_syn_option(struct tcp_options *o, uint8_t kind, const uint8_t *value, uint32_t bytes)
+static void parse_syn_option(struct tcp_options *o, uint8_t kind, const uint8_t *value,
+			     uint32_t bytes)
 {
 	if (kind == KIND_MSS && bytes == 2) {
 		o->mss = load16(value);
@@ -102,7 +103,8 @@ uint32_t tcp_options_emit(const struct tcp_options *o, uint8_t *out)
 		p = store32(p, (uint32_t)KIND_MSS << 24 | 4 << 16 | o->mss);
 	if (o->present & TCP_OPTION_SACK_OK)
 		p = store32(p, (uint32_t)KIND_SACK_OK << 24 | 2 << 16 |
-				       (o->present & TCP_OPTION_TS ? KIND_TS << 8 | 10 : KIND_NOP << 8 | KIND_NOP));
+				       (o->present & TCP_OPTION_TS ? KIND_TS << 8 | 10
+								   : KIND_NOP << 8 | KIND_NOP));
 	else if (o->present & TCP_OPTION_TS)
 		p = store32(p, (uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_TS << 8 | 10);
 	if (o->present & TCP_OPTION_TS) {
@@ -114,7 +116,8 @@ uint32_t tcp_options_emit(const struct tcp_options *o, uint8_t *out)
 	if (o->n_sack != 0) {
 		uint32_t n = sack_that_fit(o, (uint32_t)(p - out));
 
-		p = store32(p, (uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK << 8 | (2 + 8 * n));
+		p = store32(p, (uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK << 8 |
+				       (2 + 8 * n));
 		for (uint32_t i = 0; i < n; i++) {
 			p = store32(p, o->sack[i].start);
 			p = store32(p, o->sack[i].end);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The local port of an active open (RFC 6056 3.3.2 with a keyed generator): every choice is drawn anew over the whole range, so
- * one port tells nothing about the next, nor one destination about another. A tuple in TIME-WAIT is taken only when nothing
- * else was found: our sequence numbers and timestamps then lie above those of the old connection (RFC 6191, RFC 6528). */
+/* The local port of an active open (RFC 6056 3.3.2 with a keyed generator): every choice is drawn
+ * anew over the whole range, so one port tells nothing about the next, nor one destination about
+ * another. A tuple in TIME-WAIT is taken only when nothing else was found: our sequence numbers and
+ * timestamps then lie above those of the old connection (RFC 6191, RFC 6528). */
 #include <errno.h>
 
 #include "tcp_stack.h"
 
 #define PORT_MIN 1024
 #define PORT_COUNT (65536 - PORT_MIN)
-#define DRAWS 64	/* that steer here */
-#define DRAWS_MAX 4096	/* in all: with many workers most draws belong to others */
+#define DRAWS 64       /* that steer here */
+#define DRAWS_MAX 4096 /* in all: with many workers most draws belong to others */
 
 static uint16_t draw(struct tcp *t, const struct flow_key *key)
 {

@@ -65,7 +65,8 @@ static enum tcp_ranges_verdict drop(struct rte_mbuf *m, enum tcp_ranges_verdict 
 	return v;
 }
 
-enum tcp_ranges_verdict tcp_ranges_insert(struct tcp_ranges *o, uint32_t seq, struct rte_mbuf *m, struct tcp_sack_block *dup)
+enum tcp_ranges_verdict tcp_ranges_insert(struct tcp_ranges *o, uint32_t seq, struct rte_mbuf *m,
+					  struct tcp_sack_block *dup)
 {
 	uint32_t end = seq + m->data_len, i = find(o, seq);
 	struct tcp_range *r = &o->r[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Received above a gap: data that waits for what is missing, as ranges in sequence order with their buffers.
- * Of bytes that come twice the first copy stays. Allocated when the first such segment arrives, freed when the gap is filled.
- * Both the ranges and the buffers are capped; what does not fit is dropped before it was ever reported by SACK. */
+/* Received above a gap: data that waits for what is missing, as ranges in sequence order with their
+ * buffers. Of bytes that come twice the first copy stays. Allocated when the first such segment
+ * arrives, freed when the gap is filled. Both the ranges and the buffers are capped; what does not
+ * fit is dropped before it was ever reported by SACK. */
 #ifndef TCP_RANGES_H
 #define TCP_RANGES_H
 
@@ -30,11 +31,14 @@ enum tcp_ranges_verdict { TCP_RANGES_STORED, TCP_RANGES_DUPLICATE, TCP_RANGES_FU
 void tcp_ranges_init(struct tcp_ranges *o);
 void tcp_ranges_clear(struct tcp_ranges *o);
 
-/* Consumes m, whose data are the bytes [seq, seq + data_len), all above RCV.NXT. What overlaps is cut off; of a segment that
- * covers whole ranges only the part before the first one is kept. dup is set to the first overlap, if any (RFC 2883). */
-enum tcp_ranges_verdict tcp_ranges_insert(struct tcp_ranges *o, uint32_t seq, struct rte_mbuf *m, struct tcp_sack_block *dup);
+/* Consumes m, whose data are the bytes [seq, seq + data_len), all above RCV.NXT. What overlaps is
+ * cut off; of a segment that covers whole ranges only the part before the first one is kept. dup is
+ * set to the first overlap, if any (RFC 2883). */
+enum tcp_ranges_verdict tcp_ranges_insert(struct tcp_ranges *o, uint32_t seq, struct rte_mbuf *m,
+					  struct tcp_sack_block *dup);
 
-/* Moves what continues at *rcv_nxt to the back of q and advances *rcv_nxt. Ranges wholly below it are dropped. */
+/* Moves what continues at *rcv_nxt to the back of q and advances *rcv_nxt. Ranges wholly below it
+ * are dropped. */
 void tcp_ranges_take(struct tcp_ranges *o, uint32_t *rcv_nxt, struct bufq *q);
 
 /* Where the first range begins; n > 0. */

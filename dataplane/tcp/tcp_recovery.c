@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loss: when it is believed, what the window is meanwhile, and when it was no loss after all.
- * With SACK: RACK-TLP (RFC 8985), which marks at once what RFC 6675 would once three segments were SACKed. Without: NewReno
- * (RFC 6582). The window during recovery follows PRR (RFC 6937). */
+ * With SACK: RACK-TLP (RFC 8985), which marks at once what RFC 6675 would once three segments were
+ * SACKed. Without: NewReno (RFC 6582). The window during recovery follows PRR (RFC 6937). */
 #include "tcp_stack.h"
 
 #define DUPACK_THRESHOLD 3
@@ -17,7 +17,8 @@ uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
 
 	if (b == NULL)
 		return 0;
-	/* Without SACK each duplicate ACK says that one segment left the network (RFC 6582 3.2, RFC 3042). */
+	/* Without SACK each duplicate ACK says that one segment left the network (RFC 6582 3.2, RFC
+	 * 3042). */
 	left = c->flags & TCP_F_SACK ? 0 : (uint32_t)b->dupacks * c->mss;
 	return b->pipe > left ? b->pipe - left : 0;
 }
@@ -82,7 +83,8 @@ static void leave(struct tcp_conn *c)
 {
 	struct tcp_scoreboard *b = c->sb;
 
-	/* RFC 6937: the window ends at what was decided; after a timeout it grew from one segment by itself. */
+	/* RFC 6937: the window ends at what was decided; after a timeout it grew from one segment
+	 * by itself. */
 	if (b->state == TCP_RECOVERY)
 		c->cc.cwnd = u32_max(c->cc.ssthresh, c->mss);
 	b->state = TCP_OPEN;
@@ -91,7 +93,8 @@ static void leave(struct tcp_conn *c)
 		b->reo_wnd_steps = 1;
 }
 
-/* All of it was needless: as if nothing had happened (RFC 4015 3.2 without its optional caution). */
+/* All of it was needless: as if nothing had happened (RFC 4015 3.2 without its optional caution).
+ */
 static void undo(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_scoreboard *b = c->sb;
@@ -106,20 +109,21 @@ static void undo(struct tcp *t, struct tcp_conn *c)
 	tcp_count(t, HD_TCP_UNDONE);
 }
 
-/* RFC 3522: the ACK that first moves SND.UNA echoes a timestamp older than the retransmission: the original arrived. Or every
- * retransmission was reported as a duplicate (RFC 3708). */
+/* RFC 3522: the ACK that first moves SND.UNA echoes a timestamp older than the retransmission: the
+ * original arrived. Or every retransmission was reported as a duplicate (RFC 3708). */
 static int is_needless(const struct tcp_conn *c, const struct tcp_ack_context *x)
 {
 	const struct tcp_scoreboard *b = c->sb;
 
 	if (b->undo_retransmits < 0 || b->state == TCP_OPEN)
 		return 0;
-	if (x->bytes != 0 && b->undo_retransmits > 0 && x->s->opt.present & TCP_OPTION_TS && c->flags & TCP_F_TS &&
-	    seq_lt(x->s->opt.tsecr, b->undo_sent_ms))
+	if (x->bytes != 0 && b->undo_retransmits > 0 && x->s->opt.present & TCP_OPTION_TS &&
+	    c->flags & TCP_F_TS && seq_lt(x->s->opt.tsecr, b->undo_sent_ms))
 		return 1;
-	/* RFC 5682 3.1 step 3b: with only the first segment sent again, one that was sent but once and never SACKed before is
-	 * acknowledged: the others were on their way. */
-	if (b->state == TCP_LOSS && c->flags & TCP_F_SACK && b->undo_retransmits == 1 && x->bytes != 0 && x->a.has_rtt)
+	/* RFC 5682 3.1 step 3b: with only the first segment sent again, one that was sent but once
+	 * and never SACKed before is acknowledged: the others were on their way. */
+	if (b->state == TCP_LOSS && c->flags & TCP_F_SACK && b->undo_retransmits == 1 &&
+	    x->bytes != 0 && x->a.has_rtt)
 		return 1;
 	return x->dsack && b->undo_retransmits == 0;
 }
@@ -138,7 +142,8 @@ static void rack_update(struct tcp *t, struct tcp_conn *c, const struct tcp_ack_
 	if (x->a.newest_again && rtt < c->rtt.min_us)
 		return;
 	b->rack_rtt_us = rtt;
-	if (!b->rack_valid || tcp_sent_after(x->a.newest_us, x->a.newest_end, b->rack_sent_us, b->rack_end)) {
+	if (!b->rack_valid ||
+	    tcp_sent_after(x->a.newest_us, x->a.newest_end, b->rack_sent_us, b->rack_end)) {
 		b->rack_sent_us = x->a.newest_us;
 		b->rack_end = x->a.newest_end;
 		b->rack_valid = 1;
@@ -204,7 +209,8 @@ static void newreno_detect(struct tcp_conn *c, const struct tcp_ack_context *x)
 	if (b->n == 0)
 		return;
 	if (b->state == TCP_OPEN) {
-		/* 3.2 step 1 with its careful variant: not for duplicates of what was sent before the last episode ended. */
+		/* 3.2 step 1 with its careful variant: not for duplicates of what was sent before
+		 * the last episode ended. */
 		if (b->dupacks >= DUPACK_THRESHOLD && !b->in_episode)
 			tcp_scoreboard_mark_lost(b, tcp_scoreboard_at(b, 0));
 	} else if (b->state == TCP_RECOVERY && x->bytes != 0) {
@@ -222,10 +228,13 @@ static void count_duplicates(struct tcp_conn *c, const struct tcp_ack_context *x
 		if (b->dupacks < UINT8_MAX)
 			b->dupacks++;
 	} else if (x->bytes != 0) {
-		/* Deflate by what was acknowledged: those segments are no longer in the flight either. */
+		/* Deflate by what was acknowledged: those segments are no longer in the flight
+		 * either. */
 		uint32_t segments = (x->bytes + c->mss - 1) / c->mss;
 
-		b->dupacks = b->state == TCP_OPEN || segments > b->dupacks ? 0 : (uint8_t)(b->dupacks - segments + 1);
+		b->dupacks = b->state == TCP_OPEN || segments > b->dupacks
+				     ? 0
+				     : (uint8_t)(b->dupacks - segments + 1);
 	}
 }
 
@@ -237,7 +246,8 @@ static void proportional_reduction(struct tcp_conn *c, uint32_t delivered, int a
 
 	b->prr_delivered += delivered;
 	if (pipe > ssthresh) {
-		uint64_t due = ((uint64_t)b->prr_delivered * ssthresh + b->recover_flight - 1) / b->recover_flight;
+		uint64_t due = ((uint64_t)b->prr_delivered * ssthresh + b->recover_flight - 1) /
+			       b->recover_flight;
 
 		send = due > b->prr_out ? (uint32_t)due - b->prr_out : 0;
 	} else {
@@ -313,7 +323,8 @@ static void sample_rtt(struct tcp *t, struct tcp_conn *c, struct tcp_ack_context
 	if (x->a.has_rtt) {
 		x->rtt_us = u32_max(t->now_us - x->a.sent_us, 1);
 	} else if (x->bytes != 0 && c->flags & TCP_F_TS && x->s->opt.present & TCP_OPTION_TS) {
-		/* Only what was sent twice: the echoed timestamp tells which copy (RFC 7323 4.1). */
+		/* Only what was sent twice: the echoed timestamp tells which copy (RFC 7323 4.1).
+		 */
 		uint32_t ms = tcp_timestamp(t, c->ts_offset) - x->s->opt.tsecr;
 
 		if (ms <= t->rto.max_us / 1000)
@@ -349,7 +360,8 @@ void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_contex
 		leave(c);
 	if (b->state == TCP_OPEN && b->in_episode && seq_gt(c->snd_una, b->recovery_end))
 		b->in_episode = 0;
-	/* RFC 6298 5.3: only progress restarts the timer. A tail probe makes no sense once SACK reports a hole. */
+	/* RFC 6298 5.3: only progress restarts the timer. A tail probe makes no sense once SACK
+	 * reports a hole. */
 	if (x->bytes != 0 || (c->rtx_kind == TCP_RTX_PROBE && b->sacked != 0))
 		tcp_timers_set_rtx(t, c);
 	detect(t, c, x);
@@ -357,9 +369,11 @@ void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_contex
 		enter_recovery(t, c);
 		entered = 1;
 	}
-	/* The first retransmission does not wait, nor the one that a partial ACK asks for (RFC 6582 3.2 step 3). */
+	/* The first retransmission does not wait, nor the one that a partial ACK asks for (RFC
+	 * 6582 3.2 step 3). */
 	if (b->state == TCP_RECOVERY)
-		proportional_reduction(c, delivered_bytes(c, x), entered || (!(c->flags & TCP_F_SACK) && x->bytes != 0));
+		proportional_reduction(c, delivered_bytes(c, x),
+				       entered || (!(c->flags & TCP_F_SACK) && x->bytes != 0));
 	else
 		grow(t, c, x);
 }
@@ -406,8 +420,10 @@ void tcp_recovery_timeout(struct tcp *t, struct tcp_conn *c)
 	c->cc.cwnd = c->mss;
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
-	/* RFC 4821 7.6: full segments vanish again and again; perhaps only small ones get through. */
-	if (c->backoff == BLACK_HOLE_TIMEOUTS && tcp_scoreboard_at(b, 0)->len > BLACK_HOLE_MSS && tcp_conn_lower_mss(c, BLACK_HOLE_MSS))
+	/* RFC 4821 7.6: full segments vanish again and again; perhaps only small ones get through.
+	 */
+	if (c->backoff == BLACK_HOLE_TIMEOUTS && tcp_scoreboard_at(b, 0)->len > BLACK_HOLE_MSS &&
+	    tcp_conn_lower_mss(c, BLACK_HOLE_MSS))
 		tcp_count(t, HD_TCP_BLACK_HOLES);
 	tcp_count(t, HD_TCP_TIMEOUT_RETRANSMITS);
 	tcp_output_resend_first(t, c);

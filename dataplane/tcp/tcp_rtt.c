@@ -6,7 +6,8 @@
 void tcp_rtt_sample(struct tcp_rtt *r, uint32_t us)
 {
 	us = us == 0 ? 1 : us > SAMPLE_MAX_US ? SAMPLE_MAX_US : us;
-	/* The floor forgets 1/1024 a sample, so that a path that became longer is believed after a while. */
+	/* The floor forgets 1/1024 a sample, so that a path that became longer is believed after a
+	 * while. */
 	if (r->min_us == 0 || us < r->min_us)
 		r->min_us = us;
 	else
@@ -24,14 +25,16 @@ void tcp_rtt_sample(struct tcp_rtt *r, uint32_t us)
 	r->srtt_8us = (uint32_t)((int32_t)r->srtt_8us + error);
 }
 
-uint32_t tcp_rtt_timeout_us(const struct tcp_rtt *r, const struct tcp_rto_limits *l, uint32_t backoff)
+uint32_t tcp_rtt_timeout_us(const struct tcp_rtt *r, const struct tcp_rto_limits *l,
+			    uint32_t backoff)
 {
 	uint64_t us = l->initial_us;
 
-	/* The minimum guards the variance, as Linux has it: a steady 150 ms path with a peer that delays ACKs by 200 ms must
-	 * not fire. The result never lies below RFC 6298 2.3's. */
+	/* The minimum guards the variance, as Linux has it: a steady 150 ms path with a peer that
+	 * delays ACKs by 200 ms must not fire. The result never lies below RFC 6298 2.3's. */
 	if (r->srtt_8us != 0)
-		us = (r->srtt_8us >> 3) + (uint64_t)(r->rttvar_4us > l->min_us ? r->rttvar_4us : l->min_us);
+		us = (r->srtt_8us >> 3) +
+		     (uint64_t)(r->rttvar_4us > l->min_us ? r->rttvar_4us : l->min_us);
 	us <<= backoff > 16 ? 16 : backoff;
 	return us > l->max_us ? l->max_us : (uint32_t)us;
 }

@@ -3,11 +3,14 @@
 
 void tcp_scoreboard_init(struct tcp_scoreboard *b)
 {
-	*b = (struct tcp_scoreboard){ .mask = TCP_SCOREBOARD_SMALL - 1, .reo_wnd_steps = 1, .undo_retransmits = -1 };
+	*b = (struct tcp_scoreboard){ .mask = TCP_SCOREBOARD_SMALL - 1,
+				      .reo_wnd_steps = 1,
+				      .undo_retransmits = -1 };
 	b->rec = b->inside;
 }
 
-struct tcp_sent *tcp_scoreboard_grow(struct tcp_scoreboard *b, struct tcp_sent *storage, uint32_t capacity)
+struct tcp_sent *tcp_scoreboard_grow(struct tcp_scoreboard *b, struct tcp_sent *storage,
+				     uint32_t capacity)
 {
 	struct tcp_sent *old = b->rec;
 
@@ -19,16 +22,20 @@ struct tcp_sent *tcp_scoreboard_grow(struct tcp_scoreboard *b, struct tcp_sent *
 	return old == b->inside ? NULL : old;
 }
 
-void tcp_scoreboard_push(struct tcp_scoreboard *b, uint32_t seq, uint32_t len, uint8_t flags, uint32_t now_us)
+void tcp_scoreboard_push(struct tcp_scoreboard *b, uint32_t seq, uint32_t len, uint8_t flags,
+			 uint32_t now_us)
 {
 	struct tcp_sent *s = tcp_scoreboard_at(b, b->n++);
 
-	*s = (struct tcp_sent){ .seq = seq, .sent_us = now_us, .len = (uint16_t)len, .flags = flags };
+	*s = (struct tcp_sent){
+		.seq = seq, .sent_us = now_us, .len = (uint16_t)len, .flags = flags
+	};
 	b->pipe += len;
 }
 
 /* The record arrived, by a cumulative ACK or by SACK: keep what RTT, RACK and reordering need. */
-static void note_delivered(const struct tcp_scoreboard *b, const struct tcp_sent *s, struct tcp_acked *a)
+static void note_delivered(const struct tcp_scoreboard *b, const struct tcp_sent *s,
+			   struct tcp_acked *a)
 {
 	uint32_t end = s->seq + s->len;
 
@@ -71,7 +78,8 @@ void tcp_scoreboard_ack(struct tcp_scoreboard *b, uint32_t una, struct tcp_acked
 
 		if (seq_leq(una, s->seq))
 			return;
-		if (covered < s->len) { /* the peer cut our segment: a middlebox resegments, or it acknowledges in pieces */
+		if (covered < s->len) { /* the peer cut our segment: a middlebox resegments, or it
+					   acknowledges in pieces */
 			if (!(s->flags & TCP_SENT_SACKED))
 				a->delivered += covered;
 			uncount(b, s, covered);
@@ -104,7 +112,8 @@ static uint32_t lower_bound(const struct tcp_scoreboard *b, uint32_t seq)
 	return low;
 }
 
-void tcp_scoreboard_sack(struct tcp_scoreboard *b, uint32_t start, uint32_t end, struct tcp_acked *a)
+void tcp_scoreboard_sack(struct tcp_scoreboard *b, uint32_t start, uint32_t end,
+			 struct tcp_acked *a)
 {
 	uint32_t top = b->high_sacked;
 

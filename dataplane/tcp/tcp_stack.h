@@ -8,8 +8,8 @@
 #include "tcp_isn.h"
 #include "tcp_table.h"
 
-/* TIME-WAIT: what is needed to answer late segments and to judge a new SYN (RFC 6191), and no more. All wait equally long,
- * so the list is in order of deadlines. */
+/* TIME-WAIT: what is needed to answer late segments and to judge a new SYN (RFC 6191), and no more.
+ * All wait equally long, so the list is in order of deadlines. */
 struct tcp_wait {
 	struct flow_key key;
 	struct flow_path path;
@@ -49,28 +49,28 @@ struct tcp {
 	struct tcp_config config;
 	struct tcp_rto_limits rto;
 	const struct tcp_cc_ops *cc;
-	uint8_t scale;		/* of the windows that we offer */
-	uint8_t pressure;	/* enum tcp_pressure */
-	uint32_t pressure_ms;	/* when it was judged */
+	uint8_t scale;	      /* of the windows that we offer */
+	uint8_t pressure;     /* enum tcp_pressure */
+	uint32_t pressure_ms; /* when it was judged */
 
 	struct core_pool boards, medium, large, ranges, waits;
 	struct list_link waiting; /* struct tcp_wait */
-	uint32_t open;		/* connections in the table */
+	uint32_t open;		  /* connections in the table */
 	uint32_t half_open, half_open_max;
 	uint32_t orphans, orphans_max; /* released, and not yet gone */
-	hd_ns cookies_until;	/* the last cookie that was sent is good so long */
+	hd_ns cookies_until;	       /* the last cookie that was sent is good so long */
 	uint64_t ports_chosen;
-	uint32_t sent;		/* segments handed to xmit, ever */
+	uint32_t sent; /* segments handed to xmit, ever */
 };
 
 /* One received segment on its way through the slow path. */
 struct tcp_segment {
-	struct rte_mbuf *m;	/* NULL once its payload was taken */
+	struct rte_mbuf *m; /* NULL once its payload was taken */
 	struct flow_key key;
 	uint32_t seq, ack;
-	uint32_t len;		/* payload */
-	uint32_t wnd;		/* scaled */
-	uint32_t fin_seq;	/* when flags have FIN */
+	uint32_t len;	  /* payload */
+	uint32_t wnd;	  /* scaled */
+	uint32_t fin_seq; /* when flags have FIN */
 	uint8_t flags;
 	uint8_t tos;
 	struct tcp_options opt;
@@ -98,7 +98,8 @@ void tcp_conn_drop_scoreboard(struct tcp_conn *c);
 void tcp_conn_drop_ranges(struct tcp_conn *c);
 /* Payload of a full segment from what the peer said, the path and our options. */
 void tcp_conn_update_mss(struct tcp_conn *c);
-/* The path takes less than was thought: segments of at most mss. Returns whether that changes anything. */
+/* The path takes less than was thought: segments of at most mss. Returns whether that changes
+ * anything. */
 int tcp_conn_lower_mss(struct tcp_conn *c, uint16_t mss);
 uint16_t tcp_conn_advertised_mss(const struct tcp_conn *c);
 /* Of a peer that names none (RFC 9293 MUST-15). */
@@ -118,7 +119,8 @@ void tcp_input_slow(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s);
 /* Data for a connection that nobody reads any more: reset (RFC 9293 3.6.1). */
 void tcp_input_refuse(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s);
 /* tcp_listen.c: a segment that belongs to no connection. */
-void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f, uint32_t isn_floor);
+void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f,
+		      uint32_t isn_floor);
 /* tcp_ack.c: SEG.ACK lies in [una - window, nxt]. */
 void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s);
 
@@ -132,12 +134,12 @@ void tcp_recovery_congested(struct tcp *t, struct tcp_conn *c);
 struct tcp_ack_context {
 	struct tcp_acked a;
 	const struct tcp_segment *s;
-	uint32_t bytes;		/* by which SND.UNA moved */
-	uint32_t flight;	/* before */
-	uint32_t rtt_us;	/* 0: none */
-	uint8_t duplicate;	/* RFC 5681 2 */
-	uint8_t dsack;		/* the first block repeats what was acknowledged */
-	uint8_t was_limited;	/* the window was what held us back */
+	uint32_t bytes;	     /* by which SND.UNA moved */
+	uint32_t flight;     /* before */
+	uint32_t rtt_us;     /* 0: none */
+	uint8_t duplicate;   /* RFC 5681 2 */
+	uint8_t dsack;	     /* the first block repeats what was acknowledged */
+	uint8_t was_limited; /* the window was what held us back */
 };
 void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_context *x);
 void tcp_recovery_timeout(struct tcp *t, struct tcp_conn *c);
@@ -149,13 +151,14 @@ uint32_t tcp_recovery_pipe(const struct tcp_conn *c);
 void tcp_recovery_sent(struct tcp *t, struct tcp_conn *c, uint32_t bytes, int again);
 
 /* tcp_output.c */
-/* Sends what may be sent, then the ACK that is due. 0, or -ENOBUFS: to be called again when there is memory, or -EAGAIN: the
- * turn's share is used up. */
+/* Sends what may be sent, then the ACK that is due. 0, or -ENOBUFS: to be called again when there
+ * is memory, or -EAGAIN: the turn's share is used up. */
 int tcp_output(struct tcp *t, struct tcp_conn *c);
 void tcp_output_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_sack_block *dup);
 void tcp_output_syn(struct tcp *t, struct tcp_conn *c);
 void tcp_output_reset(struct tcp *t, struct tcp_conn *c);
-/* A zero-window, keep-alive or other probe: an old sequence number, to which the peer must answer with an ACK. */
+/* A zero-window, keep-alive or other probe: an old sequence number, to which the peer must answer
+ * with an ACK. */
 void tcp_output_probe(struct tcp *t, struct tcp_conn *c);
 /* What fits the peer's small window, whatever its size (RFC 9293 3.8.6.2.1). */
 void tcp_output_override(struct tcp *t, struct tcp_conn *c);
@@ -164,7 +167,8 @@ void tcp_output_loss_probe(struct tcp *t, struct tcp_conn *c);
 /* The first segment once more, whatever the windows say. */
 void tcp_output_resend_first(struct tcp *t, struct tcp_conn *c);
 /* A SYN-ACK with this sequence number for which no state is kept. */
-void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path, uint32_t cookie);
+void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow_path *path,
+		       uint32_t cookie);
 /* Answers to what no connection owns (RFC 9293 3.10.7.1). */
 void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s);
 void tcp_output_wait_ack(struct tcp *t, struct tcp_wait *w);
@@ -175,16 +179,20 @@ static inline uint32_t tcp_receive_buffer(const struct tcp *t)
 {
 	uint32_t buffer = t->config.rcv_buffer;
 
-	return t->pressure == TCP_PRESSURE_NONE || buffer < TCP_PRESSURE_BUFFER ? buffer : TCP_PRESSURE_BUFFER;
+	return t->pressure == TCP_PRESSURE_NONE || buffer < TCP_PRESSURE_BUFFER
+		       ? buffer
+		       : TCP_PRESSURE_BUFFER;
 }
 /* n bytes left the front of the send queue. */
 void tcp_output_acked(struct tcp_conn *c, uint32_t n);
 
 /* tcp_timers.c */
 void tcp_timers_arm(struct tcp *t, struct tcp_conn *c);
-/* After sending or an ACK: which of retransmission, probe and persist timer runs, and until when. */
+/* After sending or an ACK: which of retransmission, probe and persist timer runs, and until when.
+ */
 void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c);
-void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind kind, uint32_t in_us);
+void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind kind,
+			   uint32_t in_us);
 void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c);
 void tcp_timers_set_state(struct tcp *t, struct tcp_conn *c, hd_ns in);
 uint32_t tcp_timers_rto_us(const struct tcp *t, const struct tcp_conn *c);
@@ -192,9 +200,10 @@ void tcp_set_now(struct tcp *t, hd_ns now);
 
 /* tcp_time_wait.c */
 void tcp_wait_enter(struct tcp *t, struct tcp_conn *c);
-/* 1: a new SYN may take the tuple (RFC 6191, RFC 9293 3.10.7.4); the wait is gone then and *isn_floor says above what our new
- * sequence number must be. 0: handled. */
-int tcp_wait_input(struct tcp *t, struct tcp_wait *w, const struct tcp_segment *s, uint32_t *isn_floor);
+/* 1: a new SYN may take the tuple (RFC 6191, RFC 9293 3.10.7.4); the wait is gone then and
+ * *isn_floor says above what our new sequence number must be. 0: handled. */
+int tcp_wait_input(struct tcp *t, struct tcp_wait *w, const struct tcp_segment *s,
+		   uint32_t *isn_floor);
 void tcp_wait_drop(struct tcp *t, struct tcp_wait *w);
 void tcp_wait_expire(struct tcp *t);
 hd_ns tcp_wait_next_deadline(const struct tcp *t);
@@ -207,8 +216,8 @@ int tcp_challenge_allow(struct tcp *t, struct tcp_conn *c);
 
 static inline int flow_key_eq(const struct flow_key *a, const struct flow_key *b)
 {
-	return hd_ip_eq(&a->remote, &b->remote) && a->remote_port == b->remote_port && a->local_port == b->local_port &&
-	       hd_ip_eq(&a->local, &b->local);
+	return hd_ip_eq(&a->remote, &b->remote) && a->remote_port == b->remote_port &&
+	       a->local_port == b->local_port && hd_ip_eq(&a->local, &b->local);
 }
 
 static inline uint32_t tcp_timestamp(const struct tcp *t, uint32_t offset)

@@ -21,10 +21,12 @@ int tcp_table_init(struct tcp_table *tb, uint32_t capacity, int socket)
 	uint32_t n = power_of_two(capacity / TCP_TABLE_TARGET_LOAD);
 
 	tb->mask = n - 1;
-	tb->buckets = rte_zmalloc_socket("tcp_table", (size_t)n * sizeof(tb->buckets[0]), HD_CACHE_LINE, socket);
+	tb->buckets = rte_zmalloc_socket("tcp_table", (size_t)n * sizeof(tb->buckets[0]),
+					 HD_CACHE_LINE, socket);
 	if (tb->buckets == NULL)
 		return -ENOMEM;
-	if (core_pool_init(&tb->overflow, "tcp_overflow", n / OVERFLOW_SHARE, sizeof(struct tcp_bucket), socket) != 0) {
+	if (core_pool_init(&tb->overflow, "tcp_overflow", n / OVERFLOW_SHARE,
+			   sizeof(struct tcp_bucket), socket) != 0) {
 		rte_free(tb->buckets);
 		return -ENOMEM;
 	}
@@ -75,8 +77,10 @@ void tcp_table_remove(struct tcp_table *tb, uint32_t hash, uint32_t value)
 {
 	struct tcp_bucket *before = NULL;
 
-	for (struct tcp_bucket *b = tcp_table_bucket(tb, hash); b != NULL; before = b, b = tcp_bucket_next(tb, b)) {
-		for (uint32_t hit = tcp_bucket_match(b, tcp_table_signature(hash)); hit != 0; hit &= hit - 1) {
+	for (struct tcp_bucket *b = tcp_table_bucket(tb, hash); b != NULL;
+	     before = b, b = tcp_bucket_next(tb, b)) {
+		for (uint32_t hit = tcp_bucket_match(b, tcp_table_signature(hash)); hit != 0;
+		     hit &= hit - 1) {
 			uint32_t way = (uint32_t)__builtin_ctz(hit) / 2;
 
 			if (b->value[way] != value)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a tuple's keyed hash to a number: buckets of one cache line with eight 16-bit signatures, compared at once. One
- * writer and reader, the worker. The caller compares the tuple itself, for a signature can lie. Full buckets chain to
- * overflow buckets; crafted tuples cannot aim at a bucket as the hash is keyed. */
+/* From a tuple's keyed hash to a number: buckets of one cache line with eight 16-bit signatures,
+ * compared at once. One writer and reader, the worker. The caller compares the tuple itself, for a
+ * signature can lie. Full buckets chain to overflow buckets; crafted tuples cannot aim at a bucket
+ * as the hash is keyed. */
 #ifndef TCP_TABLE_H
 #define TCP_TABLE_H
 
@@ -47,12 +48,14 @@ static inline struct tcp_bucket *tcp_table_bucket(const struct tcp_table *tb, ui
 /* Two bits for each way whose signature is s. */
 static inline uint32_t tcp_bucket_match(const struct tcp_bucket *b, uint16_t s)
 {
-	__m128i have = _mm_load_si128((const __m128i *)b->signature), want = _mm_set1_epi16((short)s);
+	__m128i have = _mm_load_si128((const __m128i *)b->signature),
+		want = _mm_set1_epi16((short)s);
 
 	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi16(have, want));
 }
 
-static inline struct tcp_bucket *tcp_bucket_next(const struct tcp_table *tb, const struct tcp_bucket *b)
+static inline struct tcp_bucket *tcp_bucket_next(const struct tcp_table *tb,
+						 const struct tcp_bucket *b)
 {
 	return b->overflow == 0 ? NULL : core_pool_at(&tb->overflow, b->overflow - 1);
 }

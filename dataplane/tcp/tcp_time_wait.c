@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TIME-WAIT (RFC 9293 3.6, 3.10.7.4; RFC 6191; RFC 1337). When all places are taken the oldest gives way. */
+/* TIME-WAIT (RFC 9293 3.6, 3.10.7.4; RFC 6191; RFC 1337). When all places are taken the oldest
+ * gives way. */
 #include "tcp_stack.h"
 
 static uint32_t hash_of(const struct tcp *t, const struct tcp_wait *w)
@@ -48,7 +49,8 @@ void tcp_wait_enter(struct tcp *t, struct tcp_conn *c)
 	t->open--;
 	list_push_back(&t->waiting, &w->link);
 	/* The place that the connection had is free now. */
-	if (tcp_table_insert(&t->table, hash, core_pool_index(&t->waits, w) | TCP_VALUE_WAIT) != 0) {
+	if (tcp_table_insert(&t->table, hash, core_pool_index(&t->waits, w) | TCP_VALUE_WAIT) !=
+	    0) {
 		list_remove(&w->link);
 		core_pool_put(&t->waits, w);
 	}
@@ -64,7 +66,8 @@ static int is_newer_syn(const struct tcp_wait *w, const struct tcp_segment *s)
 	return seq_gt(s->seq, w->rcv_nxt);
 }
 
-int tcp_wait_input(struct tcp *t, struct tcp_wait *w, const struct tcp_segment *s, uint32_t *isn_floor)
+int tcp_wait_input(struct tcp *t, struct tcp_wait *w, const struct tcp_segment *s,
+		   uint32_t *isn_floor)
 {
 	if (is_newer_syn(w, s)) {
 		*isn_floor = w->snd_nxt;
@@ -73,8 +76,8 @@ int tcp_wait_input(struct tcp *t, struct tcp_wait *w, const struct tcp_segment *
 	}
 	if (s->flags & PKT_TCP_RST) /* RFC 1337 3, fix 1 */
 		return 0;
-	/* A late FIN that was sent again starts the wait anew; whatever else comes hears where we stand. An ACK that says
-	 * nothing new gets no answer: two such ends would talk for ever. */
+	/* A late FIN that was sent again starts the wait anew; whatever else comes hears where we
+	 * stand. An ACK that says nothing new gets no answer: two such ends would talk for ever. */
 	if (s->flags & PKT_TCP_FIN && s->seq + s->len + 1 == w->rcv_nxt) {
 		w->since_ms = t->now_ms;
 		list_remove(&w->link);

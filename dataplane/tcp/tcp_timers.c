@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The timers of a connection behind one entry of the wheel. The entry is armed for the earliest and left alone when that
- * moves later: an entry that fires early looks again. So an ACK costs no work on the wheel. */
+/* The timers of a connection behind one entry of the wheel. The entry is armed for the earliest and
+ * left alone when that moves later: an entry that fires early looks again. So an ACK costs no work
+ * on the wheel. */
 #include "tcp_stack.h"
 
-#define FIRES_PER_TURN 256	/* connections whose timers are served in one call */
-#define RELEASED_PROBES_MAX 8	/* zero-window probes for a connection that nobody owns any more */
+#define FIRES_PER_TURN 256    /* connections whose timers are served in one call */
+#define RELEASED_PROBES_MAX 8 /* zero-window probes for a connection that nobody owns any more */
 #define RTO_AFTER_LOST_SYN_US 3000000
-#define PROBE_MIN_US 10000	/* RFC 8985 7.2 leaves the floor to us */
-#define PROBE_ONE_SEGMENT_US 50000 /* beside the RTT, for the peer's delayed ACK when only one segment is out */
+#define PROBE_MIN_US 10000 /* RFC 8985 7.2 leaves the floor to us */
+#define PROBE_ONE_SEGMENT_US \
+	50000 /* beside the RTT, for the peer's delayed ACK when only one segment is out */
 
 static hd_ns after_us(const struct tcp *t, uint32_t at_us)
 {
@@ -43,11 +45,13 @@ uint32_t tcp_timers_rto_us(const struct tcp *t, const struct tcp_conn *c)
 
 	if (c->rtt.srtt_8us != 0 || !(c->flags & TCP_F_SYN_RESENT) || !tcp_conn_is_synchronized(c))
 		return tcp_rtt_timeout_us(&c->rtt, &t->rto, c->backoff);
-	after_lost_syn.initial_us = u32_max(t->rto.initial_us, RTO_AFTER_LOST_SYN_US); /* RFC 6298 5.7 */
+	after_lost_syn.initial_us =
+		u32_max(t->rto.initial_us, RTO_AFTER_LOST_SYN_US); /* RFC 6298 5.7 */
 	return tcp_rtt_timeout_us(&c->rtt, &after_lost_syn, c->backoff);
 }
 
-void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind kind, uint32_t in_us)
+void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind kind,
+			   uint32_t in_us)
 {
 	c->rtx_kind = (uint8_t)kind;
 	c->rtx_us = tcp_deadline(t->now_us + in_us);
@@ -68,8 +72,8 @@ static int may_probe(const struct tcp_conn *c)
 {
 	const struct tcp_scoreboard *b = c->sb;
 
-	return c->flags & TCP_F_SACK && c->rtt.srtt_8us != 0 && c->backoff == 0 && b->state == TCP_OPEN && b->sacked == 0 &&
-	       !b->probe_out;
+	return c->flags & TCP_F_SACK && c->rtt.srtt_8us != 0 && c->backoff == 0 &&
+	       b->state == TCP_OPEN && b->sacked == 0 && !b->probe_out;
 }
 
 void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
@@ -79,7 +83,8 @@ void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
 	if (c->snd_una != c->snd_nxt) {
 		uint32_t probe = may_probe(c) ? probe_timeout_us(c) : rto;
 
-		tcp_timers_set_rtx_at(t, c, probe < rto ? TCP_RTX_PROBE : TCP_RTX_TIMEOUT, u32_min(probe, rto));
+		tcp_timers_set_rtx_at(t, c, probe < rto ? TCP_RTX_PROBE : TCP_RTX_TIMEOUT,
+				      u32_min(probe, rto));
 	} else if (c->flags & TCP_F_WINDOW_SMALL) {
 		if (c->rtx_us == 0 || c->rtx_kind != TCP_RTX_PERSIST)
 			tcp_timers_set_rtx_at(t, c, TCP_RTX_PERSIST, rto);
@@ -88,8 +93,8 @@ void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
 	}
 }
 
-/* With several segments out a sender probes for a loss of the last after two round trips and a few milliseconds, without
- * allowing for a delayed ACK (RFC 8985 7.2): Linux after 8. */
+/* With several segments out a sender probes for a loss of the last after two round trips and a few
+ * milliseconds, without allowing for a delayed ACK (RFC 8985 7.2): Linux after 8. */
 #define DELAY_OF_SEVERAL_US 4000
 
 void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
@@ -107,7 +112,8 @@ void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
 
 void tcp_timers_set_state(struct tcp *t, struct tcp_conn *c, hd_ns in)
 {
-	c->state_ms = in == HD_NS_NEVER ? 0 : tcp_deadline(t->now_ms + (uint32_t)(in / HD_NS_PER_MS));
+	c->state_ms =
+		in == HD_NS_NEVER ? 0 : tcp_deadline(t->now_ms + (uint32_t)(in / HD_NS_PER_MS));
 	tcp_timers_arm(t, c);
 }
 
@@ -132,7 +138,8 @@ static void fire_syn(struct tcp *t, struct tcp_conn *c)
 	tcp_output_syn(t, c);
 }
 
-/* RFC 5482: how long data may stay unacknowledged. The peer's ACKs of other things do not count as progress of these. */
+/* RFC 5482: how long data may stay unacknowledged. The peer's ACKs of other things do not count as
+ * progress of these. */
 static int is_given_up(const struct tcp *t, const struct tcp_conn *c)
 {
 	/* A peer that closed its window is alive as long as it answers (RFC 9293 MUST-37). */
@@ -163,7 +170,8 @@ static void fire_timeout(struct tcp *t, struct tcp_conn *c)
 /* RFC 9293 3.8.6.1, and the override timer of 3.8.6.2.1. */
 static void fire_persist(struct tcp *t, struct tcp_conn *c)
 {
-	if (is_silent_for(t, c, t->config.user_timeout) || (c->flags & TCP_F_RELEASED && c->backoff >= RELEASED_PROBES_MAX)) {
+	if (is_silent_for(t, c, t->config.user_timeout) ||
+	    (c->flags & TCP_F_RELEASED && c->backoff >= RELEASED_PROBES_MAX)) {
 		tcp_count(t, HD_TCP_TIMEOUTS);
 		tcp_output_reset(t, c);
 		tcp_conn_fail(c, TCP_ERR_TIMEOUT);
@@ -203,7 +211,8 @@ static void fire_rtx(struct tcp *t, struct tcp_conn *c)
 /* RFC 9293 3.8.4. */
 static void fire_keepalive(struct tcp *t, struct tcp_conn *c)
 {
-	hd_ns idle = (hd_ns)(t->now_ms - c->heard_ms) * HD_NS_PER_MS, time = c->keepalive_time_s * HD_NS_PER_S;
+	hd_ns idle = (hd_ns)(t->now_ms - c->heard_ms) * HD_NS_PER_MS,
+	      time = c->keepalive_time_s * HD_NS_PER_S;
 
 	if (idle < time) {
 		c->keepalive_sent = 0;
@@ -251,7 +260,8 @@ static int is_due(uint32_t at, uint32_t now)
 	return at != 0 && (int32_t)(at - now) <= 0;
 }
 
-/* Each step may end the connection; its memory stays readable, for nothing is taken from the pool meanwhile. */
+/* Each step may end the connection; its memory stays readable, for nothing is taken from the pool
+ * meanwhile. */
 static void fire(struct tcp *t, struct tcp_conn *c)
 {
 	if (is_due(c->delack_us, t->now_us)) {
@@ -266,7 +276,8 @@ static void fire(struct tcp *t, struct tcp_conn *c)
 		fire_rtx(t, c);
 	if (c->state == TCP_CLOSED)
 		return;
-	/* Nothing in flight for a timeout's time: what it needed goes, and the window with it (RFC 9293's idle restart). */
+	/* Nothing in flight for a timeout's time: what it needed goes, and the window with it (RFC
+	 * 9293's idle restart). */
 	if (c->sb != NULL && c->sb->n == 0 && c->rtx_us == 0)
 		tcp_conn_drop_scoreboard(c);
 	tcp_timers_arm(t, c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as TCP options: no read past the end, and what was read and written again reads the same. The first byte says
- * whether it is a SYN. */
+/* Any bytes as TCP options: no read past the end, and what was read and written again reads the
+ * same. The first byte says whether it is a SYN. */
 #include <assert.h>
 #include <stdlib.h>
 

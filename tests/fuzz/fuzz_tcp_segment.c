@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any segments into a live connection, mixed with what its owner does and with time: no crash, no leak, sums that add up.
+/* Any segments into a live connection, mixed with what its owner does and with time: no crash, no
+ * leak, sums that add up.
  *
  * Input: one byte (which options the SYN had), then records of an operation byte and its arguments:
- *   0x00-0x7f  segment: flags, seq - RCV.NXT (16 bits, signed), ack - SND.UNA (16 bits, signed), window (16), payload (16, cut
- *              to 1,460), bytes of options (cut to 40) and the options; of the operation byte bit 0 adds a good timestamp in
- *              front, bit 1 makes the distances 16 times as far
+ *   0x00-0x7f  segment: flags, seq - RCV.NXT (16 bits, signed), ack - SND.UNA (16 bits, signed),
+ * window (16), payload (16, cut to 1,460), bytes of options (cut to 40) and the options; of the
+ * operation byte bit 0 adds a good timestamp in front, bit 1 makes the distances 16 times as far
  *   0x80-0x9f  time passes: 2^(op & 31) microseconds
  *   0xa0-0xaf  the owner writes (op & 15) * 700 bytes
  *   0xb0-0xbf  the owner reads up to (op & 15) * 700 bytes
@@ -28,7 +29,7 @@ static struct hd_worker_stats stats;
 
 struct world {
 	struct tcp *t;
-	struct tcp_conn *c;	/* NULL: gone or released */
+	struct tcp_conn *c; /* NULL: gone or released */
 	hd_ns now;
 	uint32_t sent;
 	uint32_t tsval;
@@ -43,14 +44,18 @@ struct input {
 static void start(void)
 {
 	char prefix[64];
-	char *argv[] = { "fuzz-tcp", "--no-huge", "--no-pci", "-m", "64", "--no-shconf", "-l", "0", "--no-telemetry",
-			 "--log-level=error", prefix };
+	char *argv[] = {
+		"fuzz-tcp", "--no-huge",      "--no-pci",	   "-m",  "64", "--no-shconf", "-l",
+		"0",	    "--no-telemetry", "--log-level=error", prefix
+	};
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=fuzz-tcp-%d", getpid());
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		abort();
-	rx = rte_pktmbuf_pool_create("rx", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	header = rte_pktmbuf_pool_create("header", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	rx = rte_pktmbuf_pool_create("rx", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE,
+				     SOCKET_ID_ANY);
+	header = rte_pktmbuf_pool_create("header", 4095, 0, PKT_PRIV_SIZE,
+					 RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	indirect = rte_pktmbuf_pool_create("indirect", 4095, 0, PKT_PRIV_SIZE, 0, SOCKET_ID_ANY);
 	if (rx == NULL || header == NULL || indirect == NULL)
 		abort();
@@ -61,7 +66,8 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return f->key.local_port == PORT ? 1 : -1;
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos, int32_t sum)
+static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		    struct flow_path *path, uint8_t tos, int32_t sum)
 {
 	struct world *w = ctx;
 	uint32_t n = 0;
@@ -84,7 +90,9 @@ static uint32_t on_hash(void *ctx, const struct flow_key *key)
 	return 0x12345678u + key->remote_port;
 }
 
-static const struct tcp_ops ops = { .listener = on_listener, .xmit = on_xmit, .route = on_route, .hash = on_hash };
+static const struct tcp_ops ops = {
+	.listener = on_listener, .xmit = on_xmit, .route = on_route, .hash = on_hash
+};
 
 static uint32_t take(struct input *in, uint32_t bytes)
 {
@@ -117,7 +125,9 @@ static void check(const struct world *w)
 		for (uint32_t i = 0; i < c->sb->n; i++) {
 			const struct tcp_sent *s = tcp_scoreboard_at(c->sb, i);
 
-			*(s->flags & TCP_SENT_SACKED ? &sacked : s->flags & TCP_SENT_LOST ? &lost : &pipe) += s->len;
+			*(s->flags & TCP_SENT_SACKED ? &sacked
+			  : s->flags & TCP_SENT_LOST ? &lost
+						     : &pipe) += s->len;
 		}
 		assert(pipe == c->sb->pipe && sacked == c->sb->sacked && lost == c->sb->lost);
 		assert(pipe + sacked + lost == flight);
@@ -146,8 +156,8 @@ static void turn(struct world *w)
 }
 
 /* One segment with these options. */
-static void inject(struct world *w, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window, uint32_t payload,
-		 const uint8_t *options, uint32_t n_options)
+static void inject(struct world *w, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window,
+		   uint32_t payload, const uint8_t *options, uint32_t n_options)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(rx);
 	struct pkt_facts *f;
@@ -161,8 +171,14 @@ static void inject(struct world *w, uint8_t flags, uint32_t seq, uint32_t ack, u
 	memset(b, 0, 20 + words);
 	memcpy(b + 20, options, n_options);
 	memset(b + 20 + words, 'x', payload);
-	*f = (struct pkt_facts){ .key = w->key, .hash = on_hash(NULL, &w->key), .seq = seq, .ack = ack, .window = window, .flags = flags,
-				 .data_offset = (uint8_t)(20 + words), .payload = (uint16_t)payload };
+	*f = (struct pkt_facts){ .key = w->key,
+				 .hash = on_hash(NULL, &w->key),
+				 .seq = seq,
+				 .ack = ack,
+				 .window = window,
+				 .flags = flags,
+				 .data_offset = (uint8_t)(20 + words),
+				 .payload = (uint16_t)payload };
 	tcp_input_burst(w->t, &m, 1, w->now);
 }
 
@@ -175,7 +191,9 @@ static void segment(struct world *w, struct input *in, uint8_t op)
 	const struct tcp_conn *c = w->c;
 
 	if (op & 1) {
-		struct tcp_options ts = { .present = TCP_OPTION_TS, .tsval = w->tsval, .tsecr = (uint32_t)(w->now / HD_NS_PER_MS) };
+		struct tcp_options ts = { .present = TCP_OPTION_TS,
+					  .tsval = w->tsval,
+					  .tsecr = (uint32_t)(w->now / HD_NS_PER_MS) };
 
 		if (c != NULL)
 			ts.tsecr += c->ts_offset;
@@ -183,8 +201,8 @@ static void segment(struct world *w, struct input *in, uint8_t op)
 	}
 	for (n = u32_min(n, 40 - at); n > 0; n--)
 		options[at++] = (uint8_t)take(in, 1);
-	inject(w, flags, (c != NULL ? c->rcv_nxt : 0) + (uint32_t)(seq * far), (c != NULL ? c->snd_una : 0) + (uint32_t)(ack * far), window,
-	     payload, options, at);
+	inject(w, flags, (c != NULL ? c->rcv_nxt : 0) + (uint32_t)(seq * far),
+	       (c != NULL ? c->snd_una : 0) + (uint32_t)(ack * far), window, payload, options, at);
 }
 
 static void write_bytes(struct world *w, uint32_t n)
@@ -229,7 +247,8 @@ static void act(struct world *w, uint8_t op)
 		tcp_set_keepalive(c, 2, HD_NS_PER_S, HD_NS_PER_S);
 		break;
 	default:
-		tcp_icmp(w->t, &w->key, c->snd_una, TCP_ICMP_TOO_BIG, 1400 - (op & 4) * 100, w->now);
+		tcp_icmp(w->t, &w->key, c->snd_una, TCP_ICMP_TOO_BIG, 1400 - (op & 4) * 100,
+			 w->now);
 	}
 }
 
@@ -254,7 +273,9 @@ static void step(struct world *w, struct input *in)
 
 static void open_connection(struct world *w, uint8_t options)
 {
-	struct tcp_options o = { .present = options & 15, .mss = 1460, .scale = 7, .tsval = w->tsval };
+	struct tcp_options o = {
+		.present = options & 15, .mss = 1460, .scale = 7, .tsval = w->tsval
+	};
 	uint8_t bytes[TCP_OPTIONS_MAX_BYTES];
 	uint32_t n = tcp_options_emit(&o, bytes), cursor = 0;
 	struct tcp_options ts = { .present = options & TCP_OPTION_TS, .tsval = w->tsval };
@@ -281,7 +302,8 @@ static void end(struct world *w)
 	while (tcp_ready_next(w->t, &events) != NULL)
 		;
 	tcp_flush(w->t, w->now);
-	assert(w->t->conns.used == 0 && w->t->boards.used == 0 && w->t->medium.used == 0 && w->t->large.used == 0);
+	assert(w->t->conns.used == 0 && w->t->boards.used == 0 && w->t->medium.used == 0 &&
+	       w->t->large.used == 0);
 	assert(w->t->ranges.used == 0 && w->t->half_open == 0);
 	tcp_destroy(w->t);
 	assert(rte_mempool_in_use_count(rx) == 0 && rte_mempool_in_use_count(header) == 0);
@@ -299,7 +321,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tcp_config_defaults(&config);
 	config.max_connections = 16;
 	config.rcv_buffer = 65536;
-	w.key = (struct flow_key){ .local = hd_ip_from_v4(0x0100000a), .remote = hd_ip_from_v4(0x0200000a), .local_port = PORT,
+	w.key = (struct flow_key){ .local = hd_ip_from_v4(0x0100000a),
+				   .remote = hd_ip_from_v4(0x0200000a),
+				   .local_port = PORT,
 				   .remote_port = 40000 };
 	w.t = tcp_create(&config, &ops, &w, &stats, header, indirect, w.now, 0);
 	if (w.t == NULL)

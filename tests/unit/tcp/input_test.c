@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments written by hand against one stack: what RFC 9293 3.10.7, 7323, 5961 and 6191 ask of each. */
+/* Segments written by hand against one stack: what RFC 9293 3.10.7, 7323, 5961 and 6191 ask of
+ * each. */
 #include "pair.h"
 
 #define MS HD_NS_PER_MS
@@ -14,9 +15,14 @@ static struct raw_peer r;
 static uint8_t stream_bytes[400000];
 
 static const struct tcp_options plain = { .present = TCP_OPTION_MSS, .mss = 1460 };
-static const struct tcp_options sack = { .present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE, .mss = 1460, .scale = 7 };
-static const struct tcp_options full = { .present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE | TCP_OPTION_TS,
-					 .mss = 1460, .scale = 7, .tsval = 5000 };
+static const struct tcp_options sack = {
+	.present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK | TCP_OPTION_SCALE, .mss = 1460, .scale = 7
+};
+static const struct tcp_options full = { .present = TCP_OPTION_MSS | TCP_OPTION_SACK_OK |
+						    TCP_OPTION_SCALE | TCP_OPTION_TS,
+					 .mss = 1460,
+					 .scale = 7,
+					 .tsval = 5000 };
 
 /* What the peer at end 1 writes is what streams of end 0 expect. */
 static const uint8_t *bytes_at(uint64_t offset)
@@ -161,7 +167,8 @@ static void c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken(void **stat
 	uint64_t before = s->c->received;
 	const struct pair_segment *a;
 
-	assert_int_equal(before, p.end[0].t->config.rcv_buffer / 65536 * 65536 > before ? before : before);
+	assert_int_equal(before,
+			 p.end[0].t->config.rcv_buffer / 65536 * 65536 > before ? before : before);
 	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 10);
 	a = expect(ACK, 0);
 	assert_int_equal(a->ack, r.nxt);
@@ -205,12 +212,17 @@ static void c1_13_closed_ports_answer_as_the_rfc_says(void **state)
 	static const struct {
 		uint8_t flags;
 		uint32_t len;
-	} in[] = { { SYN, 0 }, { SYN, 5 }, { ACK, 0 }, { ACK, 7 }, { FIN, 0 }, { 0, 3 }, { SYN | ACK, 0 }, { FIN | ACK, 4 } };
+	} in[] = { { SYN, 0 }, { SYN, 5 }, { ACK, 0 },	     { ACK, 7 },
+		   { FIN, 0 }, { 0, 3 },   { SYN | ACK, 0 }, { FIN | ACK, 4 } };
 
 	begin(&plain);
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(in); i++) {
-		struct pair_segment s = { .flags = in[i].flags, .seq = 1000, .ack = in[i].flags & ACK ? 77777 : 0, .len = in[i].len,
-					  .sport = 1234, .dport = 1999 };
+		struct pair_segment s = { .flags = in[i].flags,
+					  .seq = 1000,
+					  .ack = in[i].flags & ACK ? 77777 : 0,
+					  .len = in[i].len,
+					  .sport = 1234,
+					  .dport = 1999 };
 		const struct pair_segment *a;
 
 		raw_skip(&r);
@@ -225,7 +237,11 @@ static void c1_13_closed_ports_answer_as_the_rfc_says(void **state)
 		}
 	}
 	for (uint8_t f = 0; f < 3; f++) {
-		struct pair_segment s = { .flags = RST | (f == 1 ? ACK : f == 2 ? SYN : 0), .seq = 1000, .dport = 1999 };
+		struct pair_segment s = { .flags = RST | (f == 1   ? ACK
+							  : f == 2 ? SYN
+								   : 0),
+					  .seq = 1000,
+					  .dport = 1999 };
 
 		raw_skip(&r);
 		pair_inject(&p, &s, NULL);
@@ -475,7 +491,9 @@ static void c1_34_and_c1_35_time_wait_acks_a_late_fin_and_ignores_resets(void **
 
 static void c2_7_a_newer_syn_takes_a_time_wait_tuple_and_an_older_does_not(void **state)
 {
-	struct pair_segment s = { .flags = SYN, .sport = 40000, .dport = PAIR_PORT, .window = 1000, .opt = { 0 } };
+	struct pair_segment s = {
+		.flags = SYN, .sport = 40000, .dport = PAIR_PORT, .window = 1000, .opt = { 0 }
+	};
 	const struct pair_segment *a;
 	uint32_t old_nxt;
 
@@ -499,7 +517,13 @@ static void c2_7_a_newer_syn_takes_a_time_wait_tuple_and_an_older_does_not(void 
 
 static void c1_42_data_on_a_syn_are_taken_once(void **state)
 {
-	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .len = 10, .opt = { 0 } };
+	struct pair_segment s = { .flags = SYN,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 1000,
+				  .seq = 500,
+				  .len = 10,
+				  .opt = { 0 } };
 	const struct pair_segment *a;
 	struct pair_stream *t;
 
@@ -609,7 +633,8 @@ static void c2_5_ts_recent_ages(void **state)
 
 static void c1_05_and_c1_06_the_mss_defaults_and_pays_for_options(void **state)
 {
-	struct tcp_options none = { 0 }, o = { .present = TCP_OPTION_MSS | TCP_OPTION_TS, .mss = 1000 };
+	struct tcp_options none = { 0 },
+			   o = { .present = TCP_OPTION_MSS | TCP_OPTION_TS, .mss = 1000 };
 
 	assert_int_equal(begin(&none)->c->mss, 536);
 	finish();
@@ -653,11 +678,16 @@ static void c3_2_growth_follows_bytes_not_acks(void **state)
 /* An ACK with blocks given as segment numbers above `base`. */
 static void send_sack(uint32_t base, uint32_t n, const uint32_t (*blocks)[2])
 {
-	struct pair_segment s = { .seq = r.nxt, .ack = r.rcv, .window = r.window, .flags = ACK, .sport = r.sport, .dport = r.dport };
+	struct pair_segment s = { .seq = r.nxt,
+				  .ack = r.rcv,
+				  .window = r.window,
+				  .flags = ACK,
+				  .sport = r.sport,
+				  .dport = r.dport };
 
 	for (uint32_t i = 0; i < n; i++)
-		s.opt.sack[s.opt.n_sack++] =
-			(struct tcp_sack_block){ base + blocks[i][0] * 1460, base + blocks[i][1] * 1460 };
+		s.opt.sack[s.opt.n_sack++] = (struct tcp_sack_block){ base + blocks[i][0] * 1460,
+								      base + blocks[i][1] * 1460 };
 	pair_inject(&p, &s, NULL);
 }
 
@@ -700,7 +730,8 @@ static void c3_6_only_holes_are_sent_again(void **state)
 	send_sack(base, 4, (const uint32_t[][2]){ { 9, 10 }, { 7, 8 }, { 5, 6 }, { 3, 4 } });
 	for (int i = 0; i < 12; i++) {
 		pair_run_for(&p, MS);
-		send_sack(base, 4, (const uint32_t[][2]){ { 9, 10 }, { 7, 8 }, { 5, 6 }, { 3, 4 } });
+		send_sack(base, 4,
+			  (const uint32_t[][2]){ { 9, 10 }, { 7, 8 }, { 5, 6 }, { 3, 4 } });
 	}
 	while ((a = pair_next(&p, &r.cursor)) != NULL) {
 		uint32_t k = (a->seq - base) / 1460;
@@ -780,7 +811,8 @@ static void c3_16_bogus_sack_is_ignored(void **state)
 	write_stream(s, 14600);
 	collect();
 	r.rcv = base;
-	send_sack(base, 4, (const uint32_t[][2]){ { 20, 30 }, { 5, 4 }, { 0, 100 }, { 100000, 100001 } });
+	send_sack(base, 4,
+		  (const uint32_t[][2]){ { 20, 30 }, { 5, 4 }, { 0, 100 }, { 100000, 100001 } });
 	send_sack(base - 1460 * 30, 2, (const uint32_t[][2]){ { 0, 3 }, { 10, 9 } });
 	assert_int_equal(s->c->sb->sacked, 0);
 	assert_int_equal(s->c->sb->lost, 0);
@@ -861,7 +893,8 @@ static void c5_12_a_million_tiny_segments_with_holes_stay_capped(void **state)
 	struct pair_stream *s = begin(&sack);
 
 	for (uint32_t i = 0; i < 20000; i++)
-		raw_send_at(&r, r.nxt + 1 + (i * 7919) % 60000, ACK, bytes_at(1 + (i * 7919) % 60000), 1);
+		raw_send_at(&r, r.nxt + 1 + (i * 7919) % 60000, ACK,
+			    bytes_at(1 + (i * 7919) % 60000), 1);
 	assert_true(s->c->ooo->n <= TCP_RANGES_MAX);
 	assert_true(s->c->ooo->bufs <= TCP_RANGES_MAX_BUFS);
 	for (int i = 0; i < 100 && s->received < 1000; i++) /* the peer fills gap after gap */
@@ -917,7 +950,12 @@ static void what_a_reset_acknowledges_counts_as_seen(void **state)
 
 static void c1_10_a_reset_in_syn_received_forgets_the_attempt(void **state)
 {
-	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+	struct pair_segment s = { .flags = SYN,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 1000,
+				  .seq = 500,
+				  .opt = { 0 } };
 
 	pair_init(&p, 1, NULL, NULL);
 	p.end[1].raw = 1;
@@ -936,7 +974,12 @@ static void c1_10_a_reset_in_syn_received_forgets_the_attempt(void **state)
 
 static void c5_10_syn_acks_are_sent_a_bounded_number_of_times(void **state)
 {
-	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+	struct pair_segment s = { .flags = SYN,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 1000,
+				  .seq = 500,
+				  .opt = { 0 } };
 
 	pair_init(&p, 1, NULL, NULL);
 	p.end[1].raw = 1;
@@ -980,7 +1023,8 @@ static void c3_7_a_lost_retransmission_is_found_without_a_timeout(void **state)
 	r.rcv = base;
 	pair_run_for(&p, 10 * MS);
 	send_sack(base, 1, (const uint32_t[][2]){ { 1, 10 } });
-	for (int i = 0; i < 3; i++) { /* the first retransmission is lost, what was sent after it arrives */
+	for (int i = 0; i < 3;
+	     i++) { /* the first retransmission is lost, what was sent after it arrives */
 		pair_run_for(&p, 10 * MS);
 		while ((a = pair_next(&p, &r.cursor)) != NULL)
 			again += a->seq == base;
@@ -1034,13 +1078,20 @@ static void c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window(v
 
 static void c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds(void **state)
 {
-	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 65535, .seq = 500, .opt = { 0 } };
+	struct pair_segment s = { .flags = SYN,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 65535,
+				  .seq = 500,
+				  .opt = { 0 } };
 	const struct pair_segment *a;
 	hd_ns start;
 
 	pair_init(&p, 1, NULL, NULL);
 	p.end[1].raw = 1;
-	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 501 };
+	r = (struct raw_peer){
+		.p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 501
+	};
 	pair_inject(&p, &s, NULL);
 	expect(SYN | ACK, 0);
 	a = expect(SYN | ACK, 1100 * MS);
@@ -1079,13 +1130,19 @@ static void when_buffers_run_short_a_hoarder_gets_nothing_more(void **state)
 /* Opens with an ECN-setup SYN. */
 static struct pair_stream *begin_ecn(void)
 {
-	struct pair_segment s = { .flags = SYN | PKT_TCP_ECE | PKT_TCP_CWR, .sport = 5, .dport = PAIR_PORT, .window = 65535, .seq = 99999,
+	struct pair_segment s = { .flags = SYN | PKT_TCP_ECE | PKT_TCP_CWR,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 65535,
+				  .seq = 99999,
 				  .opt = { 0 } };
 	const struct pair_segment *a;
 
 	pair_init(&p, 1, NULL, NULL);
 	p.end[1].raw = 1;
-	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 100000 };
+	r = (struct raw_peer){
+		.p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535, .nxt = 100000
+	};
 	s.opt = sack;
 	pair_inject(&p, &s, NULL);
 	a = expect(SYN | ACK | PKT_TCP_ECE, 0);
@@ -1097,7 +1154,9 @@ static struct pair_stream *begin_ecn(void)
 
 static void c6_1_and_c6_2_marks_are_echoed_until_cwr(void **state)
 {
-	struct pair_segment s = { .flags = ACK, .sport = 5, .dport = PAIR_PORT, .window = 1000, .tos = 3, .len = 100 };
+	struct pair_segment s = {
+		.flags = ACK, .sport = 5, .dport = PAIR_PORT, .window = 1000, .tos = 3, .len = 100
+	};
 	const struct pair_segment *a;
 
 	begin_ecn();
@@ -1149,7 +1208,8 @@ static void c6_7_when_full_segments_vanish_smaller_ones_are_tried(void **state)
 	const struct pair_segment *a;
 
 	write_stream(s, 20000);
-	for (int i = 0; i < 60 && r.rcv - base < 20000; i++) { /* what is longer than 1,300 bytes does not arrive */
+	for (int i = 0; i < 60 && r.rcv - base < 20000;
+	     i++) { /* what is longer than 1,300 bytes does not arrive */
 		a = raw_expect(&r, 5000 * MS);
 		if (a != NULL && a->len != 0 && a->len <= 1300 && a->seq == r.rcv) {
 			r.rcv += a->len;
@@ -1179,17 +1239,28 @@ static void c3_13_without_timestamps_a_late_original_undoes_a_timeout(void **sta
 	finish();
 }
 
-/* One handshake fills the table of half-open ones; the next SYN from port `sport` draws a cookie. */
+/* One handshake fills the table of half-open ones; the next SYN from port `sport` draws a cookie.
+ */
 static const struct pair_segment *draw_cookie(const struct tcp_options *o, uint16_t sport)
 {
 	struct tcp_config c = pair_config();
-	struct pair_segment s = { .flags = SYN, .sport = 5, .dport = PAIR_PORT, .window = 1000, .seq = 500, .opt = { 0 } };
+	struct pair_segment s = { .flags = SYN,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .window = 1000,
+				  .seq = 500,
+				  .opt = { 0 } };
 
 	c.max_connections = 4;
 	pair_init(&p, 1, &c, NULL);
 	p.end[1].raw = 1;
 	pair_inject(&p, &s, NULL);
-	r = (struct raw_peer){ .p = &p, .sport = sport, .dport = PAIR_PORT, .window = 65535, .nxt = 9001, .cursor = p.n_log };
+	r = (struct raw_peer){ .p = &p,
+			       .sport = sport,
+			       .dport = PAIR_PORT,
+			       .window = 65535,
+			       .nxt = 9001,
+			       .cursor = p.n_log };
 	s.sport = sport;
 	s.seq = 9000;
 	s.opt = *o;
@@ -1218,7 +1289,8 @@ static void c5_7_and_c5_8_a_cookie_keeps_mss_scale_and_sack(void **state)
 	assert_non_null(s);
 	assert_int_equal(s->received, 100);
 	assert_int_equal(s->c->mss, 1448);
-	assert_int_equal(s->c->flags & (TCP_F_SACK | TCP_F_SCALE | TCP_F_TS), TCP_F_SACK | TCP_F_SCALE | TCP_F_TS);
+	assert_int_equal(s->c->flags & (TCP_F_SACK | TCP_F_SCALE | TCP_F_TS),
+			 TCP_F_SACK | TCP_F_SCALE | TCP_F_TS);
 	assert_int_equal(tcp_conn_scale_peers(s->c), 7);
 	assert_int_equal(p.end[0].stats.counters[HD_TCP_COOKIES_ACCEPTED], 1);
 	/* Timestamps go on from the cookie's. */
@@ -1340,7 +1412,8 @@ int main(void)
 		cmocka_unit_test(c5_15_released_connections_are_capped),
 		cmocka_unit_test(c3_7_a_lost_retransmission_is_found_without_a_timeout),
 		cmocka_unit_test(c3_12_after_a_pause_the_first_flight_is_the_initial_window),
-		cmocka_unit_test(c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window),
+		cmocka_unit_test(
+			c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window),
 		cmocka_unit_test(c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds),
 		cmocka_unit_test(when_buffers_run_short_a_hoarder_gets_nothing_more),
 		cmocka_unit_test(c3_13_without_timestamps_a_late_original_undoes_a_timeout),

@@ -21,13 +21,25 @@ struct pair_packet {
 
 int pair_eal(const char *prefix)
 {
-	char *argv[] = { "test", "--no-huge", "--no-pci", "-m", "96", "--no-shconf", "--no-telemetry",
-			 "--file-prefix", (char *)prefix, "--log-level=error", "-l", "0" };
+	char *argv[] = { "test",
+			 "--no-huge",
+			 "--no-pci",
+			 "-m",
+			 "96",
+			 "--no-shconf",
+			 "--no-telemetry",
+			 "--file-prefix",
+			 (char *)prefix,
+			 "--log-level=error",
+			 "-l",
+			 "0" };
 
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		return -1;
-	rx_pool = rte_pktmbuf_pool_create("rx", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	header_pool = rte_pktmbuf_pool_create("header", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	rx_pool =
+		rte_pktmbuf_pool_create("rx", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	header_pool = rte_pktmbuf_pool_create("header", 8191, 0, PKT_PRIV_SIZE,
+					      RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	indirect_pool = rte_pktmbuf_pool_create("indirect", 8191, 0, PKT_PRIV_SIZE, 0, 0);
 	return rx_pool != NULL && header_pool != NULL && indirect_pool != NULL ? 0 : -1;
 }
@@ -118,8 +130,10 @@ static void carry(struct pair *p, struct pair_packet *k)
 {
 	hd_ns at = p->now + p->delay + (p->jitter != 0 ? pair_random(p, (uint32_t)p->jitter) : 0);
 
-	k->s.dropped = (uint8_t)((p->drop != NULL && p->drop(p->drop_ctx, &k->s)) || happens(p, p->loss_ppm) ||
-				 happens(p, p->corrupt_ppm)); /* net's checksum finds a corrupted one */
+	k->s.dropped =
+		(uint8_t)((p->drop != NULL && p->drop(p->drop_ctx, &k->s)) ||
+			  happens(p, p->loss_ppm) ||
+			  happens(p, p->corrupt_ppm)); /* net's checksum finds a corrupted one */
 	if (p->n_log < PAIR_LOG)
 		p->log[p->n_log++] = k->s;
 	if (k->s.dropped || p->end[!k->s.from].raw)
@@ -131,8 +145,8 @@ static void carry(struct pair *p, struct pair_packet *k)
 		enqueue(p, k, at + pair_random(p, 1 + 2 * (uint32_t)p->delay));
 }
 
-static void fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos,
-		      int32_t payload_sum)
+static void fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		      struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct pair_end *e = ctx;
 	struct pair_packet *k = malloc(sizeof(*k) + m->pkt_len);
@@ -155,7 +169,9 @@ static void fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
 	free(k);
 }
 
-static const struct tcp_ops fake_ops = { .listener = fake_listener, .xmit = fake_xmit, .route = fake_route, .hash = ops_hash };
+static const struct tcp_ops fake_ops = {
+	.listener = fake_listener, .xmit = fake_xmit, .route = fake_route, .hash = ops_hash
+};
 
 struct tcp_config pair_config(void)
 {
@@ -168,7 +184,8 @@ struct tcp_config pair_config(void)
 	return c;
 }
 
-void pair_init(struct pair *p, uint64_t seed, const struct tcp_config *cfg0, const struct tcp_config *cfg1)
+void pair_init(struct pair *p, uint64_t seed, const struct tcp_config *cfg0,
+	       const struct tcp_config *cfg1)
 {
 	const struct tcp_config *cfg[2] = { cfg0, cfg1 };
 	struct tcp_config def = pair_config();
@@ -189,7 +206,8 @@ void pair_init(struct pair *p, uint64_t seed, const struct tcp_config *cfg0, con
 		e->listens = 1;
 		e->mtu = 1500;
 		e->ip = hd_ip_from_v4(rte_cpu_to_be_32(0x0a000001u + (uint32_t)i));
-		e->t = tcp_create(cfg[i] != NULL ? cfg[i] : &def, &fake_ops, e, &e->stats, header_pool, indirect_pool, p->now, 0);
+		e->t = tcp_create(cfg[i] != NULL ? cfg[i] : &def, &fake_ops, e, &e->stats,
+				  header_pool, indirect_pool, p->now, 0);
 		assert_non_null(e->t);
 	}
 }
@@ -243,7 +261,8 @@ struct pair_stream *pair_connect(struct pair *p, uint32_t from)
 	struct tcp_conn *c;
 	struct pair_stream *s;
 
-	assert_int_equal(tcp_connect(p->end[from].t, &p->end[from].ip, &remote, p->now, &c), TCP_OK);
+	assert_int_equal(tcp_connect(p->end[from].t, &p->end[from].ip, &remote, p->now, &c),
+			 TCP_OK);
 	s = new_stream(p, c, from);
 	return s;
 }
@@ -259,7 +278,9 @@ struct pair_stream *pair_accepted(struct pair *p)
 static void app_read(struct pair_stream *s)
 {
 	struct bufq *q = tcp_conn_rx(s->c);
-	uint32_t take = s->hold_reads ? 0 : s->read_limit != 0 ? u32_min(s->read_limit, q->bytes) : q->bytes;
+	uint32_t take = s->hold_reads	     ? 0
+			: s->read_limit != 0 ? u32_min(s->read_limit, q->bytes)
+					     : q->bytes;
 	uint8_t buf[4096];
 
 	while (take > 0) {
@@ -341,7 +362,8 @@ static void check_scoreboard(const struct tcp_conn *c)
 		assert_int_equal(s->seq, next);
 		assert_true(s->len > 0);
 		next += s->len;
-		assert_true((s->flags & (TCP_SENT_SACKED | TCP_SENT_LOST)) != (TCP_SENT_SACKED | TCP_SENT_LOST));
+		assert_true((s->flags & (TCP_SENT_SACKED | TCP_SENT_LOST)) !=
+			    (TCP_SENT_SACKED | TCP_SENT_LOST));
 		sacked += s->flags & TCP_SENT_SACKED ? s->len : 0;
 		records += (s->flags & TCP_SENT_SACKED) != 0;
 		lost += s->flags & TCP_SENT_LOST ? s->len : 0;
@@ -554,8 +576,13 @@ const struct pair_segment *pair_next(struct pair *p, uint32_t *cursor)
 
 void raw_send_at(struct raw_peer *r, uint32_t seq, uint8_t flags, const void *payload, uint32_t n)
 {
-	struct pair_segment s = { .seq = seq, .ack = flags & PKT_TCP_ACK ? r->rcv : 0, .len = n, .window = r->window,
-				  .flags = flags, .sport = r->sport, .dport = r->dport };
+	struct pair_segment s = { .seq = seq,
+				  .ack = flags & PKT_TCP_ACK ? r->rcv : 0,
+				  .len = n,
+				  .window = r->window,
+				  .flags = flags,
+				  .sport = r->sport,
+				  .dport = r->dport };
 
 	if (r->has_ts) {
 		s.opt.present = TCP_OPTION_TS;
@@ -604,7 +631,8 @@ void raw_skip(struct raw_peer *r)
 	r->cursor = r->p->n_log;
 }
 
-struct pair_stream *raw_open(struct raw_peer *r, struct pair *p, const struct tcp_options *syn_options)
+struct pair_stream *raw_open(struct raw_peer *r, struct pair *p,
+			     const struct tcp_options *syn_options)
 {
 	const struct pair_segment *a;
 	struct pair_segment s = { .flags = PKT_TCP_SYN, .window = 65535, .dport = PAIR_PORT };
@@ -638,7 +666,9 @@ void pair_dump(const struct pair *p, uint32_t from)
 	for (uint32_t i = from; i < p->n_log; i++) {
 		const struct pair_segment *s = &p->log[i];
 
-		print_message("%9.3f %c flags %02x seq %u ack %u len %u win %u sack %u%s\n", (double)(s->at / 1000) / 1000, s->from ? '<' : '>',
-			      s->flags, s->seq, s->ack, s->len, s->window, s->opt.n_sack, s->dropped ? " DROPPED" : "");
+		print_message("%9.3f %c flags %02x seq %u ack %u len %u win %u sack %u%s\n",
+			      (double)(s->at / 1000) / 1000, s->from ? '<' : '>', s->flags, s->seq,
+			      s->ack, s->len, s->window, s->opt.n_sack,
+			      s->dropped ? " DROPPED" : "");
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fake link and a fake application for tests of tcp: two stacks that talk over loss, reordering, duplication and corruption on
- * a virtual clock, or one stack against segments written by the test. A seed reproduces a run. After every step the
- * invariants of each connection are checked. */
+/* A fake link and a fake application for tests of tcp: two stacks that talk over loss, reordering,
+ * duplication and corruption on a virtual clock, or one stack against segments written by the test.
+ * A seed reproduces a run. After every step the invariants of each connection are checked. */
 #ifndef TESTS_TCP_PAIR_H
 #define TESTS_TCP_PAIR_H
 
@@ -37,11 +37,11 @@ struct pair_stream {
 	struct tcp_conn *c;
 	uint8_t end;
 	uint64_t to_send, sent, received;
-	uint32_t write_chunk;	/* bytes in one tcp_send */
-	uint32_t read_limit;	/* taken a turn; 0: all */
-	uint8_t hold_reads;	/* takes nothing */
+	uint32_t write_chunk;	 /* bytes in one tcp_send */
+	uint32_t read_limit;	 /* taken a turn; 0: all */
+	uint8_t hold_reads;	 /* takes nothing */
 	uint8_t close_when_done; /* FIN after to_send */
-	uint8_t release_at_end;	/* tcp_release on CLOSED or RESET */
+	uint8_t release_at_end;	 /* tcp_release on CLOSED or RESET */
 	uint8_t fin_seen, closed, reset, connected, close_called;
 	uint32_t salt;
 	enum tcp_error error;
@@ -77,14 +77,16 @@ struct pair {
 	/* What a new accepted stream is like. */
 	struct pair_stream accept_template;
 	uint32_t steps;
-	uint32_t rx_before, header_before, indirect_before; /* buffers in use: an earlier test may have failed */
+	uint32_t rx_before, header_before,
+		indirect_before; /* buffers in use: an earlier test may have failed */
 	struct pair_segment log[PAIR_LOG];
 	uint32_t n_log;
 };
 
 int pair_eal(const char *prefix);
 /* cfg NULL: defaults with 1024 connections. */
-void pair_init(struct pair *p, uint64_t seed, const struct tcp_config *cfg0, const struct tcp_config *cfg1);
+void pair_init(struct pair *p, uint64_t seed, const struct tcp_config *cfg0,
+	       const struct tcp_config *cfg1);
 /* Asserts that every buffer came back and every pool is empty. */
 void pair_fini(struct pair *p);
 struct tcp_config pair_config(void);
@@ -110,8 +112,8 @@ void pair_dump(const struct pair *p, uint32_t from);
 /* A scripted peer's idea of a connection. */
 struct raw_peer {
 	struct pair *p;
-	uint16_t sport, dport;	/* its own, the stack's */
-	uint32_t nxt, rcv;	/* what it sends next, what it expects */
+	uint16_t sport, dport; /* its own, the stack's */
+	uint32_t nxt, rcv;     /* what it sends next, what it expects */
 	uint16_t window;
 	uint32_t ts, ts_echo;
 	uint8_t has_ts, scale_theirs;
@@ -120,7 +122,8 @@ struct raw_peer {
 void raw_send(struct raw_peer *r, uint8_t flags, const void *payload, uint32_t n);
 void raw_send_at(struct raw_peer *r, uint32_t seq, uint8_t flags, const void *payload, uint32_t n);
 /* Handshake from the peer's side; options as given (a SYN's). Returns the accepted stream. */
-struct pair_stream *raw_open(struct raw_peer *r, struct pair *p, const struct tcp_options *syn_options);
+struct pair_stream *raw_open(struct raw_peer *r, struct pair *p,
+			     const struct tcp_options *syn_options);
 /* Next segment from the stack, running the clock up to `limit`; NULL: silence. */
 const struct pair_segment *raw_expect(struct raw_peer *r, hd_ns limit);
 void raw_skip(struct raw_peer *r);

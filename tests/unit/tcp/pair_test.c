@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two stacks over a bad link: what one side writes the other reads, byte for byte, and everything comes back. */
+/* Two stacks over a bad link: what one side writes the other reads, byte for byte, and everything
+ * comes back. */
 #include "pair.h"
 
 static struct pair p;
@@ -50,7 +51,8 @@ static void bytes_arrive_exactly_on_a_clean_link(void **state)
 
 static void c1_41_sequence_numbers_wrap(void **state)
 {
-	/* The ISN clock moves 2^32 in 4.9 hours: start so that each of the two wraps within the transfer. */
+	/* The ISN clock moves 2^32 in 4.9 hours: start so that each of the two wraps within the
+	 * transfer. */
 	for (int side = 0; side < 2; side++) {
 		struct pair_stream *s;
 
@@ -100,7 +102,8 @@ static void seeded(uint64_t seed)
 static void bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption(void **state)
 {
 	const char *n = getenv("TCP_PAIR_SEEDS"), *first = getenv("TCP_PAIR_FIRST");
-	uint64_t from = first != NULL ? strtoull(first, NULL, 10) : 1, count = n != NULL ? strtoull(n, NULL, 10) : 200;
+	uint64_t from = first != NULL ? strtoull(first, NULL, 10) : 1,
+		 count = n != NULL ? strtoull(n, NULL, 10) : 200;
 
 	for (uint64_t seed = from; seed < from + count; seed++) {
 		if (n != NULL)
@@ -169,7 +172,8 @@ static void c1_09_simultaneous_open_makes_one_connection(void **state)
 
 		tcp_table_remove(&t->table, t->ops->hash(t->ctx, &key), index);
 		c->key.local_port = PAIR_PORT;
-		assert_int_equal(tcp_table_insert(&t->table, t->ops->hash(t->ctx, &c->key), index), 0);
+		assert_int_equal(tcp_table_insert(&t->table, t->ops->hash(t->ctx, &c->key), index),
+				 0);
 	}
 	p.stream[1] = p.accept_template;
 	b = &p.stream[1];
@@ -293,7 +297,8 @@ static void c4_1_a_syn_is_sent_at_1_2_4_8_seconds_and_then_given_up(void **state
 	assert_int_equal(s->error, TCP_ERR_TIMEOUT);
 	assert_int_equal(p.n_log, 7);
 	for (uint32_t i = 1; i < 5; i++)
-		assert_in_range((p.log[i].at - first) / HD_NS_PER_MS, ((1u << i) - 1) * 1000, ((1u << i) - 1) * 1000 + 5);
+		assert_in_range((p.log[i].at - first) / HD_NS_PER_MS, ((1u << i) - 1) * 1000,
+				((1u << i) - 1) * 1000 + 5);
 	pair_fini(&p);
 }
 
@@ -436,7 +441,8 @@ static void c3_8_a_lost_tail_is_probed_after_two_round_trips(void **state)
 	while (p.n_streams < 2 || p.stream[1].received < 14000)
 		pair_run_for(&p, HD_NS_PER_MS);
 	assert_false(armed);
-	assert_in_range((p.now - start) / HD_NS_PER_MS, 80, 150); /* of it 50 ms for a delayed ACK */
+	assert_in_range((p.now - start) / HD_NS_PER_MS, 80,
+			150); /* of it 50 ms for a delayed ACK */
 	assert_int_equal(p.end[0].stats.counters[HD_TCP_TAIL_PROBES], 1);
 	assert_int_equal(p.end[0].stats.counters[HD_TCP_TIMEOUT_RETRANSMITS], 0);
 	tcp_close(p.stream[0].c);
@@ -469,7 +475,8 @@ int main(void)
 		cmocka_unit_test(c1_28_keepalive_finds_a_dead_peer_and_bears_one_lost_probe),
 		cmocka_unit_test(an_idle_connection_holds_nothing),
 		cmocka_unit_test(c3_8_a_lost_tail_is_probed_after_two_round_trips),
-		cmocka_unit_test(bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption),
+		cmocka_unit_test(
+			bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption),
 	};
 
 	cmocka_set_test_filter(getenv("TCP_PAIR_TEST"));

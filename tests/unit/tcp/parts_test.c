@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small objects under a connection, each alone: options, RTT, ranges, records in flight, table, numbers, congestion control. */
+/* The small objects under a connection, each alone: options, RTT, ranges, records in flight, table,
+ * numbers, congestion control. */
 #include "pair.h"
 #include "tcp_cookie.h"
 
@@ -13,11 +14,13 @@ static uint32_t below(uint32_t n)
 
 static void c1_02_options_are_found_in_any_order_and_alignment(void **state)
 {
-	static const uint8_t in[] = { 1, 253, 4, 0xab, 0xcd, 2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 8, 10, 0, 0, 1, 0, 0, 0, 0, 9, 0, 255 };
+	static const uint8_t in[] = { 1, 253, 4,  0xab, 0xcd, 2, 4, 5, 180, 1, 3, 3, 7,	 4,
+				      2, 8,   10, 0,	0,    1, 0, 0, 0,   0, 9, 0, 255 };
 	struct tcp_options o;
 
 	tcp_options_parse(&o, in, sizeof(in), 1);
-	assert_int_equal(o.present, TCP_OPTION_MSS | TCP_OPTION_SCALE | TCP_OPTION_SACK_OK | TCP_OPTION_TS);
+	assert_int_equal(o.present,
+			 TCP_OPTION_MSS | TCP_OPTION_SCALE | TCP_OPTION_SACK_OK | TCP_OPTION_TS);
 	assert_int_equal(o.mss, 1460);
 	assert_int_equal(o.scale, 7);
 	assert_int_equal(o.tsval, 256);
@@ -28,7 +31,11 @@ static void c1_02_options_are_found_in_any_order_and_alignment(void **state)
 
 static void c1_03_illegal_lengths_end_the_parse(void **state)
 {
-	static const uint8_t bad[][4] = { { 2, 0, 5, 180 }, { 2, 1, 5, 180 }, { 2, 255, 5, 180 }, { 8, 10, 0, 0 }, { 1, 1, 1, 2 } };
+	static const uint8_t bad[][4] = { { 2, 0, 5, 180 },
+					  { 2, 1, 5, 180 },
+					  { 2, 255, 5, 180 },
+					  { 8, 10, 0, 0 },
+					  { 1, 1, 1, 2 } };
 	struct tcp_options o;
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(bad); i++) {
@@ -41,8 +48,12 @@ static void c1_03_illegal_lengths_end_the_parse(void **state)
 static void written_options_read_the_same(void **state)
 {
 	for (int i = 0; i < 20000; i++) {
-		struct tcp_options a = { .present = (uint8_t)below(16), .mss = (uint16_t)below(65536), .scale = (uint8_t)below(15),
-					 .tsval = below(UINT32_MAX), .tsecr = below(UINT32_MAX), .n_sack = (uint8_t)below(5) };
+		struct tcp_options a = { .present = (uint8_t)below(16),
+					 .mss = (uint16_t)below(65536),
+					 .scale = (uint8_t)below(15),
+					 .tsval = below(UINT32_MAX),
+					 .tsecr = below(UINT32_MAX),
+					 .n_sack = (uint8_t)below(5) };
 		struct tcp_options b;
 		uint8_t out[TCP_OPTIONS_MAX_BYTES];
 		uint32_t n;
@@ -100,7 +111,8 @@ static struct rte_mbuf *bytes_of(uint32_t seq, uint32_t n, uint8_t copy)
 	return m;
 }
 
-/* Ranges against a bitmap: what was reported is delivered, in the first copy that was stored, and nothing else. */
+/* Ranges against a bitmap: what was reported is delivered, in the first copy that was stored, and
+ * nothing else. */
 static void c5_12_ranges_agree_with_a_bitmap(void **state)
 {
 	for (int round = 0; round < 300; round++) {
@@ -164,7 +176,8 @@ static void c3_5_the_newest_range_is_reported_first(void **state)
 	assert_int_equal(b[0].start, 200);
 	assert_int_equal(b[1].start, 300);
 	assert_int_equal(dup.start, dup.end);
-	assert_int_equal(tcp_ranges_insert(&o, 305, bytes_of(305, 5, 0), &dup), TCP_RANGES_DUPLICATE);
+	assert_int_equal(tcp_ranges_insert(&o, 305, bytes_of(305, 5, 0), &dup),
+			 TCP_RANGES_DUPLICATE);
 	assert_int_equal(dup.start, 305);
 	assert_int_equal(dup.end, 310);
 	tcp_ranges_clear(&o);
@@ -178,7 +191,9 @@ static void sums(const struct tcp_scoreboard *b, uint32_t *total)
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct tcp_sent *s = tcp_scoreboard_at(b, i);
 
-		*(s->flags & TCP_SENT_SACKED ? &sacked : s->flags & TCP_SENT_LOST ? &lost : &pipe) += s->len;
+		*(s->flags & TCP_SENT_SACKED ? &sacked
+		  : s->flags & TCP_SENT_LOST ? &lost
+					     : &pipe) += s->len;
 	}
 	assert_int_equal(pipe, b->pipe);
 	assert_int_equal(sacked, b->sacked);
@@ -206,7 +221,9 @@ static void records_keep_their_sums_whatever_is_acknowledged(void **state)
 					break;
 				if (tcp_scoreboard_is_full(&b))
 					tcp_scoreboard_grow(&b, b.rec == b.inside ? medium : large,
-							    b.rec == b.inside ? TCP_SCOREBOARD_MEDIUM : TCP_SCOREBOARD_MAX);
+							    b.rec == b.inside
+								    ? TCP_SCOREBOARD_MEDIUM
+								    : TCP_SCOREBOARD_MAX);
 				x = 1 + below(1460);
 				tcp_scoreboard_push(&b, nxt, x, 0, (uint32_t)i);
 				nxt += x;
@@ -224,11 +241,13 @@ static void records_keep_their_sums_whatever_is_acknowledged(void **state)
 				break;
 			case 4:
 				if (b.n > 0)
-					tcp_scoreboard_mark_lost(&b, tcp_scoreboard_at(&b, below(b.n)));
+					tcp_scoreboard_mark_lost(&b,
+								 tcp_scoreboard_at(&b, below(b.n)));
 				break;
 			default:
 				if (tcp_scoreboard_first_lost(&b) != NULL)
-					tcp_scoreboard_resent(&b, tcp_scoreboard_first_lost(&b), (uint32_t)i);
+					tcp_scoreboard_resent(&b, tcp_scoreboard_first_lost(&b),
+							      (uint32_t)i);
 				else if (below(40) == 0)
 					tcp_scoreboard_mark_all_lost(&b, below(2) != 0);
 				break;
@@ -246,7 +265,8 @@ static void c5_16_the_table_finds_what_was_put_in_and_nothing_else(void **state)
 
 	assert_int_equal(tcp_table_init(&tb, 3000, 0), 0);
 	for (uint32_t i = 0; i < 3000; i++) {
-		hash[i] = below(4) == 0 ? (1 + below(8)) << 16 : below(UINT32_MAX); /* a quarter collides */
+		hash[i] = below(4) == 0 ? (1 + below(8)) << 16
+					: below(UINT32_MAX); /* a quarter collides */
 		if (tcp_table_insert(&tb, hash[i], i) != 0)
 			hash[i] = 0;
 	}
@@ -256,9 +276,11 @@ static void c5_16_the_table_finds_what_was_put_in_and_nothing_else(void **state)
 
 			if (hash[i] == 0)
 				continue;
-			for (const struct tcp_bucket *b = tcp_table_bucket(&tb, hash[i]); b != NULL; b = tcp_bucket_next(&tb, b))
+			for (const struct tcp_bucket *b = tcp_table_bucket(&tb, hash[i]); b != NULL;
+			     b = tcp_bucket_next(&tb, b))
 				for (uint32_t way = 0; way < TCP_TABLE_WAYS; way++)
-					hits += b->signature[way] == tcp_table_signature(hash[i]) && b->value[way] == i;
+					hits += b->signature[way] == tcp_table_signature(hash[i]) &&
+						b->value[way] == i;
 			assert_int_equal(hits, pass == 0 || i % 2 == 0);
 		}
 		for (uint32_t i = 1; i < 3000 && pass == 0; i += 2)
@@ -275,7 +297,10 @@ static void c5_16_the_table_finds_what_was_put_in_and_nothing_else(void **state)
 static void c5_1_sequence_numbers_rise_within_a_tuple_and_tell_nothing_across(void **state)
 {
 	static const uint64_t secret[2] = { 5, 6 };
-	struct flow_key k = { .local = hd_ip_from_v4(1), .remote = hd_ip_from_v4(2), .local_port = 80, .remote_port = 1000 };
+	struct flow_key k = { .local = hd_ip_from_v4(1),
+			      .remote = hd_ip_from_v4(2),
+			      .local_port = 80,
+			      .remote_port = 1000 };
 	uint32_t a = tcp_isn_generate(secret, &k, 0), b, above = 0;
 
 	for (hd_ns t = 0; t < 100 * HD_NS_PER_S; t += 10 * HD_NS_PER_MS) {
@@ -388,7 +413,8 @@ static void c3_10_cubic_is_never_slower_than_reno_on_short_paths(void **state)
 		tcp_cc_cubic.acked(&cc, words, &a);
 	}
 	cubic = cc.cwnd;
-	assert_in_range(cubic, 21000, 40000); /* Reno gains about 15 segments in these 25 round trips */
+	assert_in_range(cubic, 21000,
+			40000); /* Reno gains about 15 segments in these 25 round trips */
 }
 
 static void c3_11_hystart_leaves_slow_start_when_the_delay_grows(void **state)
@@ -402,8 +428,14 @@ static void c3_11_hystart_leaves_slow_start_when_the_delay_grows(void **state)
 		for (uint32_t k = 0; k < segments; k++) {
 			una += 1460;
 			now_us += rtt / segments;
-			tcp_cc_cubic.acked(&cc, words, &(struct tcp_cc_ack){ .bytes = 1460, .mss = 1460, .now_us = now_us, .rtt_us = rtt,
-									  .srtt_us = rtt, .una = una, .nxt = nxt + k * 1460 });
+			tcp_cc_cubic.acked(&cc, words,
+					   &(struct tcp_cc_ack){ .bytes = 1460,
+								 .mss = 1460,
+								 .now_us = now_us,
+								 .rtt_us = rtt,
+								 .srtt_us = rtt,
+								 .una = una,
+								 .nxt = nxt + k * 1460 });
 		}
 		if (cc.cwnd > 200000)
 			rtt += 5000; /* the queue fills */
@@ -415,7 +447,9 @@ static void c3_11_hystart_leaves_slow_start_when_the_delay_grows(void **state)
 static void c5_8_a_cookies_timestamp_never_runs_ahead_and_tells_all(void **state)
 {
 	for (int i = 0; i < 20000; i++) {
-		struct tcp_options in = { .present = (uint8_t)(below(4) << 1), .scale = (uint8_t)below(15) }, out = { 0 };
+		struct tcp_options in = { .present = (uint8_t)(below(4) << 1),
+					  .scale = (uint8_t)below(15) },
+				   out = { 0 };
 		uint32_t now = below(UINT32_MAX), ts = tcp_cookie_timestamp(now, &in);
 
 		assert_true(seq_leq(ts, now) && now - ts < 128);
@@ -430,7 +464,8 @@ static int setup(void **state)
 {
 	if (pair_eal("unit-tcp-parts") != 0)
 		return -1;
-	pool = rte_pktmbuf_pool_create("parts", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	pool = rte_pktmbuf_pool_create("parts", 4095, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       0);
 	return pool == NULL ? -1 : 0;
 }
 
@@ -448,7 +483,8 @@ int main(void)
 		cmocka_unit_test(c5_16_the_table_finds_what_was_put_in_and_nothing_else),
 		cmocka_unit_test(c5_1_sequence_numbers_rise_within_a_tuple_and_tell_nothing_across),
 		cmocka_unit_test(c5_2_ports_cover_the_range_without_order),
-		cmocka_unit_test(c3_2_slow_start_doubles_at_most_and_avoidance_adds_one_segment_a_window),
+		cmocka_unit_test(
+			c3_2_slow_start_doubles_at_most_and_avoidance_adds_one_segment_a_window),
 		cmocka_unit_test(c3_10_cubic_is_concave_up_to_the_old_window_and_convex_beyond),
 		cmocka_unit_test(c3_10_cubic_is_never_slower_than_reno_on_short_paths),
 		cmocka_unit_test(c3_11_hystart_leaves_slow_start_when_the_delay_grows),
