@@ -93,7 +93,8 @@ static char *line_receive(int fd, size_t *n)
 	return NULL;
 }
 
-static enum cli_exit answer_read(const char *line, size_t n, json_t **result, char *error, size_t error_bytes)
+static enum cli_exit answer_read(const char *line, size_t n, json_t **result, char *error,
+				 size_t error_bytes)
 {
 	json_error_t e;
 	json_t *reply = json_loadb(line, n, 0, &e);
@@ -104,12 +105,14 @@ static enum cli_exit answer_read(const char *line, size_t n, json_t **result, ch
 	if (json_is_true(json_object_get(reply, "ok")) && *result != NULL)
 		code = CLI_FINE;
 	else
-		snprintf(error, error_bytes, "%s", text != NULL ? text : "heddle's answer was not understood");
+		snprintf(error, error_bytes, "%s",
+			 text != NULL ? text : "heddle's answer was not understood");
 	json_decref(reply);
 	return code;
 }
 
-enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args, json_t **result, char *error, size_t error_bytes)
+enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args,
+			  json_t **result, char *error, size_t error_bytes)
 {
 	json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "command", command, "args", args);
 	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
@@ -129,8 +132,9 @@ enum cli_exit cli_request(const char *socket_path, const char *command, json_t *
 		if (answer != NULL)
 			code = answer_read(answer, n, result, error, error_bytes);
 		else
-			snprintf(error, error_bytes, "%s: heddle closed the connection or did not answer within %d s", socket_path,
-				 ANSWER_WITHIN_S);
+			snprintf(error, error_bytes,
+				 "%s: heddle closed the connection or did not answer within %d s",
+				 socket_path, ANSWER_WITHIN_S);
 		close(fd);
 	}
 	free(answer);

@@ -11,9 +11,9 @@
 
 enum cli_exit { CLI_FINE, CLI_REFUSED, CLI_USAGE };
 
-/* Sends {"command","args"} and waits. CLI_FINE and *result; CLI_REFUSED or CLI_USAGE with a text in error that says what
- * to do. Steals args. */
-[[nodiscard]] enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args, json_t **result, char *error,
-					size_t error_bytes);
+/* Sends {"command","args"} and waits. CLI_FINE and *result; CLI_REFUSED or CLI_USAGE with a text in
+ * error that says what to do. Steals args. */
+[[nodiscard]] enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args,
+					json_t **result, char *error, size_t error_bytes);
 
 #endif

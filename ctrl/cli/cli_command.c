@@ -16,7 +16,8 @@ static int args_none(int n, char **words, json_t *args, char *error, size_t erro
 static int args_stats(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
 	if (n > 1) {
-		snprintf(error, error_bytes, "stats takes one pattern, as 'tcp.*' (in quotes, or the shell takes it)");
+		snprintf(error, error_bytes,
+			 "stats takes one pattern, as 'tcp.*' (in quotes, or the shell takes it)");
 		return -1;
 	}
 	if (n == 1)
@@ -29,7 +30,8 @@ static int args_drops(int n, char **words, json_t *args, char *error, size_t err
 	if (n == 0)
 		return 0;
 	if (n != 1 || strcmp(words[0], "--all") != 0) {
-		snprintf(error, error_bytes, "show drops takes --all (reasons that never happened too) or nothing");
+		snprintf(error, error_bytes,
+			 "show drops takes --all (reasons that never happened too) or nothing");
 		return -1;
 	}
 	json_object_set_new(args, "all", json_true());
@@ -47,14 +49,16 @@ static int args_connections(int n, char **words, json_t *args, char *error, size
 		if (*end == '\0')
 			return 0;
 	}
-	snprintf(error, error_bytes, "show connections takes --limit ROWS (10000 of each worker when not given)");
+	snprintf(error, error_bytes,
+		 "show connections takes --limit ROWS (10000 of each worker when not given)");
 	return -1;
 }
 
 static int args_log(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
 	if (n < 1 || n > 2) {
-		snprintf(error, error_bytes, "log LEVEL [AREA]: a level is error, warning, notice, info or debug");
+		snprintf(error, error_bytes,
+			 "log LEVEL [AREA]: a level is error, warning, notice, info or debug");
 		return -1;
 	}
 	json_object_set_new(args, "level", json_string(words[0]));
@@ -109,10 +113,12 @@ static int args_files(int n, char **words, json_t *args, char *error, size_t err
 
 		free(content);
 		if (text == NULL) {
-			snprintf(error, error_bytes, "%s: %s", words[i], content == NULL ? strerror(errno) : "is not UTF-8 text");
+			snprintf(error, error_bytes, "%s: %s", words[i],
+				 content == NULL ? strerror(errno) : "is not UTF-8 text");
 			return -1;
 		}
-		json_array_append_new(files, json_pack("{s:s,s:o}", "name", words[i], "content", text));
+		json_array_append_new(files,
+				      json_pack("{s:s,s:o}", "name", words[i], "content", text));
 	}
 	return 0;
 }
@@ -142,8 +148,11 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 	json_object_set_new(args, "headers", headers);
 	for (int i = 0; i < n; i++) {
 		if (words[i][0] == '-') {
-			if (i + 1 == n || explain_option(words[i], words[i + 1], args, headers) != 0) {
-				snprintf(error, error_bytes, "explain: `%s`: -H 'name: value' or --source IP", words[i]);
+			if (i + 1 == n ||
+			    explain_option(words[i], words[i + 1], args, headers) != 0) {
+				snprintf(error, error_bytes,
+					 "explain: `%s`: -H 'name: value' or --source IP",
+					 words[i]);
 				return -1;
 			}
 			i++;
@@ -153,26 +162,33 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 	}
 	if (plain == 2)
 		return 0;
-	snprintf(error, error_bytes, "explain METHOD URL [-H 'name: value'] [--source IP], as: explain GET http://api.default/users");
+	snprintf(
+		error, error_bytes,
+		"explain METHOD URL [-H 'name: value'] [--source IP], as: explain GET http://api.default/users");
 	return -1;
 }
 
 static const struct cli_command commands[] = {
 	{ "status", args_none, "", "how the daemon is: the page to look at first" },
 	{ "show services", args_none, "", "services, their addresses and ports" },
-	{ "show routes", args_none, "", "routes in the order they are tried, weights, requests so far" },
+	{ "show routes", args_none, "",
+	  "routes in the order they are tried, weights, requests so far" },
 	{ "show clusters", args_none, "", "service ports and subsets, and what goes to them now" },
 	{ "show endpoints", args_none, "", "backends: health, weight, load" },
-	{ "show connections", args_connections, "[--limit ROWS]", "open connections of both sides" },
+	{ "show connections", args_connections, "[--limit ROWS]",
+	  "open connections of both sides" },
 	{ "show workers", args_none, "", "what each worker core does" },
 	{ "show ports", args_none, "", "devices, addresses, packets" },
 	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },
 	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
-	{ "explain", args_explain, "METHOD URL", "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
-	{ "config check", args_files, "[FILE...]", "try files over the present ones; changes nothing" },
-	{ "config apply", args_apply, "FILE...", "lay files over the present ones: all or nothing" },
+	{ "explain", args_explain, "METHOD URL",
+	  "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
+	{ "config check", args_files, "[FILE...]",
+	  "try files over the present ones; changes nothing" },
+	{ "config apply", args_apply, "FILE...",
+	  "lay files over the present ones: all or nothing" },
 	{ "config rollback", args_none, "", "return to the generation before this one" },
 	{ "config reload", args_none, "", "read the policy files again, as SIGHUP does" },
 	{ "config show", args_none, "", "the texts in use" },
@@ -192,7 +208,8 @@ static int name_match(const char *name, int n, char **words)
 	while (*name != '\0') {
 		size_t length = strcspn(name, " ");
 
-		if (taken == n || strlen(words[taken]) != length || strncmp(words[taken], name, length) != 0)
+		if (taken == n || strlen(words[taken]) != length ||
+		    strncmp(words[taken], name, length) != 0)
 			return 0;
 		taken++;
 		name += length + (name[length] == ' ');
@@ -206,17 +223,23 @@ static void say_unknown(int n, char **words, char *error, size_t error_bytes)
 	size_t at = 0, first = strlen(words[0]);
 
 	for (size_t i = 0; i < N_COMMANDS && at < error_bytes; i++) {
-		if (strncmp(commands[i].name, words[0], first) != 0 || commands[i].name[first] != ' ')
+		if (strncmp(commands[i].name, words[0], first) != 0 ||
+		    commands[i].name[first] != ' ')
 			continue;
 		if (at == 0)
-			at = (size_t)snprintf(error, error_bytes, "`%s` is followed by one of: ", words[0]);
-		at += (size_t)snprintf(error + at, error_bytes - at, "%s%s", error[at - 2] == ':' ? "" : ", ", commands[i].name + first + 1);
+			at = (size_t)snprintf(error, error_bytes,
+					      "`%s` is followed by one of: ", words[0]);
+		at += (size_t)snprintf(error + at, error_bytes - at, "%s%s",
+				       error[at - 2] == ':' ? "" : ", ",
+				       commands[i].name + first + 1);
 	}
 	if (at == 0)
-		snprintf(error, error_bytes, "no command `%s`: heddlectl --help lists them", words[0]);
+		snprintf(error, error_bytes, "no command `%s`: heddlectl --help lists them",
+			 words[0]);
 }
 
-const struct cli_command *cli_command_find(int n, char **words, int *taken, char *error, size_t error_bytes)
+const struct cli_command *cli_command_find(int n, char **words, int *taken, char *error,
+					   size_t error_bytes)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		*taken = name_match(commands[i].name, n, words);
@@ -238,7 +261,8 @@ void cli_help(FILE *out)
 	      "  -h, --help            print this\n"
 	      "  -V, --version         print the version\n"
 	      "\n"
-	      "commands:\n", out);
+	      "commands:\n",
+	      out);
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		char words[64];
 
@@ -254,5 +278,6 @@ void cli_help(FILE *out)
 	      "  heddlectl explain GET http://api.default/users -H 'x-canary: yes'\n"
 	      "  heddlectl -o json show endpoints | jq '.[] | select(.health != \"healthy\")'\n"
 	      "\n"
-	      "exit codes: 0 done, 1 heddle refused (the message says why), 2 wrong usage or no daemon.\n", out);
+	      "exit codes: 0 done, 1 heddle refused (the message says why), 2 wrong usage or no daemon.\n",
+	      out);
 }

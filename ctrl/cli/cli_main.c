@@ -21,7 +21,8 @@ static enum cli_exit usage(const char *text)
 	return CLI_USAGE;
 }
 
-static int value_of(int argc, char **argv, int *i, const char *letter, const char *name, const char **value)
+static int value_of(int argc, char **argv, int *i, const char *letter, const char *name,
+		    const char **value)
 {
 	size_t n = strlen(name);
 
@@ -35,15 +36,16 @@ static int value_of(int argc, char **argv, int *i, const char *letter, const cha
 	return 1;
 }
 
-/* Our options may stand before the command only: what follows belongs to it. Returns the index of the command's first
- * word, or 0 with error set. */
+/* Our options may stand before the command only: what follows belongs to it. Returns the index of
+ * the command's first word, or 0 with error set. */
 static int options_read(struct options *o, int argc, char **argv, char *error, size_t error_bytes)
 {
 	const char *format = "table";
 	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (value_of(argc, argv, &i, "-s", "--socket", &o->socket) || value_of(argc, argv, &i, "-o", "--output", &format)) {
+		if (value_of(argc, argv, &i, "-s", "--socket", &o->socket) ||
+		    value_of(argc, argv, &i, "-o", "--output", &format)) {
 			if (o->socket != NULL && format != NULL)
 				continue;
 			snprintf(error, error_bytes, "%s needs a value", argv[argc - 1]);
@@ -54,7 +56,8 @@ static int options_read(struct options *o, int argc, char **argv, char *error, s
 		} else if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
 			o->version = 1;
 		} else {
-			snprintf(error, error_bytes, "no option `%s`: heddlectl --help lists them", argv[i]);
+			snprintf(error, error_bytes, "no option `%s`: heddlectl --help lists them",
+				 argv[i]);
 			return 0;
 		}
 	}

@@ -60,7 +60,8 @@ static void format_array(const json_t *value, char *out, size_t bytes)
 	out[0] = '\0';
 	json_array_foreach(value, i, item) {
 		if (json_is_string(item) && n < bytes - 1)
-			n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? " " : "", json_string_value(item));
+			n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? " " : "",
+					      json_string_value(item));
 	}
 }
 
@@ -117,7 +118,8 @@ static void widths_fit(size_t *widths, const struct cli_column *columns, size_t 
 
 		for (size_t i = 0; i < n; i++) {
 			sum += widths[i] + (i ? GAP : 0);
-			if (columns[i].unit == CLI_TEXT && widths[i] > NARROWEST && (widest == n || widths[i] > widths[widest]))
+			if (columns[i].unit == CLI_TEXT && widths[i] > NARROWEST &&
+			    (widest == n || widths[i] > widths[widest]))
 				widest = i;
 		}
 		if (limit == 0 || sum <= limit || widest == n)
@@ -140,7 +142,8 @@ static void cell_print(FILE *out, const char *text, size_t width, int right, int
 	if (n <= width) {
 		fputs(text, out);
 	} else {
-		/* The end of an address or name tells more than its middle: cut there, and say so. */
+		/* The end of an address or name tells more than its middle: cut there, and say so.
+		 */
 		for (const char *p = text; *p != '\0'; p++) {
 			shown += ((unsigned char)*p & 0xc0) != 0x80;
 			if (shown >= width && ((unsigned char)*p & 0xc0) != 0x80)
@@ -154,7 +157,8 @@ static void cell_print(FILE *out, const char *text, size_t width, int right, int
 		fprintf(out, "%*s", (int)(GAP + (right || width < n ? 0 : width - n)), "");
 }
 
-void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns, size_t n, size_t width, const char *empty)
+void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns, size_t n,
+		     size_t width, const char *empty)
 {
 	size_t widths[MAX_COLUMNS], i;
 	char cell[CELL_BYTES];
@@ -169,7 +173,8 @@ void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *col
 		json_array_foreach(rows, i, row) {
 			size_t w;
 
-			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit, cell, sizeof(cell));
+			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit,
+					 cell, sizeof(cell));
 			w = text_width(cell);
 			if (w > widths[c])
 				widths[c] = w;
@@ -177,11 +182,13 @@ void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *col
 	}
 	widths_fit(widths, columns, n, width);
 	for (size_t c = 0; c < n; c++)
-		cell_print(out, columns[c].title, widths[c], is_number(columns[c].unit), c + 1 == n);
+		cell_print(out, columns[c].title, widths[c], is_number(columns[c].unit),
+			   c + 1 == n);
 	fputc('\n', out);
 	json_array_foreach(rows, i, row) {
 		for (size_t c = 0; c < n; c++) {
-			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit, cell, sizeof(cell));
+			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit,
+					 cell, sizeof(cell));
 			cell_print(out, cell, widths[c], is_number(columns[c].unit), c + 1 == n);
 		}
 		fputc('\n', out);

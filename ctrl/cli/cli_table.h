@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables for people: columns as wide as they must be, numbers to the right with units, text cut where a terminal ends. */
+/* Tables for people: columns as wide as they must be, numbers to the right with units, text cut
+ * where a terminal ends. */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 
@@ -9,12 +10,12 @@
 
 enum cli_unit {
 	CLI_TEXT,
-	CLI_NUMBER,	/* as it is */
-	CLI_COUNT,	/* large ones as 123.5k, 12.35M */
-	CLI_BYTES,	/* 1.5 MiB */
-	CLI_MS,		/* an age in milliseconds: 350ms, 12s, 3m, 5h, 2d */
+	CLI_NUMBER, /* as it is */
+	CLI_COUNT,  /* large ones as 123.5k, 12.35M */
+	CLI_BYTES,  /* 1.5 MiB */
+	CLI_MS,	    /* an age in milliseconds: 350ms, 12s, 3m, 5h, 2d */
 	CLI_PERCENT,
-	CLI_YES,	/* a boolean: yes or no */
+	CLI_YES, /* a boolean: yes or no */
 };
 
 struct cli_column {
@@ -22,9 +23,10 @@ struct cli_column {
 	enum cli_unit unit;
 };
 
-/* rows: an array of objects. width: columns of the terminal, 0: do not cut. Says `empty` when there are no rows. */
-void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns, size_t n_columns, size_t width,
-		     const char *empty);
+/* rows: an array of objects. width: columns of the terminal, 0: do not cut. Says `empty` when there
+ * are no rows. */
+void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns,
+		     size_t n_columns, size_t width, const char *empty);
 /* One value as a cell shows it, cut to bytes. */
 void cli_value_format(const json_t *value, enum cli_unit unit, char *out, size_t bytes);
 

@@ -6,7 +6,6 @@
 
 #include "cli_table.h"
 
-
 struct view {
 	const char *command;
 	const struct cli_column *columns;
@@ -14,44 +13,90 @@ struct view {
 	const char *empty;
 };
 
-static const struct cli_column services[] = { { "name", "NAME" }, { "namespace", "NAMESPACE" }, { "addresses", "ADDRESSES" },
-					      { "ports", "PORTS" }, { "endpoints", "ENDPOINTS", CLI_COUNT } };
-static const struct cli_column clusters[] = { { "name", "CLUSTER" }, { "healthy", "HEALTHY", CLI_COUNT },
-					      { "endpoints", "OF", CLI_COUNT }, { "connections", "CONNS", CLI_COUNT },
-					      { "pending", "PENDING", CLI_COUNT }, { "requests_active", "ACTIVE", CLI_COUNT },
-					      { "requests", "REQUESTS", CLI_COUNT }, { "overflow", "OVERFLOW", CLI_COUNT } };
-static const struct cli_column endpoints[] = { { "address", "ADDRESS" }, { "health", "HEALTH" }, { "service", "SERVICE" },
-					       { "subset", "SUBSET" }, { "weight", "WEIGHT", CLI_COUNT },
-					       { "requests", "REQUESTS", CLI_COUNT }, { "active", "ACTIVE", CLI_COUNT },
-					       { "connect_failures", "FAILED", CLI_COUNT } };
-static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER }, { "side", "SIDE" }, { "local", "LOCAL" },
-						 { "remote", "REMOTE" }, { "state", "STATE" }, { "bytes_in", "IN", CLI_BYTES },
-						 { "bytes_out", "OUT", CLI_BYTES }, { "age_ms", "AGE", CLI_MS } };
-static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_NUMBER }, { "busy_percent", "BUSY", CLI_PERCENT },
-					     { "requests_per_second", "REQ/S", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
-					     { "connections", "CONNS", CLI_COUNT }, { "rx_packets", "RX", CLI_COUNT },
-					     { "tx_packets", "TX", CLI_COUNT }, { "drops", "DROPS", CLI_COUNT } };
-static const struct cli_column ports[] = { { "name", "PORT" }, { "side", "SIDE" }, { "link_up", "LINK", CLI_YES }, { "mtu", "MTU", CLI_COUNT },
-					   { "addresses", "ADDRESSES" }, { "rx_packets", "RX", CLI_COUNT }, { "rx_bytes", "RX BYTES", CLI_BYTES },
-					   { "tx_packets", "TX", CLI_COUNT }, { "tx_bytes", "TX BYTES", CLI_BYTES } };
-static const struct cli_column drops[] = { { "layer", "LAYER" }, { "reason", "REASON" }, { "count", "COUNT", CLI_COUNT }, { "text", "MEANING" } };
-static const struct cli_column neighbors[] = { { "ip", "ADDRESS" }, { "mac", "MAC" }, { "port", "PORT", CLI_NUMBER }, { "state", "STATE" },
+static const struct cli_column services[] = { { "name", "NAME" },
+					      { "namespace", "NAMESPACE" },
+					      { "addresses", "ADDRESSES" },
+					      { "ports", "PORTS" },
+					      { "endpoints", "ENDPOINTS", CLI_COUNT } };
+static const struct cli_column clusters[] = { { "name", "CLUSTER" },
+					      { "healthy", "HEALTHY", CLI_COUNT },
+					      { "endpoints", "OF", CLI_COUNT },
+					      { "connections", "CONNS", CLI_COUNT },
+					      { "pending", "PENDING", CLI_COUNT },
+					      { "requests_active", "ACTIVE", CLI_COUNT },
+					      { "requests", "REQUESTS", CLI_COUNT },
+					      { "overflow", "OVERFLOW", CLI_COUNT } };
+static const struct cli_column endpoints[] = {
+	{ "address", "ADDRESS" },	   { "health", "HEALTH" },
+	{ "service", "SERVICE" },	   { "subset", "SUBSET" },
+	{ "weight", "WEIGHT", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
+	{ "active", "ACTIVE", CLI_COUNT }, { "connect_failures", "FAILED", CLI_COUNT }
+};
+static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER },
+						 { "side", "SIDE" },
+						 { "local", "LOCAL" },
+						 { "remote", "REMOTE" },
+						 { "state", "STATE" },
+						 { "bytes_in", "IN", CLI_BYTES },
+						 { "bytes_out", "OUT", CLI_BYTES },
+						 { "age_ms", "AGE", CLI_MS } };
+static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_NUMBER },
+					     { "busy_percent", "BUSY", CLI_PERCENT },
+					     { "requests_per_second", "REQ/S", CLI_COUNT },
+					     { "requests", "REQUESTS", CLI_COUNT },
+					     { "connections", "CONNS", CLI_COUNT },
+					     { "rx_packets", "RX", CLI_COUNT },
+					     { "tx_packets", "TX", CLI_COUNT },
+					     { "drops", "DROPS", CLI_COUNT } };
+static const struct cli_column ports[] = { { "name", "PORT" },
+					   { "side", "SIDE" },
+					   { "link_up", "LINK", CLI_YES },
+					   { "mtu", "MTU", CLI_COUNT },
+					   { "addresses", "ADDRESSES" },
+					   { "rx_packets", "RX", CLI_COUNT },
+					   { "rx_bytes", "RX BYTES", CLI_BYTES },
+					   { "tx_packets", "TX", CLI_COUNT },
+					   { "tx_bytes", "TX BYTES", CLI_BYTES } };
+static const struct cli_column drops[] = { { "layer", "LAYER" },
+					   { "reason", "REASON" },
+					   { "count", "COUNT", CLI_COUNT },
+					   { "text", "MEANING" } };
+static const struct cli_column neighbors[] = { { "ip", "ADDRESS" },
+					       { "mac", "MAC" },
+					       { "port", "PORT", CLI_NUMBER },
+					       { "state", "STATE" },
 					       { "age_ms", "AGE", CLI_MS } };
-static const struct cli_column memory[] = { { "kind", "KIND" }, { "bytes", "BYTES", CLI_BYTES }, { "text", "WHAT" } };
-static const struct cli_column stats[] = { { "name", "NAME" }, { "value", "VALUE", CLI_COUNT }, { "text", "MEANING" } };
-static const struct cli_column history[] = { { "generation", "GENERATION", CLI_NUMBER }, { "current", "IN USE", CLI_YES }, { "origin", "FROM" },
-					     { "since", "SINCE" }, { "files", "FILES", CLI_COUNT }, { "applied", "APPLIED", CLI_COUNT },
+static const struct cli_column memory[] = { { "kind", "KIND" },
+					    { "bytes", "BYTES", CLI_BYTES },
+					    { "text", "WHAT" } };
+static const struct cli_column stats[] = { { "name", "NAME" },
+					   { "value", "VALUE", CLI_COUNT },
+					   { "text", "MEANING" } };
+static const struct cli_column history[] = { { "generation", "GENERATION", CLI_NUMBER },
+					     { "current", "IN USE", CLI_YES },
+					     { "origin", "FROM" },
+					     { "since", "SINCE" },
+					     { "files", "FILES", CLI_COUNT },
+					     { "applied", "APPLIED", CLI_COUNT },
 					     { "warnings", "WARNINGS", CLI_COUNT } };
 static const struct cli_column log_rows[] = { { "level", "LEVEL" }, { "area", "AREA" } };
-static const struct cli_column help_rows[] = { { "command", "COMMAND" }, { "args", "ARGUMENTS" }, { "text", "WHAT" } };
-static const struct cli_column routes[] = { { "host", "HOST" }, { "match", "MATCH" }, { "to", "TO" }, { "source", "SOURCE" } };
+static const struct cli_column help_rows[] = { { "command", "COMMAND" },
+					       { "args", "ARGUMENTS" },
+					       { "text", "WHAT" } };
+static const struct cli_column routes[] = {
+	{ "host", "HOST" }, { "match", "MATCH" }, { "to", "TO" }, { "source", "SOURCE" }
+};
 
-#define VIEW(command, columns, empty) { command, columns, sizeof(columns) / sizeof(columns[0]), empty }
+#define VIEW(command, columns, empty)                                         \
+	{                                                                     \
+		command, columns, sizeof(columns) / sizeof(columns[0]), empty \
+	}
 
 static const struct view views[] = {
 	VIEW("show services", services, "no services: the policy files hold none"),
 	VIEW("show clusters", clusters, "no clusters: the policy files hold no Service"),
-	VIEW("show endpoints", endpoints, "no endpoints: no EndpointSlice, Pod or WorkloadEntry belongs to a Service"),
+	VIEW("show endpoints", endpoints,
+	     "no endpoints: no EndpointSlice, Pod or WorkloadEntry belongs to a Service"),
 	VIEW("show connections", connections, "no connections are open"),
 	VIEW("show workers", workers, "no workers"),
 	VIEW("show ports", ports, "no ports"),
@@ -82,10 +127,12 @@ static json_t *destinations_text(const json_t *destinations)
 		const char *subset = json_string_value(json_object_get(d, "subset"));
 
 		if (n < sizeof(out) - 1)
-			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT ")", n ? ", " : "",
-					      subset && subset[0] ? subset : text(d, "host"),
-					      json_integer_value(json_object_get(d, "weight")),
-					      json_integer_value(json_object_get(d, "requests")));
+			n += (size_t)snprintf(
+				out + n, sizeof(out) - n,
+				"%s%s %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT ")",
+				n ? ", " : "", subset && subset[0] ? subset : text(d, "host"),
+				json_integer_value(json_object_get(d, "weight")),
+				json_integer_value(json_object_get(d, "requests")));
 	}
 	return json_string(out);
 }
@@ -99,10 +146,12 @@ static void routes_print(FILE *out, const json_t *result, size_t width)
 	json_array_foreach(result, i, r) {
 		row = json_object();
 		json_object_update(row, (json_t *)(uintptr_t)r);
-		json_object_set_new(row, "to", destinations_text(json_object_get(r, "destinations")));
+		json_object_set_new(row, "to",
+				    destinations_text(json_object_get(r, "destinations")));
 		json_array_append_new(rows, row);
 	}
-	cli_table_print(out, rows, routes, sizeof(routes) / sizeof(routes[0]), width, "no routes: the policy files hold no Service");
+	cli_table_print(out, rows, routes, sizeof(routes) / sizeof(routes[0]), width,
+			"no routes: the policy files hold no Service");
 	if (json_array_size(rows) > 0)
 		fprintf(out, "\nTO: subset or host, weight, (requests so far)\n");
 	json_decref(rows);
@@ -114,9 +163,10 @@ static void diags_print(FILE *out, const json_t *rows)
 	size_t i;
 
 	json_array_foreach(rows, i, d) {
-		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n", text(d, "file"),
-			json_integer_value(json_object_get(d, "line")), json_integer_value(json_object_get(d, "col")),
-			text(d, "severity"), text(d, "message"));
+		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n",
+			text(d, "file"), json_integer_value(json_object_get(d, "line")),
+			json_integer_value(json_object_get(d, "col")), text(d, "severity"),
+			text(d, "message"));
 	}
 }
 
@@ -131,7 +181,8 @@ static void generation_print(FILE *out, const json_t *result)
 	const json_t *row = json_array_get(result, 0);
 
 	diags_print(out, json_object_get(row, "warnings"));
-	fprintf(out, "generation %" JSON_INTEGER_FORMAT " is in use\n", json_integer_value(json_object_get(row, "generation")));
+	fprintf(out, "generation %" JSON_INTEGER_FORMAT " is in use\n",
+		json_integer_value(json_object_get(row, "generation")));
 }
 
 static void texts_print(FILE *out, const json_t *result)
@@ -143,7 +194,8 @@ static void texts_print(FILE *out, const json_t *result)
 		const char *content = text(t, "content");
 		size_t n = strlen(content);
 
-		fprintf(out, "%s# %s (%s)\n%s%s", i ? "---\n" : "", text(t, "file"), text(t, "origin"), content, n && content[n - 1] == '\n' ? "" : "\n");
+		fprintf(out, "%s# %s (%s)\n%s%s", i ? "---\n" : "", text(t, "file"),
+			text(t, "origin"), content, n && content[n - 1] == '\n' ? "" : "\n");
 	}
 }
 
@@ -152,7 +204,8 @@ static double number(const json_t *o, const char *key)
 	return json_number_value(json_object_get(o, key));
 }
 
-static const char *cell(const json_t *o, const char *key, enum cli_unit unit, char *out, size_t bytes)
+static const char *cell(const json_t *o, const char *key, enum cli_unit unit, char *out,
+			size_t bytes)
 {
 	cli_value_format(json_object_get(o, key), unit, out, bytes);
 	return out;
@@ -165,8 +218,9 @@ static void status_workers(FILE *out, const json_t *rows)
 	char a[32], b[32];
 
 	json_array_foreach(rows, i, w)
-		fprintf(out, "%-12s lcore %.0f: %.1f%% busy, %s requests/s, %s connections\n", i ? "" : "workers", number(w, "lcore"),
-			number(w, "busy_percent"), cell(w, "requests_per_second", CLI_COUNT, a, sizeof(a)),
+		fprintf(out, "%-12s lcore %.0f: %.1f%% busy, %s requests/s, %s connections\n",
+			i ? "" : "workers", number(w, "lcore"), number(w, "busy_percent"),
+			cell(w, "requests_per_second", CLI_COUNT, a, sizeof(a)),
 			cell(w, "connections", CLI_COUNT, b, sizeof(b)));
 }
 
@@ -179,36 +233,51 @@ static void status_ports(FILE *out, const json_t *rows, int colour)
 	json_array_foreach(rows, i, p) {
 		int up = json_is_true(json_object_get(p, "link_up"));
 
-		fprintf(out, "%-12s %s (%s): link %s%s%s, %s\n", i ? "" : "ports", text(p, "name"), text(p, "side"),
-			!up && colour ? "\033[1;31m" : "", up ? "up" : "DOWN", !up && colour ? "\033[0m" : "",
+		fprintf(out, "%-12s %s (%s): link %s%s%s, %s\n", i ? "" : "ports", text(p, "name"),
+			text(p, "side"), !up && colour ? "\033[1;31m" : "", up ? "up" : "DOWN",
+			!up && colour ? "\033[0m" : "",
 			cell(p, "addresses", CLI_TEXT, addresses, sizeof(addresses)));
 	}
 }
 
 static void status_print(FILE *out, const json_t *s, int colour)
 {
-	int ready = json_is_true(json_object_get(s, "ready")), draining = json_is_true(json_object_get(s, "draining"));
-	const char *tint = !colour ? "" : ready && !draining ? "\033[32m" : "\033[1;31m", *plain = colour ? "\033[0m" : "";
+	int ready = json_is_true(json_object_get(s, "ready")),
+	    draining = json_is_true(json_object_get(s, "draining"));
+	const char *tint = !colour		? ""
+			   : ready && !draining ? "\033[32m"
+						: "\033[1;31m",
+		   *plain = colour ? "\033[0m" : "";
 	const json_t *failure = json_object_get(s, "last_reload_error");
 	char a[64], b[64];
 
-	fprintf(out, "%-12s heddle %s, node %s, up ", "daemon", text(s, "version"), text(s, "node"));
+	fprintf(out, "%-12s heddle %s, node %s, up ", "daemon", text(s, "version"),
+		text(s, "node"));
 	json_t *uptime = json_real(number(s, "uptime_s") * 1000);
 	cli_value_format(uptime, CLI_MS, a, sizeof(a));
 	json_decref(uptime);
-	fprintf(out, "%s\n%-12s %s%s%s\n", a, "state", tint, draining ? "DRAINING" : ready ? "ready" : "NOT READY", plain);
-	fprintf(out, "%-12s generation %.0f; services %.0f, routes %.0f, endpoints %.0f\n", "policy", number(s, "generation"),
-		number(s, "services"), number(s, "routes"), number(s, "endpoints"));
+	fprintf(out, "%s\n%-12s %s%s%s\n", a, "state", tint,
+		draining ? "DRAINING"
+		: ready	 ? "ready"
+			 : "NOT READY",
+		plain);
+	fprintf(out, "%-12s generation %.0f; services %.0f, routes %.0f, endpoints %.0f\n",
+		"policy", number(s, "generation"), number(s, "services"), number(s, "routes"),
+		number(s, "endpoints"));
 	if (json_is_string(failure))
-		fprintf(out, "%-12s %sthe last load was refused%s, the generation above stays:\n%-12s %s\n", "", colour ? "\033[1;31m" : "", plain,
-			"", json_string_value(failure));
+		fprintf(out,
+			"%-12s %sthe last load was refused%s, the generation above stays:\n%-12s %s\n",
+			"", colour ? "\033[1;31m" : "", plain, "", json_string_value(failure));
 	status_workers(out, json_object_get(s, "workers"));
 	status_ports(out, json_object_get(s, "ports"), colour);
-	fprintf(out, "%-12s %s requests so far, %s connections open, ", "traffic", cell(s, "requests", CLI_COUNT, a, sizeof(a)),
+	fprintf(out, "%-12s %s requests so far, %s connections open, ", "traffic",
+		cell(s, "requests", CLI_COUNT, a, sizeof(a)),
 		cell(s, "connections", CLI_COUNT, b, sizeof(b)));
-	fprintf(out, "%s drops%s\n", cell(s, "drops", CLI_COUNT, a, sizeof(a)), number(s, "drops") > 0 ? " (heddlectl show drops)" : "");
+	fprintf(out, "%s drops%s\n", cell(s, "drops", CLI_COUNT, a, sizeof(a)),
+		number(s, "drops") > 0 ? " (heddlectl show drops)" : "");
 	if (json_is_object(json_object_get(s, "identity")))
-		fprintf(out, "%-12s %s\n", "identity", text(json_object_get(s, "identity"), "certificate"));
+		fprintf(out, "%-12s %s\n", "identity",
+			text(json_object_get(s, "identity"), "certificate"));
 }
 
 static void explain_destinations(FILE *out, const json_t *rows)
@@ -219,12 +288,12 @@ static void explain_destinations(FILE *out, const json_t *rows)
 	json_array_foreach(rows, i, d) {
 		const char *subset = json_string_value(json_object_get(d, "subset"));
 
-		fprintf(out, "%-12s %5.1f%%  %s%s%s\n", i ? "" : "to", number(d, "share_percent"), text(d, "host"), subset && subset[0] ? " " : "",
-			subset ? subset : "");
+		fprintf(out, "%-12s %5.1f%%  %s%s%s\n", i ? "" : "to", number(d, "share_percent"),
+			text(d, "host"), subset && subset[0] ? " " : "", subset ? subset : "");
 		if (json_array_size(json_object_get(d, "endpoints")) == 0)
 			fprintf(out, "%-12s         no endpoint: the caller gets 503\n", "");
-		json_array_foreach(json_object_get(d, "endpoints"), k, e)
-			fprintf(out, "%-12s         %s %s\n", "", text(e, "address"), text(e, "health"));
+		json_array_foreach(json_object_get(d, "endpoints"), k, e) fprintf(
+			out, "%-12s         %s %s\n", "", text(e, "address"), text(e, "health"));
 	}
 }
 
@@ -234,15 +303,18 @@ static void explain_print(FILE *out, const json_t *result)
 
 	fprintf(out, "%-12s %s (%s)\n", "listener", text(x, "listener"), text(x, "service"));
 	if (number(x, "status") > 0)
-		fprintf(out, "%-12s %.0f by heddle itself: %s\n", "answer", number(x, "status"), text(x, "details"));
+		fprintf(out, "%-12s %.0f by heddle itself: %s\n", "answer", number(x, "status"),
+			text(x, "details"));
 	else if (json_is_string(json_object_get(x, "details")))
 		fprintf(out, "%-12s %s\n", "answer", text(x, "details"));
 	if (json_is_string(json_object_get(x, "virtual_host")))
-		fprintf(out, "%-12s %s, path %s\n", "host", text(x, "virtual_host"), text(x, "path"));
+		fprintf(out, "%-12s %s, path %s\n", "host", text(x, "virtual_host"),
+			text(x, "path"));
 	if (json_is_string(json_object_get(x, "match"))) {
 		fprintf(out, "%-12s %s\n", "match", text(x, "match"));
 		fprintf(out, "%-12s %s %s\n", "from", text(x, "object"), text(x, "source"));
-		fprintf(out, "%-12s timeout %.0f ms, %.0f retries\n", "", number(x, "timeout_ms"), number(x, "retries"));
+		fprintf(out, "%-12s timeout %.0f ms, %.0f retries\n", "", number(x, "timeout_ms"),
+			number(x, "retries"));
 	}
 	explain_destinations(out, json_object_get(x, "destinations"));
 }
@@ -268,5 +340,6 @@ void cli_view_print(FILE *out, const char *command, const json_t *result, size_t
 	else
 		for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
 			if (strcmp(command, views[i].command) == 0)
-				cli_table_print(out, result, views[i].columns, views[i].n_columns, width, views[i].empty);
+				cli_table_print(out, result, views[i].columns, views[i].n_columns,
+						width, views[i].empty);
 }

@@ -19,13 +19,13 @@
 struct daemon {
 	const struct daemon_options *options;
 	struct policy_node *node;
-	struct policy_texts node_text;	/* as it was at start */
+	struct policy_texts node_text; /* as it was at start */
 	struct reload reload;
 	struct hd_dp *dp;
 	struct sock_host host;
 	struct sock_server *sock;
-	struct observe_http *http;	/* NULL: no metrics endpoint */
-	struct observe_access *access;	/* NULL: no access log */
+	struct observe_http *http;     /* NULL: no metrics endpoint */
+	struct observe_access *access; /* NULL: no access log */
 	struct observe_requests *requests;
 	struct source_watch *watch;
 	struct watchdog watchdog;
@@ -35,18 +35,19 @@ struct daemon {
 	struct loop_source on_signal, on_sock, on_http, on_watch, on_event;
 	hd_ns started, next_second;
 	time_t started_wall;
-	hd_ns changed_at, change_first;	/* a file changed: the last time and the first since the last load; 0: none */
+	hd_ns changed_at, change_first; /* a file changed: the last time and the first since the
+					   last load; 0: none */
 
 	struct daemon_warnings {
-		uint64_t *hashes;	/* of the rows that were logged for the generation in use */
+		uint64_t *hashes; /* of the rows that were logged for the generation in use */
 		uint32_t n;
 	} warnings;
 
 	int ready, draining;
-	int busy;			/* on_event is not in the loop: ticks fetch the records */
-	int drain_unsent;		/* a mailbox was full */
-	hd_ns drain_at, drain_idle_at;	/* when it began; when it last saw progress */
-	uint64_t drain_seen;		/* what progress is measured by */
+	int busy;		       /* on_event is not in the loop: ticks fetch the records */
+	int drain_unsent;	       /* a mailbox was full */
+	hd_ns drain_at, drain_idle_at; /* when it began; when it last saw progress */
+	uint64_t drain_seen;	       /* what progress is measured by */
 };
 
 /* Fills d->host: what the control socket may ask for. */
@@ -56,7 +57,8 @@ void daemon_host_init(struct daemon *d);
 
 void daemon_drain(struct daemon *d);
 void daemon_stop(struct daemon *d);
-/* Logs each row; warnings that the last call logged too are only counted: a reload repeats them all. */
+/* Logs each row; warnings that the last call logged too are only counted: a reload repeats them
+ * all. */
 void daemon_log_diags(struct daemon *d, const struct policy_diags *diags);
 /* Reads the policy files again and says what came of it. */
 int daemon_reload(struct daemon *d, struct policy_diags *diags);

@@ -55,13 +55,16 @@ static int host_check(void *arg, const struct policy_texts *over, struct policy_
 	return reload_check(&d->reload, over, diags);
 }
 
-static void say_generation(const struct daemon *d, const char *how, int rc, const struct policy_diags *diags)
+static void say_generation(const struct daemon *d, const char *how, int rc,
+			   const struct policy_diags *diags)
 {
 	if (rc == 0)
-		hd_log(HD_LOG_NOTICE, "policy", "generation %llu is in use, %s", (unsigned long long)d->reload.now.number, how);
+		hd_log(HD_LOG_NOTICE, "policy", "generation %llu is in use, %s",
+		       (unsigned long long)d->reload.now.number, how);
 	else
-		hd_log(HD_LOG_WARNING, "policy", "refused, %s, with %u errors: generation %llu stays in use", how, diags->errors,
-		       (unsigned long long)d->reload.now.number);
+		hd_log(HD_LOG_WARNING, "policy",
+		       "refused, %s, with %u errors: generation %llu stays in use", how,
+		       diags->errors, (unsigned long long)d->reload.now.number);
 }
 
 static int host_apply(void *arg, const struct policy_texts *over, struct policy_diags *diags)

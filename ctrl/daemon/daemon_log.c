@@ -18,12 +18,13 @@
 static const struct {
 	const char *name, *colour;
 } levels[] = {
-	[HD_LOG_ERROR] = { "error", "\033[1;31m" },   [HD_LOG_WARNING] = { "warning", "\033[33m" },
-	[HD_LOG_NOTICE] = { "notice", "\033[36m" },   [HD_LOG_INFO] = { "info", "" },
+	[HD_LOG_ERROR] = { "error", "\033[1;31m" }, [HD_LOG_WARNING] = { "warning", "\033[33m" },
+	[HD_LOG_NOTICE] = { "notice", "\033[36m" }, [HD_LOG_INFO] = { "info", "" },
 	[HD_LOG_DEBUG] = { "debug", "\033[2m" },
 };
 
-/* One for the process: hd_log is called from anywhere on the slow path and has no context to be passed. */
+/* One for the process: hd_log is called from anywhere on the slow path and has no context to be
+ * passed. */
 static struct {
 	pthread_mutex_t lock;
 	enum hd_log_level level;
@@ -94,7 +95,8 @@ static int area_logs(enum hd_log_level level, const char *area)
 	return level <= limit;
 }
 
-/* Control bytes could rewrite an operator's terminal or forge a line: they come from files and sockets. */
+/* Control bytes could rewrite an operator's terminal or forge a line: they come from files and
+ * sockets. */
 static void line_clean(char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -116,8 +118,8 @@ void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	n = strftime(line, sizeof(line), "%FT%T", &tm);
-	n += snprintf(line + n, sizeof(line) - n, ".%03ldZ %s%-7s%s %-7s ", now.tv_nsec / 1000000, colour,
-		      levels[level].name, colour[0] != '\0' ? "\033[0m" : "", area);
+	n += snprintf(line + n, sizeof(line) - n, ".%03ldZ %s%-7s%s %-7s ", now.tv_nsec / 1000000,
+		      colour, levels[level].name, colour[0] != '\0' ? "\033[0m" : "", area);
 	head = n;
 	va_start(args, format);
 	n += vsnprintf(line + n, sizeof(line) - n, format, args);
@@ -126,7 +128,8 @@ void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 		n = sizeof(line) - 2;
 	line_clean(line + head, n - head);
 	line[n++] = '\n';
-	/* One write, so that lines of several threads do not mix. A log that cannot be written has no place to complain. */
+	/* One write, so that lines of several threads do not mix. A log that cannot be written has
+	 * no place to complain. */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
 }

@@ -9,7 +9,8 @@
 void daemon_log_init(void);
 /* "error", "warning", "notice", "info" or "debug". 0, or -EINVAL. */
 [[nodiscard]] int daemon_log_parse(const char *text, enum hd_log_level *level);
-/* area NULL: everything that no area level names. -ENOSPC: too many areas have a level of their own. */
+/* area NULL: everything that no area level names. -ENOSPC: too many areas have a level of their
+ * own. */
 [[nodiscard]] int daemon_log_set(enum hd_log_level level, const char *area);
 
 #endif

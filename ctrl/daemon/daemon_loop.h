@@ -21,7 +21,8 @@ void loop_fini(struct loop *l);
 /* The source must live until loop_fini or loop_remove; its fd is level-triggered for reading. */
 [[nodiscard]] int loop_add(struct loop *l, struct loop_source *s);
 void loop_remove(struct loop *l, struct loop_source *s);
-/* Calls the sources as they are ready, and tick(arg) again after as many milliseconds as it returned, until loop_stop. */
+/* Calls the sources as they are ready, and tick(arg) again after as many milliseconds as it
+ * returned, until loop_stop. */
 void loop_run(struct loop *l, unsigned int (*tick)(void *arg), void *arg);
 void loop_stop(struct loop *l);
 

@@ -85,11 +85,13 @@ static int check(struct daemon *d)
 	rc = configuration_load(d, &diags);
 	policy_diags_print(&diags, stdout);
 	if (rc == 0)
-		fprintf(stderr, "%s: fine, %u warnings; %u services, %u routes, %u endpoints\n", d->options->config, diags.warnings,
-			d->reload.snapshot->n_services, d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints);
+		fprintf(stderr, "%s: fine, %u warnings; %u services, %u routes, %u endpoints\n",
+			d->options->config, diags.warnings, d->reload.snapshot->n_services,
+			d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints);
 	else
-		fprintf(stderr, "%s: %u errors, %u warnings%s%s\n", d->options->config, diags.errors, diags.warnings,
-			rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
+		fprintf(stderr, "%s: %u errors, %u warnings%s%s\n", d->options->config,
+			diags.errors, diags.warnings, rc == -EINVAL ? "" : ": ",
+			rc == -EINVAL ? "" : strerror(-rc));
 	policy_diags_fini(&diags);
 	if (rc == 0)
 		configuration_free(d);
@@ -144,21 +146,25 @@ static int http_open(struct daemon *d)
 		return 0;
 	rc = observe_http_open(&d->node->metrics, &ops, d, &d->http);
 	if (rc != 0)
-		hd_log(HD_LOG_ERROR, "daemon", "metrics.listen: %s: %s%s", hd_addr_format(&d->node->metrics, text), strerror(-rc),
+		hd_log(HD_LOG_ERROR, "daemon", "metrics.listen: %s: %s%s",
+		       hd_addr_format(&d->node->metrics, text), strerror(-rc),
 		       rc == -EADDRINUSE ? "; stop what listens there or choose another port" : "");
 	return rc;
 }
 
 static int access_open(struct daemon *d)
 {
-	enum observe_access_format format = d->node->access_log_format == POLICY_LOG_JSON ? OBSERVE_ACCESS_JSON : OBSERVE_ACCESS_TEXT;
+	enum observe_access_format format = d->node->access_log_format == POLICY_LOG_JSON
+						    ? OBSERVE_ACCESS_JSON
+						    : OBSERVE_ACCESS_TEXT;
 	int rc;
 
 	if (d->node->access_log_path == NULL)
 		return 0;
 	rc = observe_access_open(d->node->access_log_path, format, &d->access);
 	if (rc != 0)
-		hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s: %s", d->node->access_log_path, strerror(-rc));
+		hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s: %s", d->node->access_log_path,
+		       strerror(-rc));
 	return rc;
 }
 
@@ -179,7 +185,8 @@ static int serve(struct daemon *d)
 	daemon_log_diags(d, &diags);
 	policy_diags_fini(&diags);
 	if (rc != 0) {
-		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config, rc == -EINVAL ? "see above" : strerror(-rc));
+		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config,
+		       rc == -EINVAL ? "see above" : strerror(-rc));
 		return code;
 	}
 	d->started = loop_now();
@@ -212,7 +219,8 @@ static int serve(struct daemon *d)
 	}
 	d->reload.dp = d->dp;
 	daemon_host_init(d);
-	rc = hd_dp_reserve(d->dp, d->reload.snapshot->cluster_slots, d->reload.snapshot->endpoint_slots);
+	rc = hd_dp_reserve(d->dp, d->reload.snapshot->cluster_slots,
+			   d->reload.snapshot->endpoint_slots);
 	if (rc == 0)
 		rc = hd_dp_start(d->dp, d->reload.snapshot, error, sizeof(error));
 	if (rc != 0)
@@ -245,7 +253,8 @@ free_configuration:
 	configuration_free(d);
 	fflush(stdout); /* EAL's usage, so that our line is the last */
 	if (rc != 0)
-		hd_log(HD_LOG_ERROR, "daemon", "not started: %s", error[0] != '\0' ? error : strerror(-rc));
+		hd_log(HD_LOG_ERROR, "daemon", "not started: %s",
+		       error[0] != '\0' ? error : strerror(-rc));
 	else if (code == EXIT_FINE)
 		hd_log(HD_LOG_NOTICE, "daemon", "stopped");
 	return code;

@@ -10,7 +10,15 @@
 
 #include "daemon_log.h"
 
-enum option_id { OPT_CONFIG, OPT_CHECK, OPT_STRICT, OPT_ALLOW_UNENFORCED, OPT_LOG_LEVEL, OPT_VERSION, OPT_HELP };
+enum option_id {
+	OPT_CONFIG,
+	OPT_CHECK,
+	OPT_STRICT,
+	OPT_ALLOW_UNENFORCED,
+	OPT_LOG_LEVEL,
+	OPT_VERSION,
+	OPT_HELP
+};
 
 static const struct option_row {
 	const char *name;
@@ -19,14 +27,18 @@ static const struct option_row {
 	const char *argument;
 	const char *text;
 } rows[] = {
-	{ "config", 'c', OPT_CONFIG, "FILE", "the node file (kind: DataPlane): ports, workers, where policy is" },
-	{ "check", 'C', OPT_CHECK, NULL, "load everything, print each problem as file:line:col: message,\n"
+	{ "config", 'c', OPT_CONFIG, "FILE",
+	  "the node file (kind: DataPlane): ports, workers, where policy is" },
+	{ "check", 'C', OPT_CHECK, NULL,
+	  "load everything, print each problem as file:line:col: message,\n"
 	  "                          exit 0 or 1; touches no device" },
-	{ "strict", 's', OPT_STRICT, NULL, "a field that does not exist is an error, not a warning" },
+	{ "strict", 's', OPT_STRICT, NULL,
+	  "a field that does not exist is an error, not a warning" },
 	{ "allow-unenforced", 'u', OPT_ALLOW_UNENFORCED, NULL,
 	  "start although policy asks for security that this version\n"
 	  "                          does not enforce (mutual TLS, authorization): a warning each" },
-	{ "log-level", 'l', OPT_LOG_LEVEL, "LEVEL", "error, warning, notice (default), info or debug" },
+	{ "log-level", 'l', OPT_LOG_LEVEL, "LEVEL",
+	  "error, warning, notice (default), info or debug" },
 	{ "version", 'V', OPT_VERSION, NULL, "print the version" },
 	{ "help", 'h', OPT_HELP, NULL, "print this" },
 };
@@ -37,12 +49,13 @@ void daemon_options_help(FILE *out)
 	      "\n"
 	      "usage: heddle --config FILE [options]\n"
 	      "       heddle [EAL options] -- --config FILE [options]\n"
-	      "\n", out);
+	      "\n",
+	      out);
 	for (size_t i = 0; i < HD_ARRAY_SIZE(rows); i++) {
 		char name[40];
 
-		snprintf(name, sizeof(name), "-%c, --%s%s%s", rows[i].letter, rows[i].name, rows[i].argument ? " " : "",
-			 rows[i].argument ? rows[i].argument : "");
+		snprintf(name, sizeof(name), "-%c, --%s%s%s", rows[i].letter, rows[i].name,
+			 rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
 		fprintf(out, "  %-22s  %s\n", name, rows[i].text);
 	}
 	fputs("\n"
@@ -66,7 +79,8 @@ void daemon_options_help(FILE *out)
 	      "\n"
 	      "Signals: SIGTERM drains and stops (a second one stops at once), SIGHUP reloads policy,\n"
 	      "SIGUSR1 opens the access log again. A changed policy file is loaded by itself.\n"
-	      "Exit codes: 0 fine, 1 bad configuration, 2 no device.\n", out);
+	      "Exit codes: 0 fine, 1 bad configuration, 2 no device.\n",
+	      out);
 }
 
 /* Levenshtein distance of two short names, to name what was probably meant. */
@@ -112,7 +126,8 @@ static const char *nearest_name(const char *name)
 }
 
 /* The row of "--name", "--name=value" or "-n"; *value is what follows the "=", or NULL. */
-static const struct option_row *row_find(const char *word, char *name, size_t name_bytes, const char **value)
+static const struct option_row *row_find(const char *word, char *name, size_t name_bytes,
+					 const char **value)
 {
 	const char *eq = strchr(word, '=');
 	size_t n = eq != NULL ? (size_t)(eq - word) : strlen(word);
@@ -128,7 +143,8 @@ static const struct option_row *row_find(const char *word, char *name, size_t na
 	return NULL;
 }
 
-static int option_apply(struct daemon_options *o, const struct option_row *row, const char *value, char *error, size_t error_bytes)
+static int option_apply(struct daemon_options *o, const struct option_row *row, const char *value,
+			char *error, size_t error_bytes)
 {
 	switch (row->id) {
 	case OPT_CONFIG:
@@ -137,7 +153,8 @@ static int option_apply(struct daemon_options *o, const struct option_row *row, 
 	case OPT_LOG_LEVEL:
 		if (daemon_log_parse(value, &o->log_level) == 0)
 			return 0;
-		snprintf(error, error_bytes, "--log-level: `%s` is not error, warning, notice, info or debug", value);
+		snprintf(error, error_bytes,
+			 "--log-level: `%s` is not error, warning, notice, info or debug", value);
 		return -EINVAL;
 	case OPT_CHECK:
 		o->check = 1;
@@ -158,23 +175,29 @@ static int option_apply(struct daemon_options *o, const struct option_row *row, 
 	return -EINVAL;
 }
 
-static int unknown_word(const char *word, const char *name, int eal_given, char *error, size_t error_bytes)
+static int unknown_word(const char *word, const char *name, int eal_given, char *error,
+			size_t error_bytes)
 {
 	const char *near = word[0] == '-' && word[1] == '-' ? nearest_name(name + 2) : NULL;
 
 	if (word[0] != '-')
-		snprintf(error, error_bytes, "`%s`: every argument is an option; a node file is given as --config FILE", word);
+		snprintf(error, error_bytes,
+			 "`%s`: every argument is an option; a node file is given as --config FILE",
+			 word);
 	else if (near != NULL)
 		snprintf(error, error_bytes, "no option `%s`: did you mean --%s?", name, near);
 	else if (!eal_given)
-		snprintf(error, error_bytes, "no option `%s`: EAL options stand before `--`, as in heddle %s -- --config FILE", name,
-			 name);
+		snprintf(
+			error, error_bytes,
+			"no option `%s`: EAL options stand before `--`, as in heddle %s -- --config FILE",
+			name, name);
 	else
 		snprintf(error, error_bytes, "no option `%s`: see heddle --help", name);
 	return -EINVAL;
 }
 
-static int option_read(struct daemon_options *o, int argc, char **argv, int *i, int eal_given, char *error, size_t error_bytes)
+static int option_read(struct daemon_options *o, int argc, char **argv, int *i, int eal_given,
+		       char *error, size_t error_bytes)
 {
 	const struct option_row *row;
 	const char *value;
@@ -189,7 +212,8 @@ static int option_read(struct daemon_options *o, int argc, char **argv, int *i, 
 	}
 	if (row->argument != NULL && value == NULL) {
 		if (*i + 1 >= argc) {
-			snprintf(error, error_bytes, "--%s needs a value: --%s %s", row->name, row->name, row->argument);
+			snprintf(error, error_bytes, "--%s needs a value: --%s %s", row->name,
+				 row->name, row->argument);
 			return -EINVAL;
 		}
 		value = argv[++*i];
@@ -206,7 +230,8 @@ static int separator_find(int argc, char **argv)
 	return 0;
 }
 
-int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *error, size_t error_bytes)
+int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *error,
+			 size_t error_bytes)
 {
 	int separator = separator_find(argc, argv);
 	int rc;
@@ -214,7 +239,8 @@ int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *
 	*o = (struct daemon_options){ .log_level = HD_LOG_NOTICE };
 	for (int i = 1; i < separator; i++) {
 		if (strncmp(argv[i], "--config", 8) == 0) {
-			snprintf(error, error_bytes, "--config stands after the `--`: what is before it goes to DPDK");
+			snprintf(error, error_bytes,
+				 "--config stands after the `--`: what is before it goes to DPDK");
 			return -EINVAL;
 		}
 		if (o->n_eal == DAEMON_MAX_EAL) {
@@ -229,7 +255,8 @@ int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *
 			return rc;
 	}
 	if (o->config == NULL && !o->help && !o->version) {
-		snprintf(error, error_bytes, "no node file: heddle --config FILE (heddle --help shows one)");
+		snprintf(error, error_bytes,
+			 "no node file: heddle --config FILE (heddle --help shows one)");
 		return -EINVAL;
 	}
 	return 0;

@@ -10,8 +10,8 @@
 #define DAEMON_MAX_EAL 48
 
 struct daemon_options {
-	const char *config;		   /* in argv */
-	char *eal[DAEMON_MAX_EAL];	   /* what stood before "--", without the program's name; in argv */
+	const char *config;	   /* in argv */
+	char *eal[DAEMON_MAX_EAL]; /* what stood before "--", without the program's name; in argv */
 	unsigned int n_eal;
 	enum hd_log_level log_level;
 	int check, strict, allow_unenforced;
@@ -19,7 +19,8 @@ struct daemon_options {
 };
 
 /* 0, or -EINVAL with one line in error that says what to do. Does not change argv. */
-[[nodiscard]] int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *error, size_t error_bytes);
+[[nodiscard]] int daemon_options_parse(struct daemon_options *o, int argc, char **argv, char *error,
+				       size_t error_bytes);
 void daemon_options_help(FILE *out);
 
 #endif

@@ -26,10 +26,14 @@ void reload_fini(struct reload *r)
 	free(r->retired);
 }
 
-/* Unlike policy_texts_add, a text of the same name stays: the one in the higher layer goes over it object by object. */
-static int text_append(struct policy_texts *to, const struct policy_text *row, const char *name, uint32_t layer)
+/* Unlike policy_texts_add, a text of the same name stays: the one in the higher layer goes over it
+ * object by object. */
+static int text_append(struct policy_texts *to, const struct policy_text *row, const char *name,
+		       uint32_t layer)
 {
-	struct policy_text copy = { .name = strdup(name), .bytes = malloc(row->n + 1), .n = row->n, .layer = layer };
+	struct policy_text copy = {
+		.name = strdup(name), .bytes = malloc(row->n + 1), .n = row->n, .layer = layer
+	};
 
 	if (to->n == to->capacity) {
 		uint32_t capacity = to->capacity ? to->capacity * 2 : 8;
@@ -68,15 +72,17 @@ static int texts_equal(const struct policy_texts *a, const struct policy_texts *
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct policy_text *x = &a->rows[i], *y = &b->rows[i];
 
-		if (strcmp(x->name, y->name) != 0 || x->layer != y->layer || x->n != y->n || (x->n > 0 && memcmp(x->bytes, y->bytes, x->n) != 0))
+		if (strcmp(x->name, y->name) != 0 || x->layer != y->layer || x->n != y->n ||
+		    (x->n > 0 && memcmp(x->bytes, y->bytes, x->n) != 0))
 			return 0;
 	}
 	return 1;
 }
 
-/* The texts in use with `over` as the highest layer. Names of earlier layers get the generation that brought them, so
- * that a complaint about vs.yaml is about the one just given. */
-static int texts_lay(struct policy_texts *to, const struct reload *r, const struct policy_texts *over)
+/* The texts in use with `over` as the highest layer. Names of earlier layers get the generation
+ * that brought them, so that a complaint about vs.yaml is about the one just given. */
+static int texts_lay(struct policy_texts *to, const struct reload *r,
+		     const struct policy_texts *over)
 {
 	uint32_t layer = 0;
 	char name[4096];
@@ -88,7 +94,8 @@ static int texts_lay(struct policy_texts *to, const struct reload *r, const stru
 		if (row->layer > layer)
 			layer = row->layer;
 		if (row->layer > 0 && strchr(row->name, '@') == NULL)
-			snprintf(name, sizeof(name), "%s@%llu", row->name, (unsigned long long)r->now.number);
+			snprintf(name, sizeof(name), "%s@%llu", row->name,
+				 (unsigned long long)r->now.number);
 		else
 			snprintf(name, sizeof(name), "%s", row->name);
 		rc = text_append(to, row, name, row->layer);
@@ -98,7 +105,8 @@ static int texts_lay(struct policy_texts *to, const struct reload *r, const stru
 	return rc;
 }
 
-static int files_read(struct policy_texts *texts, const struct reload *r, struct policy_diags *diags)
+static int files_read(struct policy_texts *texts, const struct reload *r,
+		      struct policy_diags *diags)
 {
 	int rc = 0;
 
@@ -144,13 +152,15 @@ static void failure_note(struct reload *r, const struct policy_diags *diags, int
 	snprintf(r->last_failure, sizeof(r->last_failure), "%s", strerror(-rc));
 	for (uint32_t i = 0; i < diags->n; i++) {
 		if (diags->rows[i].severity == POLICY_ERROR) {
-			policy_diag_format(&diags->rows[i], r->last_failure, sizeof(r->last_failure));
+			policy_diag_format(&diags->rows[i], r->last_failure,
+					   sizeof(r->last_failure));
 			return;
 		}
 	}
 }
 
-static int snapshot_build(struct reload *r, const struct policy_texts *texts, struct hd_snapshot **out, struct policy_diags *diags)
+static int snapshot_build(struct reload *r, const struct policy_texts *texts,
+			  struct hd_snapshot **out, struct policy_diags *diags)
 {
 	int rc = retired_room(r);
 
@@ -165,7 +175,8 @@ static int snapshot_build(struct reload *r, const struct policy_texts *texts, st
 }
 
 /* Consumes texts, whatever happens. */
-static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_origin origin, struct policy_diags *diags)
+static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_origin origin,
+		      struct policy_diags *diags)
 {
 	struct hd_snapshot *s;
 	int rc = snapshot_build(r, texts, &s, diags);
@@ -181,14 +192,18 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 		r->retired[r->n_retired++] = r->snapshot;
 	r->snapshot = s;
 	history_push(r, texts);
-	r->now = (struct reload_generation){ .number = s->generation, .origin = origin, .since = time(NULL),
-					     .warnings = diags->warnings, .texts = *texts };
+	r->now = (struct reload_generation){ .number = s->generation,
+					     .origin = origin,
+					     .since = time(NULL),
+					     .warnings = diags->warnings,
+					     .texts = *texts };
 	r->loads++;
 	r->last_failure[0] = '\0';
 	return 0;
 }
 
-static int load_copy(struct reload *r, const struct policy_texts *from, enum sock_origin origin, struct policy_diags *diags)
+static int load_copy(struct reload *r, const struct policy_texts *from, enum sock_origin origin,
+		     struct policy_diags *diags)
 {
 	struct policy_texts texts;
 
@@ -267,7 +282,8 @@ int reload_rollback(struct reload *r, struct policy_diags *diags)
 	rc = load_copy(r, &r->history[0].texts, SOCK_FROM_ROLLBACK, diags);
 	if (rc != 0)
 		return rc;
-	/* What was rolled back from, and what was returned to, leave the history: a second rollback goes one further. */
+	/* What was rolled back from, and what was returned to, leave the history: a second rollback
+	 * goes one further. */
 	for (int i = 0; i < 2 && r->n_history > 0; i++) {
 		back = r->history[0];
 		policy_texts_fini(&back.texts);
@@ -298,7 +314,10 @@ void reload_sweep(struct reload *r)
 
 static struct sock_generation generation_row(const struct reload_generation *g, int current)
 {
-	struct sock_generation row = { .number = g->number, .origin = g->origin, .since = g->since, .warnings = g->warnings,
+	struct sock_generation row = { .number = g->number,
+				       .origin = g->origin,
+				       .since = g->since,
+				       .warnings = g->warnings,
 				       .current = current };
 
 	for (uint32_t i = 0; i < g->texts.n; i++) {

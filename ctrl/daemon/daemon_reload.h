@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generations of policy: from texts to a published snapshot, and back. Control thread.
  *
- * A generation is the texts of the policy files (layer 0) with what `config apply` laid over them (a layer each). A load
- * is all or nothing: the generation in use stays until the next one is whole. What was laid over is kept until the files
- * change or are read again on demand. Snapshots that were replaced are freed when no worker can read them any more. */
+ * A generation is the texts of the policy files (layer 0) with what `config apply` laid over them
+ * (a layer each). A load is all or nothing: the generation in use stays until the next one is
+ * whole. What was laid over is kept until the files change or are read again on demand. Snapshots
+ * that were replaced are freed when no worker can read them any more. */
 #ifndef DAEMON_RELOAD_H
 #define DAEMON_RELOAD_H
 
@@ -26,8 +27,8 @@ struct reload_generation {
 
 struct reload {
 	struct policy *policy;
-	struct hd_dp *dp;	/* NULL until reload_first_publish: loads build and publish nothing */
-	char *const *paths;	/* policy files and folders */
+	struct hd_dp *dp;   /* NULL until reload_first_publish: loads build and publish nothing */
+	char *const *paths; /* policy files and folders */
 	uint32_t n_paths;
 	struct hd_snapshot *snapshot;
 	struct reload_generation now;
@@ -49,8 +50,10 @@ void reload_fini(struct reload *r);
 [[nodiscard]] int reload_files(struct reload *r, struct policy_diags *diags);
 /* The same when the files differ from what was last read; 1 when they do not. */
 [[nodiscard]] int reload_changed(struct reload *r, struct policy_diags *diags);
-[[nodiscard]] int reload_check(struct reload *r, const struct policy_texts *over, struct policy_diags *diags);
-[[nodiscard]] int reload_apply(struct reload *r, const struct policy_texts *over, struct policy_diags *diags);
+[[nodiscard]] int reload_check(struct reload *r, const struct policy_texts *over,
+			       struct policy_diags *diags);
+[[nodiscard]] int reload_apply(struct reload *r, const struct policy_texts *over,
+			       struct policy_diags *diags);
 /* -ENOENT: nothing to return to. */
 [[nodiscard]] int reload_rollback(struct reload *r, struct policy_diags *diags);
 /* Frees what no worker reads any more. */

@@ -21,8 +21,8 @@
 /* Files often change in company: wait until they are quiet, but not for ever. */
 #define QUIET (200 * HD_NS_PER_MS)
 #define QUIET_MAX (2 * HD_NS_PER_S)
-/* A drain ends when no connection is left; when nothing moves for the first while and no request is in flight; or
- * after the second in any case. */
+/* A drain ends when no connection is left; when nothing moves for the first while and no request is
+ * in flight; or after the second in any case. */
 #define DRAIN_IDLE (2 * HD_NS_PER_S)
 #define DRAIN_MAX (25 * HD_NS_PER_S)
 #define LOGGED_ROWS 50
@@ -51,7 +51,8 @@ void daemon_log_diags(struct daemon *d, const struct policy_diags *diags)
 	char row[1024];
 
 	for (uint32_t i = 0; i < diags->n && now.hashes != NULL; i++) {
-		enum hd_log_level level = diags->rows[i].severity == POLICY_ERROR ? HD_LOG_ERROR : HD_LOG_WARNING;
+		enum hd_log_level level =
+			diags->rows[i].severity == POLICY_ERROR ? HD_LOG_ERROR : HD_LOG_WARNING;
 		uint64_t hash;
 
 		policy_diag_format(&diags->rows[i], row, sizeof(row));
@@ -63,7 +64,8 @@ void daemon_log_diags(struct daemon *d, const struct policy_diags *diags)
 			hd_log(level, "policy", "%s", row);
 	}
 	if (logged > LOGGED_ROWS)
-		hd_log(HD_LOG_WARNING, "policy", "and %u more: heddle --check prints all of them", logged - LOGGED_ROWS + diags->left_out);
+		hd_log(HD_LOG_WARNING, "policy", "and %u more: heddle --check prints all of them",
+		       logged - LOGGED_ROWS + diags->left_out);
 	if (old > 0)
 		hd_log(HD_LOG_NOTICE, "policy", "%u warnings as before", old);
 	free(d->warnings.hashes);
@@ -78,23 +80,29 @@ static void say_systemd(const char *state)
 static void watch_again(struct daemon *d)
 {
 	if (source_watch_set(d->watch, d->node->policy_paths, d->node->n_policy_paths) != 0)
-		hd_log(HD_LOG_WARNING, "policy", "files are not watched any more for lack of memory: SIGHUP reads them");
+		hd_log(HD_LOG_WARNING, "policy",
+		       "files are not watched any more for lack of memory: SIGHUP reads them");
 }
 
 static int load_said(struct daemon *d, int rc, const struct policy_diags *diags)
 {
 	daemon_log_diags(d, diags);
 	if (rc == 0)
-		hd_log(HD_LOG_NOTICE, "policy", "generation %" PRIu64 " is in use: %u services, %u routes, %u endpoints, %u warnings",
-		       d->reload.now.number, d->reload.snapshot->n_services, d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints,
+		hd_log(HD_LOG_NOTICE, "policy",
+		       "generation %" PRIu64
+		       " is in use: %u services, %u routes, %u endpoints, %u warnings",
+		       d->reload.now.number, d->reload.snapshot->n_services,
+		       d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints,
 		       diags->warnings);
 	else
-		hd_log(HD_LOG_ERROR, "policy", "the files were refused (%s): generation %" PRIu64 " stays in use",
+		hd_log(HD_LOG_ERROR, "policy",
+		       "the files were refused (%s): generation %" PRIu64 " stays in use",
 		       rc == -EINVAL ? "see above" : strerror(-rc), d->reload.now.number);
 	return rc;
 }
 
-/* What the node file says is laid down at start; the operator should know when it says something else by now. */
+/* What the node file says is laid down at start; the operator should know when it says something
+ * else by now. */
 static void node_compare(struct daemon *d)
 {
 	struct policy_texts now;
@@ -102,9 +110,12 @@ static void node_compare(struct daemon *d)
 
 	policy_texts_init(&now);
 	policy_diags_init(&diags);
-	if (policy_texts_read(&now, d->options->config, &diags) == 0 && now.n == 1 && d->node_text.n == 1 &&
-	    (now.rows[0].n != d->node_text.rows[0].n || memcmp(now.rows[0].bytes, d->node_text.rows[0].bytes, now.rows[0].n) != 0))
-		hd_log(HD_LOG_WARNING, "daemon", "%s has changed: a restart is needed for that", d->options->config);
+	if (policy_texts_read(&now, d->options->config, &diags) == 0 && now.n == 1 &&
+	    d->node_text.n == 1 &&
+	    (now.rows[0].n != d->node_text.rows[0].n ||
+	     memcmp(now.rows[0].bytes, d->node_text.rows[0].bytes, now.rows[0].n) != 0))
+		hd_log(HD_LOG_WARNING, "daemon", "%s has changed: a restart is needed for that",
+		       d->options->config);
 	policy_diags_fini(&diags);
 	policy_texts_fini(&now);
 }
@@ -128,7 +139,8 @@ static void reload_when_quiet(struct daemon *d, hd_ns now)
 	uint32_t applied = 0;
 	int rc;
 
-	if (d->changed_at == 0 || (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX))
+	if (d->changed_at == 0 ||
+	    (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX))
 		return;
 	d->changed_at = d->change_first = 0;
 	/* Before the files are read: a change after that is seen again. */
@@ -138,7 +150,8 @@ static void reload_when_quiet(struct daemon *d, hd_ns now)
 	policy_diags_init(&diags);
 	rc = reload_changed(&d->reload, &diags);
 	if (rc != 1) {
-		hd_log(HD_LOG_NOTICE, "policy", "policy files changed%s", applied && rc == 0 ? "; what was applied over them is gone" : "");
+		hd_log(HD_LOG_NOTICE, "policy", "policy files changed%s",
+		       applied && rc == 0 ? "; what was applied over them is gone" : "");
 		load_said(d, rc, &diags);
 	}
 	policy_diags_fini(&diags);
@@ -189,9 +202,11 @@ static void drain_look(struct daemon *d, hd_ns now)
 		d->drain_seen = t.connections + t.requests;
 		d->drain_idle_at = now;
 	}
-	if (t.connections == 0 || now - d->drain_idle_at > DRAIN_IDLE || now - d->drain_at > DRAIN_MAX) {
-		hd_log(HD_LOG_NOTICE, "daemon", "drained in %" PRIu64 " ms, %" PRIu64 " connections left", (now - d->drain_at) / HD_NS_PER_MS,
-		       t.connections);
+	if (t.connections == 0 || now - d->drain_idle_at > DRAIN_IDLE ||
+	    now - d->drain_at > DRAIN_MAX) {
+		hd_log(HD_LOG_NOTICE, "daemon",
+		       "drained in %" PRIu64 " ms, %" PRIu64 " connections left",
+		       (now - d->drain_at) / HD_NS_PER_MS, t.connections);
 		loop_stop(&d->loop);
 	}
 }
@@ -269,7 +284,8 @@ static void on_event(void *arg)
 		return;
 	observe_access_drain(d->access, d->requests, d->dp, loop_now());
 	sock_server_tick(d->sock, loop_now());
-	/* Workers would wake us a thousand times a second: the ticks do from here, until one finds nothing. */
+	/* Workers would wake us a thousand times a second: the ticks do from here, until one finds
+	 * nothing. */
 	loop_remove(&d->loop, &d->on_event);
 	d->busy = 1;
 }
@@ -313,14 +329,16 @@ static unsigned int tick(void *arg)
 
 static int sources_add(struct daemon *d)
 {
-	struct loop_source *sources[] = { &d->on_signal, &d->on_sock, &d->on_watch, &d->on_event, &d->on_http };
+	struct loop_source *sources[] = { &d->on_signal, &d->on_sock, &d->on_watch, &d->on_event,
+					  &d->on_http };
 	int rc = 0;
 
 	d->on_signal = (struct loop_source){ d->signal_fd, on_signal, d };
 	d->on_sock = (struct loop_source){ sock_server_fd(d->sock), on_sock, d };
 	d->on_watch = (struct loop_source){ source_watch_fd(d->watch), on_watch, d };
 	d->on_event = (struct loop_source){ hd_dp_event_fd(d->dp), on_event, d };
-	d->on_http = (struct loop_source){ d->http != NULL ? observe_http_fd(d->http) : -1, on_http, d };
+	d->on_http =
+		(struct loop_source){ d->http != NULL ? observe_http_fd(d->http) : -1, on_http, d };
 	for (size_t i = 0; i < HD_ARRAY_SIZE(sources) && rc == 0; i++)
 		if (sources[i]->fd >= 0)
 			rc = loop_add(&d->loop, sources[i]);
@@ -339,8 +357,11 @@ int daemon_run(struct daemon *d)
 	watchdog_init(&d->watchdog, d->dp, d->node->dp.idle == HD_IDLE_POLL, loop_now());
 	d->ready = 1;
 	say_systemd("READY=1");
-	hd_log(HD_LOG_NOTICE, "daemon", "%s: %u workers, %u ports, %u services, %u routes, %u endpoints, generation %" PRIu64 ": ready",
-	       d->node->name, hd_dp_n_workers(d->dp), hd_dp_n_ports(d->dp), d->reload.snapshot->n_services, d->reload.snapshot->n_routes,
+	hd_log(HD_LOG_NOTICE, "daemon",
+	       "%s: %u workers, %u ports, %u services, %u routes, %u endpoints, generation %" PRIu64
+	       ": ready",
+	       d->node->name, hd_dp_n_workers(d->dp), hd_dp_n_ports(d->dp),
+	       d->reload.snapshot->n_services, d->reload.snapshot->n_routes,
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
 	loop_run(&d->loop, tick, d);
 	d->ready = 0;

@@ -8,8 +8,9 @@
 
 #include <heddle/log.h>
 
-/* A worker that burns its core for so long without ending a turn is lost in a loop. The processor time of its own thread
- * tells that from a worker that sleeps (idle: adaptive) or that the machine did not run. */
+/* A worker that burns its core for so long without ending a turn is lost in a loop. The processor
+ * time of its own thread tells that from a worker that sleeps (idle: adaptive) or that the machine
+ * did not run. */
 #define LOST_CPU (900 * HD_NS_PER_MS)
 /* A polling worker that does not turn and does not run either: blocked for good. */
 #define BLOCKED_AFTER (10 * HD_NS_PER_S)
@@ -67,7 +68,8 @@ void watchdog_init(struct watchdog *w, struct hd_dp *dp, int poll, hd_ns now)
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 		w->workers[i].tid = thread_find(hd_dp_worker_lcore(dp, i));
 		w->workers[i].moved = now;
-		w->workers[i].busy_cycles = __atomic_load_n(&hd_dp_stats(dp, i)->busy_cycles, __ATOMIC_RELAXED);
+		w->workers[i].busy_cycles =
+			__atomic_load_n(&hd_dp_stats(dp, i)->busy_cycles, __ATOMIC_RELAXED);
 	}
 }
 
@@ -76,9 +78,10 @@ _Noreturn static void give_up(const struct watchdog *w, uint32_t i, hd_ns now)
 	const struct hd_worker_stats *s = hd_dp_stats(w->dp, i);
 
 	hd_log(HD_LOG_ERROR, "worker",
-	       "the worker on lcore %u has not ended a turn for %" PRIu64 " ms (after %" PRIu64 " turns, %" PRIu64 " requests, %" PRIu64
-	       " connections open): ending the process",
-	       hd_dp_worker_lcore(w->dp, i), (now - w->workers[i].moved) / HD_NS_PER_MS, w->workers[i].turns, s->requests, s->connections);
+	       "the worker on lcore %u has not ended a turn for %" PRIu64 " ms (after %" PRIu64
+	       " turns, %" PRIu64 " requests, %" PRIu64 " connections open): ending the process",
+	       hd_dp_worker_lcore(w->dp, i), (now - w->workers[i].moved) / HD_NS_PER_MS,
+	       w->workers[i].turns, s->requests, s->connections);
 	abort();
 }
 

@@ -22,15 +22,16 @@ struct observe_access {
 	enum observe_access_format format;
 	int fd;
 	int reopen;
-	int regular;		/* a plain file: a write of any size does not wait */
+	int regular; /* a plain file: a write of any size does not wait */
 	struct observe_access_second second;
 	struct observe_text out;
-	size_t written;		/* bytes of out that the file has */
+	size_t written; /* bytes of out that the file has */
 	struct observe_access_stats stats;
 	hd_ns complain_at;
 };
 
-/* Standard output may be shared with our log, and a socket cannot be opened by name: a copy keeps the one offset. */
+/* Standard output may be shared with our log, and a socket cannot be opened by name: a copy keeps
+ * the one offset. */
 static int path_open(const char *path)
 {
 	if (strcmp(path, "/dev/stdout") == 0)
@@ -59,7 +60,8 @@ static int access_file_open(struct observe_access *a)
 	return 0;
 }
 
-int observe_access_open(const char *path, enum observe_access_format format, struct observe_access **out)
+int observe_access_open(const char *path, enum observe_access_format format,
+			struct observe_access **out)
 {
 	struct observe_access *a = calloc(1, sizeof(*a));
 	int rc;
@@ -85,7 +87,8 @@ static void complain(struct observe_access *a, hd_ns now, int error)
 	if (now < a->complain_at)
 		return;
 	a->complain_at = now + COMPLAIN_EVERY;
-	hd_log(HD_LOG_ERROR, "access", "%s: %s; requests are served all the same, their log lines may be lost (said once a minute)",
+	hd_log(HD_LOG_ERROR, "access",
+	       "%s: %s; requests are served all the same, their log lines may be lost (said once a minute)",
 	       a->path, strerror(error));
 }
 
@@ -134,7 +137,8 @@ static void record_add(struct observe_access *a, const struct hd_access_record *
 	a->stats.lines++;
 }
 
-static unsigned int ring_drain(struct observe_access *a, struct observe_requests *requests, struct hd_ring *ring, hd_ns now)
+static unsigned int ring_drain(struct observe_access *a, struct observe_requests *requests,
+			       struct hd_ring *ring, hd_ns now)
 {
 	unsigned int i;
 
@@ -154,7 +158,8 @@ static unsigned int ring_drain(struct observe_access *a, struct observe_requests
 	return i;
 }
 
-unsigned int observe_access_drain(struct observe_access *a, struct observe_requests *r, struct hd_dp *dp, hd_ns now)
+unsigned int observe_access_drain(struct observe_access *a, struct observe_requests *r,
+				  struct hd_dp *dp, hd_ns now)
 {
 	unsigned int n = 0;
 
@@ -186,7 +191,8 @@ void observe_access_look(struct observe_access *a)
 
 	if (!a->regular || strncmp(a->path, "/dev/", 5) == 0 || fstat(a->fd, &open_now) != 0)
 		return;
-	if (stat(a->path, &by_name) != 0 || by_name.st_ino != open_now.st_ino || by_name.st_dev != open_now.st_dev)
+	if (stat(a->path, &by_name) != 0 || by_name.st_ino != open_now.st_ino ||
+	    by_name.st_dev != open_now.st_dev)
 		a->reopen = 1;
 }
 

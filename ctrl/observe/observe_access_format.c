@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Istio's default formats of Envoy's access log (MeshConfig accessLogEncoding TEXT and JSON). A line a request: no printf. */
+/* Istio's default formats of Envoy's access log (MeshConfig accessLogEncoding TEXT and JSON). A
+ * line a request: no printf. */
 #include "observe_access.h"
 
 #include <time.h>
 
 /* A record's text fields hold at most their array; the real length may be larger. */
-#define FIELD(r, field) (struct hd_str){ (r)->field, cut_length((r)->field##_n, sizeof((r)->field)) }
+#define FIELD(r, field)                                                    \
+	(struct hd_str)                                                    \
+	{                                                                  \
+		(r)->field, cut_length((r)->field##_n, sizeof((r)->field)) \
+	}
 /* The terminated ones. */
-#define TERMINATED(r, field) (struct hd_str){ (r)->field, (uint32_t)strnlen((r)->field, sizeof((r)->field)) }
+#define TERMINATED(r, field)                                                  \
+	(struct hd_str)                                                       \
+	{                                                                     \
+		(r)->field, (uint32_t)strnlen((r)->field, sizeof((r)->field)) \
+	}
 
 static uint32_t cut_length(uint32_t n, size_t bytes)
 {
@@ -18,7 +27,8 @@ static uint32_t cut_length(uint32_t n, size_t bytes)
 static void add_time(struct observe_text *t, hd_ns wall, struct observe_access_second *s)
 {
 	uint32_t ms = (uint32_t)(wall % HD_NS_PER_S / HD_NS_PER_MS);
-	char tail[5] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z' };
+	char tail[5] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+			 (char)('0' + ms % 10), 'Z' };
 
 	if (s->n == 0 || s->second != wall / HD_NS_PER_S) {
 		time_t seconds = (time_t)(wall / HD_NS_PER_S);
@@ -67,7 +77,8 @@ static void json_addr(struct observe_text *t, const struct hd_addr *a)
 
 #define KEY(name) observe_text_add_literal(t, ",\"" name "\":")
 
-static void json_line(struct observe_text *t, const struct hd_access_record *r, struct observe_access_second *second)
+static void json_line(struct observe_text *t, const struct hd_access_record *r,
+		      struct observe_access_second *second)
 {
 	observe_text_add_literal(t, "{\"start_time\":\"");
 	add_time(t, r->start_wall, second);
@@ -83,8 +94,10 @@ static void json_line(struct observe_text *t, const struct hd_access_record *r, 
 	observe_text_add_flags(t, r->flags);
 	observe_text_add_literal(t, "\",\"response_code_details\":");
 	json_text(t, FIELD(r, details));
-	observe_text_add_literal(t, ",\"connection_termination_details\":null,\"upstream_transport_failure_reason\":null,"
-				    "\"bytes_received\":");
+	observe_text_add_literal(
+		t,
+		",\"connection_termination_details\":null,\"upstream_transport_failure_reason\":null,"
+		"\"bytes_received\":");
 	observe_text_add_number(t, r->bytes_received);
 	KEY("bytes_sent");
 	observe_text_add_number(t, r->bytes_sent);
@@ -150,7 +163,8 @@ static void text_number(struct observe_text *t, uint64_t value)
 	observe_text_add_literal(t, " ");
 }
 
-static void text_line(struct observe_text *t, const struct hd_access_record *r, struct observe_access_second *second)
+static void text_line(struct observe_text *t, const struct hd_access_record *r,
+		      struct observe_access_second *second)
 {
 	observe_text_add_literal(t, "[");
 	add_time(t, r->start_wall, second);
@@ -192,8 +206,8 @@ static void text_line(struct observe_text *t, const struct hd_access_record *r, 
 	observe_text_add_literal(t, "\n");
 }
 
-void observe_access_format(struct observe_text *t, const struct hd_access_record *r, enum observe_access_format format,
-			   struct observe_access_second *second)
+void observe_access_format(struct observe_text *t, const struct hd_access_record *r,
+			   enum observe_access_format format, struct observe_access_second *second)
 {
 	if (format == OBSERVE_ACCESS_JSON)
 		json_line(t, r, second);

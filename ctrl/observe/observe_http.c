@@ -20,9 +20,11 @@ struct observe_http {
 	int epoll_fd;
 };
 
-static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned int status, const char *text, const char *allow)
+static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned int status, const char *text,
+				   const char *allow)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result rc;
 
 	if (r == NULL)
@@ -51,19 +53,22 @@ static enum MHD_Result answer_metrics(struct observe_http *h, struct MHD_Connect
 		observe_text_fini(&t);
 		return MHD_NO;
 	}
-	MHD_add_response_header(r, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+	MHD_add_response_header(r, "Content-Type",
+				"application/openmetrics-text; version=1.0.0; charset=utf-8");
 	rc = MHD_queue_response(c, MHD_HTTP_OK, r);
 	MHD_destroy_response(r);
 	return rc;
 }
 
-static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-			      const char *body, size_t *body_bytes, void **state)
+static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url,
+			      const char *method, const char *version, const char *body,
+			      size_t *body_bytes, void **state)
 {
 	static int seen;
 	struct observe_http *h = arg;
 
-	/* libmicrohttpd calls once for the head, then for each piece of a body, then for the answer. */
+	/* libmicrohttpd calls once for the head, then for each piece of a body, then for the
+	 * answer. */
 	if (*state == NULL) {
 		*state = &seen;
 		return MHD_YES;
@@ -79,8 +84,9 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 	if (strcmp(url, "/healthz") == 0)
 		return answer_text(c, MHD_HTTP_OK, "ok\n", NULL);
 	if (strcmp(url, "/readyz") == 0 || strcmp(url, "/healthz/ready") == 0)
-		return h->ops->ready(h->arg) ? answer_text(c, MHD_HTTP_OK, "ready\n", NULL) :
-					       answer_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n", NULL);
+		return h->ops->ready(h->arg)
+			       ? answer_text(c, MHD_HTTP_OK, "ready\n", NULL)
+			       : answer_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n", NULL);
 	return answer_text(c, MHD_HTTP_NOT_FOUND, "here are: /metrics /healthz /readyz\n", NULL);
 }
 
@@ -88,7 +94,9 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 static int listen_open(const struct hd_addr *a)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) };
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(a->port), .sin_addr.s_addr = a->ip.w[3] };
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+				  .sin_port = htons(a->port),
+				  .sin_addr.s_addr = a->ip.w[3] };
 	int is_v4 = hd_ip_is_v4(&a->ip), one = 1, rc;
 	int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -96,7 +104,8 @@ static int listen_open(const struct hd_addr *a)
 		return -errno;
 	memcpy(&v6.sin6_addr, a->ip.b, sizeof(a->ip.b));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	rc = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof(v4)) : bind(fd, (struct sockaddr *)&v6, sizeof(v6));
+	rc = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof(v4))
+		   : bind(fd, (struct sockaddr *)&v6, sizeof(v6));
 	if (rc != 0 || listen(fd, MAX_CLIENTS) != 0) {
 		rc = -errno;
 		close(fd);
@@ -105,7 +114,8 @@ static int listen_open(const struct hd_addr *a)
 	return fd;
 }
 
-int observe_http_open(const struct hd_addr *listen, const struct observe_http_ops *ops, void *arg, struct observe_http **out)
+int observe_http_open(const struct hd_addr *listen, const struct observe_http_ops *ops, void *arg,
+		      struct observe_http **out)
 {
 	struct observe_http *h = calloc(1, sizeof(*h));
 	const union MHD_DaemonInfo *info;
@@ -120,8 +130,9 @@ int observe_http_open(const struct hd_addr *listen, const struct observe_http_op
 		free(h);
 		return fd;
 	}
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, h, MHD_OPTION_LISTEN_SOCKET, fd,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned int)MAX_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, h,
+				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned int)MAX_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
 				     (unsigned int)CLIENT_TIMEOUT_S, MHD_OPTION_END);
 	info = h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (info == NULL) {

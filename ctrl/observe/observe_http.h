@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The endpoint of /metrics, /healthz and /readyz. Runs inside the caller's loop, in the control thread. */
+/* The endpoint of /metrics, /healthz and /readyz. Runs inside the caller's loop, in the control
+ * thread. */
 #ifndef OBSERVE_HTTP_H
 #define OBSERVE_HTTP_H
 
@@ -15,10 +16,12 @@ struct observe_http_ops {
 };
 
 /* 0, or a negative errno (-EADDRINUSE). */
-[[nodiscard]] int observe_http_open(const struct hd_addr *listen, const struct observe_http_ops *ops, void *arg,
+[[nodiscard]] int observe_http_open(const struct hd_addr *listen,
+				    const struct observe_http_ops *ops, void *arg,
 				    struct observe_http **out);
 void observe_http_close(struct observe_http *h);
-/* Readable when observe_http_run has something to do; also call it now and then for its deadlines. */
+/* Readable when observe_http_run has something to do; also call it now and then for its deadlines.
+ */
 int observe_http_fd(const struct observe_http *h);
 void observe_http_run(struct observe_http *h);
 

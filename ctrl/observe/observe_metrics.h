@@ -15,7 +15,7 @@ struct observe_metrics_input {
 	const struct observe_access *access; /* NULL: no access log */
 	const char *version;
 	uint64_t reloads, reload_failures;
-	double started;		/* seconds since 1970 */
+	double started; /* seconds since 1970 */
 };
 
 void observe_metrics_write(struct observe_text *t, const struct observe_metrics_input *in);

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Sets of labels: clusters times codes times flags. More than this is counted and not told apart. */
+/* Sets of labels: clusters times codes times flags. More than this is counted and not told apart.
+ */
 #define MAX_ROWS 4096
 #define TABLE_SLOTS (2 * MAX_ROWS)
 
 /* Envoy's default buckets, in milliseconds. */
-static const double buckets[] = { 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000 };
+static const double buckets[] = { 0.5,	 1,	 5,	 10,	  25,	  50,	 100,
+				  250,	 500,	 1000,	 2500,	  5000,	  10000, 30000,
+				  60000, 300000, 600000, 1800000, 3600000 };
 #define N_BUCKETS HD_ARRAY_SIZE(buckets)
 
 enum reporter { REPORTER_SOURCE, REPORTER_WAYPOINT };
@@ -34,7 +37,7 @@ struct observe_requests {
 	const struct hd_node *node;
 	struct row *rows;
 	uint32_t n, capacity;
-	uint32_t table[TABLE_SLOTS];	/* index + 1 */
+	uint32_t table[TABLE_SLOTS]; /* index + 1 */
 	uint64_t lost;
 };
 
@@ -55,18 +58,20 @@ void observe_requests_destroy(struct observe_requests *r)
 	free(r);
 }
 
-/* A caller in the subnet of a workload port is this node's own, whom a sidecar reports for; for others Heddle is a
- * waypoint. */
+/* A caller in the subnet of a workload port is this node's own, whom a sidecar reports for; for
+ * others Heddle is a waypoint. */
 static enum reporter reporter_of(const struct hd_node *node, const struct hd_ip *caller)
 {
 	for (uint32_t p = 0; p < node->n_ports; p++)
-		for (uint32_t i = 0; node->ports[p].side == HD_SIDE_WORKLOAD && i < node->ports[p].n_addresses; i++)
+		for (uint32_t i = 0;
+		     node->ports[p].side == HD_SIDE_WORKLOAD && i < node->ports[p].n_addresses; i++)
 			if (hd_prefix_has(&node->ports[p].addresses[i], caller))
 				return REPORTER_SOURCE;
 	return REPORTER_WAYPOINT;
 }
 
-static void key_of(const struct observe_requests *r, const struct hd_access_record *a, struct key *k)
+static void key_of(const struct observe_requests *r, const struct hd_access_record *a,
+		   struct key *k)
 {
 	memset(k, 0, sizeof(*k));
 	k->cluster_n = a->cluster_n < sizeof(k->cluster) ? a->cluster_n : sizeof(k->cluster);
@@ -169,8 +174,10 @@ static void labels_write(struct observe_text *t, const struct key *k)
 	host = rest;
 	name = next_part(&rest, '.');
 	space = next_part(&rest, '.');
-	observe_text_addf(t, "{reporter=\"%s\",source_workload=\"unknown\",source_workload_namespace=\"unknown\"",
-			  k->reporter == REPORTER_SOURCE ? "source" : "waypoint");
+	observe_text_addf(
+		t,
+		"{reporter=\"%s\",source_workload=\"unknown\",source_workload_namespace=\"unknown\"",
+		k->reporter == REPORTER_SOURCE ? "source" : "waypoint");
 	label(t, "destination_service", host);
 	label(t, "destination_service_name", name);
 	label(t, "destination_service_namespace", space);
@@ -180,10 +187,12 @@ static void labels_write(struct observe_text *t, const struct key *k)
 		observe_text_addf(t, ",response_code=\"%u\",grpc_response_status=\"\"", k->status);
 	observe_text_add_literal(t, ",response_flags=\"");
 	observe_text_add_flags(t, k->flags);
-	observe_text_addf(t, "\",connection_security_policy=\"%s\"", k->reporter == REPORTER_SOURCE ? "unknown" : "none");
+	observe_text_addf(t, "\",connection_security_policy=\"%s\"",
+			  k->reporter == REPORTER_SOURCE ? "unknown" : "none");
 }
 
-static void counter_write(struct observe_text *t, const struct observe_requests *r, const char *name, const char *help, int tcp, size_t offset)
+static void counter_write(struct observe_text *t, const struct observe_requests *r,
+			  const char *name, const char *help, int tcp, size_t offset)
 {
 	observe_text_add_family(t, name, "counter", help);
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -191,7 +200,9 @@ static void counter_write(struct observe_text *t, const struct observe_requests 
 			continue;
 		observe_text_addf(t, "%s_total", name);
 		labels_write(t, &r->rows[i].key);
-		observe_text_addf(t, "} %llu\n", (unsigned long long)*(const uint64_t *)((const char *)&r->rows[i] + offset));
+		observe_text_addf(t, "} %llu\n",
+				  (unsigned long long)*(
+					  const uint64_t *)((const char *)&r->rows[i] + offset));
 	}
 }
 
@@ -217,15 +228,24 @@ static void duration_write(struct observe_text *t, const struct row *row)
 
 void observe_requests_write(struct observe_text *t, const struct observe_requests *r)
 {
-	counter_write(t, r, "istio_requests", "Requests, by what the caller was answered.", 0, offsetof(struct row, count));
-	observe_text_add_family(t, "istio_request_duration_milliseconds", "histogram", "From a request's first byte to the end of its answer.");
+	counter_write(t, r, "istio_requests", "Requests, by what the caller was answered.", 0,
+		      offsetof(struct row, count));
+	observe_text_add_family(t, "istio_request_duration_milliseconds", "histogram",
+				"From a request's first byte to the end of its answer.");
 	for (uint32_t i = 0; i < r->n; i++)
 		if (!r->rows[i].key.tcp)
 			duration_write(t, &r->rows[i]);
-	counter_write(t, r, "istio_tcp_connections_closed", "TCP streams that ended.", 1, offsetof(struct row, count));
-	counter_write(t, r, "istio_tcp_sent_bytes", "Bytes sent to callers over TCP streams that ended.", 1, offsetof(struct row, sent));
-	counter_write(t, r, "istio_tcp_received_bytes", "Bytes received from callers over TCP streams that ended.", 1,
+	counter_write(t, r, "istio_tcp_connections_closed", "TCP streams that ended.", 1,
+		      offsetof(struct row, count));
+	counter_write(t, r, "istio_tcp_sent_bytes",
+		      "Bytes sent to callers over TCP streams that ended.", 1,
+		      offsetof(struct row, sent));
+	counter_write(t, r, "istio_tcp_received_bytes",
+		      "Bytes received from callers over TCP streams that ended.", 1,
 		      offsetof(struct row, received));
-	observe_text_add_family(t, "heddle_request_label_sets_lost", "counter", "Requests not told apart because too many sets of labels were in use.");
-	observe_text_addf(t, "heddle_request_label_sets_lost_total %llu\n", (unsigned long long)r->lost);
+	observe_text_add_family(
+		t, "heddle_request_label_sets_lost", "counter",
+		"Requests not told apart because too many sets of labels were in use.");
+	observe_text_addf(t, "heddle_request_label_sets_lost_total %llu\n",
+			  (unsigned long long)r->lost);
 }

@@ -11,7 +11,8 @@
 struct observe_requests;
 
 /* The node says which callers are its own workloads; it must outlive this. */
-[[nodiscard]] int observe_requests_create(const struct hd_node *node, struct observe_requests **out);
+[[nodiscard]] int observe_requests_create(const struct hd_node *node,
+					  struct observe_requests **out);
 void observe_requests_destroy(struct observe_requests *r);
 void observe_requests_count(struct observe_requests *r, const struct hd_access_record *record);
 /* OpenMetrics families. */

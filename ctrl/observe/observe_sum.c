@@ -4,7 +4,8 @@
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 
 const struct observe_counter_name observe_counter_names[HD_COUNTER_MAX] = {
-#define COUNTER_NAME(symbol, layer_, name_, text_) [HD_##symbol] = { .layer = layer_, .name = name_, .text = text_ },
+#define COUNTER_NAME(symbol, layer_, name_, text_) \
+	[HD_##symbol] = { .layer = layer_, .name = name_, .text = text_ },
 	HD_COUNTERS(COUNTER_NAME)
 #undef COUNTER_NAME
 };

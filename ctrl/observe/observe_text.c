@@ -92,14 +92,16 @@ void observe_text_add_flags(struct observe_text *t, uint32_t flags)
 
 	if (flags == 0)
 		observe_text_add_literal(t, "-");
-#define FLAG_ADD(symbol, text, meaning)                                                                                \
-	if (flags & HD_FLAG_##symbol)                                                                                  \
-		observe_text_add(t, t->n > start ? "," text : text, sizeof(text) - 1 + (t->n > start));
+#define FLAG_ADD(symbol, text, meaning)                             \
+	if (flags & HD_FLAG_##symbol)                               \
+		observe_text_add(t, t->n > start ? "," text : text, \
+				 sizeof(text) - 1 + (t->n > start));
 	HD_RESPONSE_FLAGS(FLAG_ADD)
 #undef FLAG_ADD
 }
 
-void observe_text_add_family(struct observe_text *t, const char *name, const char *type, const char *help)
+void observe_text_add_family(struct observe_text *t, const char *name, const char *type,
+			     const char *help)
 {
 	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A growing text, and the escapes of JSON. A text that ran out of memory stays valid and shorter; `failed` says so. */
+/* A growing text, and the escapes of JSON. A text that ran out of memory stays valid and shorter;
+ * `failed` says so. */
 #ifndef OBSERVE_TEXT_H
 #define OBSERVE_TEXT_H
 
@@ -22,11 +23,14 @@ void observe_text_add_addr(struct observe_text *t, const struct hd_addr *a);
 /* "UF,URX", or "-". */
 void observe_text_add_flags(struct observe_text *t, uint32_t flags);
 /* The two lines that begin a family of OpenMetrics. */
-void observe_text_add_family(struct observe_text *t, const char *name, const char *type, const char *help);
-void observe_text_addf(struct observe_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void observe_text_add_family(struct observe_text *t, const char *name, const char *type,
+			     const char *help);
+void observe_text_addf(struct observe_text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* With quotes. Bytes that are not UTF-8 become U+FFFD. */
 void observe_text_add_json(struct observe_text *t, const char *p, size_t n);
-/* Between quotes of a text log: control bytes, quotes, backslashes and bytes over 0x7e become \xHH. */
+/* Between quotes of a text log: control bytes, quotes, backslashes and bytes over 0x7e become \xHH.
+ */
 void observe_text_add_quotable(struct observe_text *t, const char *p, size_t n);
 
 #endif

@@ -16,16 +16,19 @@ static int run_log(struct sock_request *rq)
 	const char *level = NULL, *area = NULL;
 	int rc;
 
-	if (sock_args_allow(rq, "level", "area", NULL) != 0 || sock_args_string(rq, "level", &level) != 0 ||
-	    sock_args_string(rq, "area", &area) != 0)
+	if (sock_args_allow(rq, "level", "area", NULL) != 0 ||
+	    sock_args_string(rq, "level", &level) != 0 || sock_args_string(rq, "area", &area) != 0)
 		return -EINVAL;
 	if (level == NULL)
 		return sock_refuse(rq, "log: which level? error, warning, notice, info or debug");
 	rc = rq->host->log(rq->host->arg, level, area);
 	if (rc == -ENOSPC)
-		return sock_refuse(rq, "log: an area's name has at most 15 letters, and 16 areas have a level of their own");
+		return sock_refuse(
+			rq,
+			"log: an area's name has at most 15 letters, and 16 areas have a level of their own");
 	if (rc != 0)
-		return sock_refuse(rq, "log: `%.32s` is not error, warning, notice, info or debug", level);
+		return sock_refuse(rq, "log: `%.32s` is not error, warning, notice, info or debug",
+				   level);
 	rq->result = json_pack("[{s:s,s:s?}]", "level", level, "area", area);
 	return 0;
 }
@@ -55,8 +58,10 @@ static const struct command {
 } commands[] = {
 	{ "status", sock_show_status, "", "how the daemon is" },
 	{ "show services", sock_show_services, "", "services, their addresses and ports" },
-	{ "show routes", sock_show_routes, "", "routes in the order they are tried, with weights and requests so far" },
-	{ "show clusters", sock_show_clusters, "", "service ports and subsets, with what goes to them now" },
+	{ "show routes", sock_show_routes, "",
+	  "routes in the order they are tried, with weights and requests so far" },
+	{ "show clusters", sock_show_clusters, "",
+	  "service ports and subsets, with what goes to them now" },
 	{ "show endpoints", sock_show_endpoints, "", "backends, their health and load" },
 	{ "show connections", sock_show_connections, "limit", "open connections of both sides" },
 	{ "show workers", sock_show_workers, "", "what each worker core does" },
@@ -65,9 +70,12 @@ static const struct command {
 	{ "show neighbors", sock_show_neighbors, "", "the link-layer addresses that ports know" },
 	{ "show memory", sock_show_memory, "", "where memory is" },
 	{ "stats", sock_stats, "glob", "counters by name" },
-	{ "explain", sock_explain, "method, url, headers, source", "which port, route and endpoints a request would get" },
-	{ "config check", sock_config_check, "files, paths", "try files over the present ones; changes nothing" },
-	{ "config apply", sock_config_apply, "files, paths", "lay files over the present ones: all or nothing" },
+	{ "explain", sock_explain, "method, url, headers, source",
+	  "which port, route and endpoints a request would get" },
+	{ "config check", sock_config_check, "files, paths",
+	  "try files over the present ones; changes nothing" },
+	{ "config apply", sock_config_apply, "files, paths",
+	  "lay files over the present ones: all or nothing" },
 	{ "config rollback", sock_config_rollback, "", "return to the generation before this one" },
 	{ "config reload", sock_config_reload, "", "read the policy files again, as SIGHUP does" },
 	{ "config show", sock_config_show, "", "the texts that are in use" },
@@ -81,9 +89,13 @@ static const struct command {
 static int run_help(struct sock_request *rq)
 {
 	rq->result = json_array();
-	for (size_t i = 0; i < HD_ARRAY_SIZE(commands); i++)
-		json_array_append_new(rq->result, json_pack("{s:s,s:s,s:s}", "command", commands[i].name, "args", commands[i].args,
-							    "text", commands[i].text));
+	for (size_t i = 0; i < HD_ARRAY_SIZE(commands); i++) {
+		json_t *row = sock_row(rq->result);
+
+		sock_put_text(row, "command", commands[i].name);
+		sock_put_text(row, "args", commands[i].args);
+		sock_put_text(row, "text", commands[i].text);
+	}
 	return 0;
 }
 
@@ -130,6 +142,28 @@ int sock_args_string(struct sock_request *rq, const char *name, const char **out
 	return 0;
 }
 
+json_t *sock_row(json_t *rows)
+{
+	json_t *row = json_object();
+
+	return json_array_append_new(rows, row) == 0 ? row : NULL;
+}
+
+void sock_put(json_t *row, const char *key, json_t *value)
+{
+	json_object_set_new(row, key, value);
+}
+
+void sock_put_number(json_t *row, const char *key, uint64_t value)
+{
+	sock_put(row, key, json_integer((json_int_t)value));
+}
+
+void sock_put_text(json_t *row, const char *key, const char *value)
+{
+	sock_put(row, key, sock_json_str((struct hd_str){ value, (uint32_t)strlen(value) }));
+}
+
 json_t *sock_json_str(struct hd_str s)
 {
 	json_t *j = json_stringn(s.n ? s.p : "", s.n);
@@ -159,7 +193,8 @@ static char *reply_print(const json_t *id, json_t *reply)
 {
 	char *text = NULL;
 
-	if (reply != NULL && json_object_set(reply, "id", id != NULL ? (json_t *)(uintptr_t)id : json_null()) == 0)
+	if (reply != NULL &&
+	    json_object_set(reply, "id", id != NULL ? (json_t *)(uintptr_t)id : json_null()) == 0)
 		text = json_dumps(reply, JSON_COMPACT);
 	json_decref(reply);
 	if (text != NULL) {
@@ -177,7 +212,8 @@ static char *reply_print(const json_t *id, json_t *reply)
 
 char *sock_reply_error(const json_t *id, const char *error)
 {
-	json_t *reply = json_object(), *text = sock_json_str((struct hd_str){ error, (uint32_t)strlen(error) });
+	json_t *reply = json_object(),
+	       *text = sock_json_str((struct hd_str){ error, (uint32_t)strlen(error) });
 
 	json_object_set_new(reply, "id", json_null());
 	json_object_set_new(reply, "ok", json_false());
@@ -221,14 +257,15 @@ static char *reply_unknown(const json_t *id, const char *name)
 		}
 	}
 	if (near != NULL)
-		snprintf(error, sizeof(error), "no command `%.64s`: did you mean `%s`? `help` lists them", name, near);
+		snprintf(error, sizeof(error),
+			 "no command `%.64s`: did you mean `%s`? `help` lists them", name, near);
 	else
 		snprintf(error, sizeof(error), "no command `%.64s`: `help` lists them", name);
 	return sock_reply_error(id, error);
 }
 
-static char *command_run(const struct sock_host *host, const struct command *c, const json_t *id, const json_t *args,
-			 struct sock_job **job)
+static char *command_run(const struct sock_host *host, const struct command *c, const json_t *id,
+			 const json_t *args, struct sock_job **job)
 {
 	struct sock_request rq = { .host = host, .args = args };
 	int rc = c->run(&rq);
@@ -238,9 +275,10 @@ static char *command_run(const struct sock_host *host, const struct command *c, 
 		*job = rq.job;
 		return NULL;
 	}
-	if (rc != 0)
-		return sock_reply_error(id, rq.error[0] != '\0' ? rq.error : "out of memory");
-	return sock_reply_result(id, rq.result);
+	if (rc == 0)
+		return sock_reply_result(id, rq.result);
+	json_decref(rq.result);
+	return sock_reply_error(id, rq.error[0] != '\0' ? rq.error : "out of memory");
 }
 
 static char *request_run(const struct sock_host *host, const json_t *request, struct sock_job **job)
@@ -254,16 +292,19 @@ static char *request_run(const struct sock_host *host, const json_t *request, st
 	if (json_is_object(id) || json_is_array(id)) {
 		reply = sock_reply_error(NULL, "`id` is a number or a string");
 	} else if (name == NULL) {
-		reply = sock_reply_error(id, "`command` is missing or no string: {\"id\":1,\"command\":\"help\"} lists what there is");
+		reply = sock_reply_error(
+			id,
+			"`command` is missing or no string: {\"id\":1,\"command\":\"help\"} lists what there is");
 	} else if (args != NULL && !json_is_object(args) && !json_is_null(args)) {
 		reply = sock_reply_error(id, "`args` must be an object");
 	} else {
 		for (i = 0; i < HD_ARRAY_SIZE(commands); i++)
 			if (strcmp(name, commands[i].name) == 0)
 				break;
-		reply = i == HD_ARRAY_SIZE(commands) ?
-				reply_unknown(id, name) :
-				command_run(host, &commands[i], id, json_is_object(args) ? args : none, job);
+		reply = i == HD_ARRAY_SIZE(commands)
+				? reply_unknown(id, name)
+				: command_run(host, &commands[i], id,
+					      json_is_object(args) ? args : none, job);
 	}
 	json_decref(none);
 	return reply;
@@ -281,7 +322,9 @@ char *sock_line_run(const struct sock_host *host, const char *line, size_t n, st
 		return sock_reply_error(NULL, error);
 	}
 	if (!json_is_object(request))
-		reply = sock_reply_error(NULL, "a request is an object: {\"id\":1,\"command\":\"status\",\"args\":{}}");
+		reply = sock_reply_error(
+			NULL,
+			"a request is an object: {\"id\":1,\"command\":\"status\",\"args\":{}}");
 	else
 		reply = request_run(host, request, job);
 	json_decref(request);

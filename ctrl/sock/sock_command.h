@@ -12,23 +12,26 @@ struct sock_job;
 
 struct sock_request {
 	const struct sock_host *host;
-	const json_t *args;	/* an object, maybe empty */
-	json_t *result;		/* set by a command that returns 0 */
-	struct sock_job *job;	/* set by a command that returns SOCK_LATER */
-	char error[1024];	/* set by a command that returns a negative errno */
+	const json_t *args;   /* an object, maybe empty */
+	json_t *result;	      /* set by a command that returns 0 */
+	struct sock_job *job; /* set by a command that returns SOCK_LATER */
+	char error[1024];     /* set by a command that returns a negative errno */
 };
 
 #define SOCK_LATER 1
 
-/* Runs one line (without its newline; any bytes). Returns the reply line with its newline for free(), or NULL with *job
- * set when the answer takes longer, or NULL without when memory is out. */
-char *sock_line_run(const struct sock_host *host, const char *line, size_t n, struct sock_job **job);
+/* Runs one line (without its newline; any bytes). Returns the reply line with its newline for
+ * free(), or NULL with *job set when the answer takes longer, or NULL without when memory is out.
+ */
+char *sock_line_run(const struct sock_host *host, const char *line, size_t n,
+		    struct sock_job **job);
 
 /* The reply, or NULL when it is not there yet. Frees the job with the reply. */
 char *sock_job_poll(struct sock_job *job, hd_ns now);
 /* Nobody wants the answer any more. */
 void sock_job_drop(struct sock_job *job);
-/* Frees what dropped jobs lent to workers and workers gave back. all: they are gone, free the rest too. */
+/* Frees what dropped jobs lent to workers and workers gave back. all: they are gone, free the rest
+ * too. */
 void sock_jobs_sweep(int all);
 
 /* The reply to a line that could not even be read. */
@@ -36,11 +39,18 @@ char *sock_reply_error(const json_t *id, const char *error);
 char *sock_reply_result(const json_t *id, json_t *result);
 
 /* -EINVAL with rq->error set. */
-int sock_refuse(struct sock_request *rq, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int sock_refuse(struct sock_request *rq, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Only these arguments (names, ended by NULL) may be there. 0 or -EINVAL. */
 int sock_args_allow(struct sock_request *rq, ...);
 /* *out is NULL when it is not there. 0, or -EINVAL when it is not a string. */
 int sock_args_string(struct sock_request *rq, const char *name, const char **out);
+
+/* A new object at the end of rows, and its members; sock_put consumes the value. */
+json_t *sock_row(json_t *rows);
+void sock_put(json_t *row, const char *key, json_t *value);
+void sock_put_number(json_t *row, const char *key, uint64_t value);
+void sock_put_text(json_t *row, const char *key, const char *value);
 
 /* Bytes that are not UTF-8 become '?'. Never NULL unless memory is out. */
 json_t *sock_json_str(struct hd_str s);

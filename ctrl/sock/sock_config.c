@@ -18,21 +18,24 @@ static int texts_have(const struct policy_texts *t, const char *name)
 	return 0;
 }
 
-/* over: only the rows of these texts; what the files in use are warned about is known from their own load. */
+/* over: only the rows of these texts; what the files in use are warned about is known from their
+ * own load. */
 static json_t *diags_json(const struct policy_diags *d, const struct policy_texts *over)
 {
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < d->n; i++) {
+		json_t *row;
 		const struct policy_diag *r = &d->rows[i];
 
 		if (over != NULL && over->n > 0 && !texts_have(over, r->file))
 			continue;
-		json_array_append_new(out,
-				      json_pack("{s:o,s:i,s:i,s:s,s:o}", "file", sock_json_str((struct hd_str){ r->file, (uint32_t)strlen(r->file) }),
-						"line", (int)r->line, "col", (int)r->col, "severity",
-						r->severity == POLICY_ERROR ? "error" : "warning", "message",
-						sock_json_str((struct hd_str){ r->message, (uint32_t)strlen(r->message) })));
+		row = sock_row(out);
+		sock_put_text(row, "file", r->file);
+		sock_put_number(row, "line", r->line);
+		sock_put_number(row, "col", r->col);
+		sock_put_text(row, "severity", r->severity == POLICY_ERROR ? "error" : "warning");
+		sock_put_text(row, "message", r->message);
 	}
 	return out;
 }
@@ -44,14 +47,17 @@ static int refuse_with(struct sock_request *rq, const struct policy_diags *d, in
 	size_t n = 0;
 
 	if (rc != -EINVAL)
-		return sock_refuse(rq, "%s", rc == -ENOMEM ? "out of memory; nothing was changed" : strerror(-rc));
+		return sock_refuse(rq, "%s",
+				   rc == -ENOMEM ? "out of memory; nothing was changed"
+						 : strerror(-rc));
 	for (uint32_t i = 0; i < d->n && shown < ERROR_ROWS && n < sizeof(rq->error) - 1; i++) {
 		char row[512];
 
 		if (d->rows[i].severity != POLICY_ERROR)
 			continue;
 		policy_diag_format(&d->rows[i], row, sizeof(row));
-		n += (size_t)snprintf(rq->error + n, sizeof(rq->error) - n, "%s%s", shown++ ? "\n" : "", row);
+		n += (size_t)snprintf(rq->error + n, sizeof(rq->error) - n, "%s%s",
+				      shown++ ? "\n" : "", row);
 	}
 	if (d->errors > shown && n < sizeof(rq->error) - 1)
 		snprintf(rq->error + n, sizeof(rq->error) - n, "\nand %u more", d->errors - shown);
@@ -60,11 +66,14 @@ static int refuse_with(struct sock_request *rq, const struct policy_diags *d, in
 
 static int file_add(struct sock_request *rq, struct policy_texts *texts, const json_t *file)
 {
-	const json_t *name = json_object_get(file, "name"), *content = json_object_get(file, "content");
+	const json_t *name = json_object_get(file, "name"),
+		     *content = json_object_get(file, "content");
 
 	if (!json_is_string(name) || !json_is_string(content))
-		return sock_refuse(rq, "args: each of `files` is {\"name\":\"vs.yaml\",\"content\":\"…\"}");
-	return policy_texts_add(texts, json_string_value(name), json_string_value(content), json_string_length(content));
+		return sock_refuse(
+			rq, "args: each of `files` is {\"name\":\"vs.yaml\",\"content\":\"…\"}");
+	return policy_texts_add(texts, json_string_value(name), json_string_value(content),
+				json_string_length(content));
 }
 
 static int files_add(struct sock_request *rq, struct policy_texts *texts)
@@ -83,7 +92,8 @@ static int files_add(struct sock_request *rq, struct policy_texts *texts)
 	return rc;
 }
 
-static int paths_add(struct sock_request *rq, struct policy_texts *texts, struct policy_diags *diags)
+static int paths_add(struct sock_request *rq, struct policy_texts *texts,
+		     struct policy_diags *diags)
 {
 	const json_t *paths = json_object_get(rq->args, "paths"), *path;
 	size_t i;
@@ -95,7 +105,9 @@ static int paths_add(struct sock_request *rq, struct policy_texts *texts, struct
 		int rc;
 
 		if (p == NULL || p[0] != '/')
-			return sock_refuse(rq, "args: each of `paths` is an absolute path on the daemon's machine");
+			return sock_refuse(
+				rq,
+				"args: each of `paths` is an absolute path on the daemon's machine");
 		rc = policy_texts_read(texts, p, diags);
 		if (rc != 0)
 			return refuse_with(rq, diags, rc);
@@ -104,7 +116,8 @@ static int paths_add(struct sock_request *rq, struct policy_texts *texts, struct
 }
 
 /* The files of the request, as texts. */
-static int texts_read(struct sock_request *rq, struct policy_texts *texts, struct policy_diags *diags)
+static int texts_read(struct sock_request *rq, struct policy_texts *texts,
+		      struct policy_diags *diags)
 {
 	int rc;
 
@@ -116,7 +129,9 @@ static int texts_read(struct sock_request *rq, struct policy_texts *texts, struc
 	return rc;
 }
 
-static int with_texts(struct sock_request *rq, int (*run)(void *arg, const struct policy_texts *over, struct policy_diags *diags),
+static int with_texts(struct sock_request *rq,
+		      int (*run)(void *arg, const struct policy_texts *over,
+				 struct policy_diags *diags),
 		      int may_be_empty)
 {
 	struct policy_texts over;
@@ -150,7 +165,8 @@ static int answer_generation(struct sock_request *rq, json_t *warnings)
 {
 	const struct hd_snapshot *s = rq->host->snapshot(rq->host->arg);
 
-	rq->result = json_pack("[{s:I,s:o}]", "generation", (json_int_t)s->generation, "warnings", warnings);
+	rq->result = json_pack("[{s:I,s:o}]", "generation", (json_int_t)s->generation, "warnings",
+			       warnings);
 	return 0;
 }
 
@@ -198,19 +214,22 @@ int sock_config_show(struct sock_request *rq)
 		return -EINVAL;
 	rq->result = json_array();
 	for (uint32_t i = 0; i < t->n; i++) {
+		json_t *row = sock_row(rq->result);
 		const struct policy_text *r = &t->rows[i];
 
-		json_array_append_new(rq->result,
-				      json_pack("{s:o,s:s,s:I,s:o}", "file", sock_json_str((struct hd_str){ r->name, (uint32_t)strlen(r->name) }),
-						"origin", r->layer ? "apply" : "files", "bytes", (json_int_t)r->n, "content",
-						sock_json_str((struct hd_str){ r->bytes, (uint32_t)r->n })));
+		sock_put(row, "file", sock_json_str( (struct hd_str){ r->name, (uint32_t)strlen(r->name) }));
+		sock_put_text(row, "origin", r->layer ? "apply" : "files");
+		sock_put_number(row, "bytes", r->n);
+		sock_put(row, "content", sock_json_str((struct hd_str){ r->bytes, (uint32_t)r->n }));
 	}
 	return 0;
 }
 
 int sock_config_history(struct sock_request *rq)
 {
-	static const char *const origins[] = { [SOCK_FROM_FILES] = "files", [SOCK_FROM_APPLY] = "apply", [SOCK_FROM_ROLLBACK] = "rollback" };
+	static const char *const origins[] = { [SOCK_FROM_FILES] = "files",
+					       [SOCK_FROM_APPLY] = "apply",
+					       [SOCK_FROM_ROLLBACK] = "rollback" };
 	struct sock_generation rows[32];
 	uint32_t n;
 
@@ -219,15 +238,20 @@ int sock_config_history(struct sock_request *rq)
 	n = rq->host->generations(rq->host->arg, rows, HD_ARRAY_SIZE(rows));
 	rq->result = json_array();
 	for (uint32_t i = 0; i < n; i++) {
+		json_t *row;
 		char since[32];
 		struct tm tm;
 
 		gmtime_r(&rows[i].since, &tm);
 		strftime(since, sizeof(since), "%FT%TZ", &tm);
-		json_array_append_new(rq->result, json_pack("{s:I,s:b,s:s,s:s,s:i,s:i,s:i}", "generation", (json_int_t)rows[i].number,
-							    "current", rows[i].current, "origin", origins[rows[i].origin], "since",
-							    since, "files", (int)rows[i].files, "applied", (int)rows[i].applied,
-							    "warnings", (int)rows[i].warnings));
+		row = sock_row(rq->result);
+		sock_put_number(row, "generation", rows[i].number);
+		sock_put(row, "current", json_boolean(rows[i].current));
+		sock_put_text(row, "origin", origins[rows[i].origin]);
+		sock_put_text(row, "since", since);
+		sock_put_number(row, "files", rows[i].files);
+		sock_put_number(row, "applied", rows[i].applied);
+		sock_put_number(row, "warnings", rows[i].warnings);
 	}
 	return 0;
 }

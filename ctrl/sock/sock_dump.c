@@ -14,13 +14,19 @@
 static void connections_add(json_t *result, const struct hd_dump *d, uint32_t worker)
 {
 	for (uint32_t i = 0; i < d->count; i++) {
+		json_t *row = sock_row(result);
 		const struct hd_dump_connection *c = &d->connections[i];
 
-		json_array_append_new(result, json_pack("{s:I,s:s,s:o,s:o,s:s,s:I,s:I,s:I,s:b,s:i}", "id", (json_int_t)c->id, "side",
-							c->up ? "up" : "down", "local", sock_json_addr(&c->local), "remote",
-							sock_json_addr(&c->remote), "state", c->state, "bytes_in",
-							(json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "age_ms",
-							(json_int_t)(c->age / HD_NS_PER_MS), "tls", c->tls, "worker", (int)worker));
+		sock_put_number(row, "id", c->id);
+		sock_put_text(row, "side", c->up ? "up" : "down");
+		sock_put(row, "local", sock_json_addr(&c->local));
+		sock_put(row, "remote", sock_json_addr(&c->remote));
+		sock_put_text(row, "state", c->state);
+		sock_put_number(row, "bytes_in", c->bytes_in);
+		sock_put_number(row, "bytes_out", c->bytes_out);
+		sock_put_number(row, "age_ms", c->age / HD_NS_PER_MS);
+		sock_put(row, "tls", json_boolean(c->tls));
+		sock_put_number(row, "worker", worker);
 	}
 }
 
@@ -43,8 +49,10 @@ int sock_show_connections(struct sock_request *rq)
 	if (sock_args_allow(rq, "limit", NULL) != 0)
 		return -EINVAL;
 	if (rows < 1 || rows > ROWS_MAX)
-		return sock_refuse(rq, "show connections: `limit` is 1 to %d rows of a worker", ROWS_MAX);
-	if (sock_job_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows), connections_add, &rq->job) != 0)
+		return sock_refuse(rq, "show connections: `limit` is 1 to %d rows of a worker",
+				   ROWS_MAX);
+	if (sock_job_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows),
+			   connections_add, &rq->job) != 0)
 		return -ENOMEM;
 	return SOCK_LATER;
 }
@@ -52,14 +60,19 @@ int sock_show_connections(struct sock_request *rq)
 static void neighbors_add(json_t *result, const struct hd_dump *d, uint32_t worker)
 {
 	for (uint32_t i = 0; i < d->count; i++) {
+		json_t *row;
 		const struct hd_dump_neighbor *n = &d->neighbors[i];
 		char ip[HD_ADDR_STRLEN], mac[18];
 
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
-			 n->mac[5]);
-		json_array_append_new(result, json_pack("{s:s,s:s,s:i,s:s,s:I,s:i}", "ip", hd_ip_format(&n->ip, ip), "mac", mac, "port",
-							n->port, "state", n->state, "age_ms", (json_int_t)(n->age / HD_NS_PER_MS),
-							"worker", (int)worker));
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1],
+			 n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+		row = sock_row(result);
+		sock_put_text(row, "ip", hd_ip_format(&n->ip, ip));
+		sock_put_text(row, "mac", mac);
+		sock_put_number(row, "port", n->port);
+		sock_put_text(row, "state", n->state);
+		sock_put_number(row, "age_ms", n->age / HD_NS_PER_MS);
+		sock_put_number(row, "worker", worker);
 	}
 }
 
@@ -67,7 +80,8 @@ int sock_show_neighbors(struct sock_request *rq)
 {
 	if (sock_args_allow(rq, NULL) != 0)
 		return -EINVAL;
-	if (sock_job_start(rq->host->dp, HD_DUMP_NEIGHBORS, NEIGHBORS, neighbors_add, &rq->job) != 0)
+	if (sock_job_start(rq->host->dp, HD_DUMP_NEIGHBORS, NEIGHBORS, neighbors_add, &rq->job) !=
+	    0)
 		return -ENOMEM;
 	return SOCK_LATER;
 }

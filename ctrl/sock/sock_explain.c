@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain METHOD URL: which port, route and endpoints a request would get, and from which lines of policy. */
+/* explain METHOD URL: which port, route and endpoints a request would get, and from which lines of
+ * policy. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +43,12 @@ static int url_parse(const char *text, struct url *u)
 /* "api" and "api.default" mean api.default.svc.cluster.local. */
 static int names_service(struct hd_str host, struct hd_str service)
 {
-	return host.n <= service.n && strncasecmp(host.p, service.p, host.n) == 0 && (host.n == service.n || service.p[host.n] == '.');
+	return host.n <= service.n && strncasecmp(host.p, service.p, host.n) == 0 &&
+	       (host.n == service.n || service.p[host.n] == '.');
 }
 
-static const struct hd_listener *listener_by_address(const struct hd_snapshot *s, const struct url *u)
+static const struct hd_listener *listener_by_address(const struct hd_snapshot *s,
+						     const struct url *u)
 {
 	char text[64];
 	struct hd_ip ip;
@@ -54,16 +57,20 @@ static const struct hd_listener *listener_by_address(const struct hd_snapshot *s
 	if (h.n >= 2 && h.p[0] == '[')
 		h = (struct hd_str){ h.p + 1, h.n - 2 };
 	snprintf(text, sizeof(text), "%.*s", (int)h.n, h.p);
-	return h.n < sizeof(text) && hd_ip_parse(text, &ip) == 0 ? hd_snapshot_listener(s, &ip, (uint16_t)u->port) : NULL;
+	return h.n < sizeof(text) && hd_ip_parse(text, &ip) == 0
+		       ? hd_snapshot_listener(s, &ip, (uint16_t)u->port)
+		       : NULL;
 }
 
-/* Where a caller of this URL would connect: the address itself, the service of that name, else any port that routes. */
+/* Where a caller of this URL would connect: the address itself, the service of that name, else any
+ * port that routes. */
 static const struct hd_listener *listener_find(const struct hd_snapshot *s, const struct url *u)
 {
 	const struct hd_listener *found = listener_by_address(s, u);
 
 	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
-		if (s->listeners[i].addr.port == u->port && names_service(u->host, s->listeners[i].service))
+		if (s->listeners[i].addr.port == u->port &&
+		    names_service(u->host, s->listeners[i].service))
 			found = &s->listeners[i];
 	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
 		if (s->listeners[i].addr.port == u->port && s->listeners[i].router != HD_NONE)
@@ -83,7 +90,9 @@ static int headers_add(struct sock_request *rq, struct observe_text *head)
 	size_t i;
 
 	if (headers != NULL && (!json_is_array(headers) || json_array_size(headers) > MAX_HEADERS))
-		return sock_refuse(rq, "args: `headers` is an array of at most %d lines \"name: value\"", MAX_HEADERS);
+		return sock_refuse(
+			rq, "args: `headers` is an array of at most %d lines \"name: value\"",
+			MAX_HEADERS);
 	json_array_foreach(headers, i, h) {
 		struct hd_str line = { json_string_value(h), (uint32_t)json_string_length(h) };
 
@@ -95,15 +104,17 @@ static int headers_add(struct sock_request *rq, struct observe_text *head)
 	return 0;
 }
 
-static int head_build(struct sock_request *rq, const char *method, const struct url *u, struct observe_text *head)
+static int head_build(struct sock_request *rq, const char *method, const struct url *u,
+		      struct observe_text *head)
 {
 	struct hd_str parts[] = { { method, (uint32_t)strlen(method) }, u->authority, u->path };
 
 	for (size_t i = 0; i < HD_ARRAY_SIZE(parts); i++)
 		if (has_line_end(parts[i]))
 			return sock_refuse(rq, "args: `method` and `url` are one line each");
-	observe_text_addf(head, "%s %s%.*s HTTP/1.1\r\nhost: %.*s\r\n", method, u->path.n == 0 || u->path.p[0] != '/' ? "/" : "",
-			  (int)u->path.n, u->path.n ? u->path.p : "", (int)u->authority.n, u->authority.p);
+	observe_text_addf(head, "%s %s%.*s HTTP/1.1\r\nhost: %.*s\r\n", method,
+			  u->path.n == 0 || u->path.p[0] != '/' ? "/" : "", (int)u->path.n,
+			  u->path.n ? u->path.p : "", (int)u->authority.n, u->authority.p);
 	if (headers_add(rq, head) != 0)
 		return -EINVAL;
 	observe_text_add(head, "\r\n", 2);
@@ -117,10 +128,13 @@ static json_t *endpoints_json(const struct hd_snapshot *s, uint32_t cluster)
 	if (cluster == HD_NONE)
 		return out;
 	for (uint32_t i = 0; i < s->clusters[cluster].endpoints_count; i++) {
-		const struct hd_endpoint *e = &s->endpoints[s->clusters[cluster].endpoints_first + i];
+		json_t *row = sock_row(out);
+		const struct hd_endpoint *e =
+			&s->endpoints[s->clusters[cluster].endpoints_first + i];
 
-		json_array_append_new(out, json_pack("{s:o,s:s,s:i}", "address", sock_json_addr(&e->addr), "health",
-						     sock_health_name(e->health), "weight", (int)e->weight));
+		sock_put(row, "address", sock_json_addr(&e->addr));
+		sock_put_text(row, "health", sock_health_name(e->health));
+		sock_put_number(row, "weight", e->weight);
 	}
 	return out;
 }
@@ -130,45 +144,52 @@ static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_ro
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < r->destinations_count; i++) {
+		json_t *row = sock_row(out);
 		const struct hd_destination *d = &s->destinations[r->destinations_first + i];
-		double share = r->total_weight ? 100.0 * d->weight / r->total_weight : r->destinations_count == 1 ? 100 : 0;
+		double share = r->total_weight		    ? 100.0 * d->weight / r->total_weight
+			       : r->destinations_count == 1 ? 100
+							    : 0;
 
-		json_array_append_new(out, json_pack("{s:o,s:o,s:i,s:f,s:o,s:o,s:o}", "host", sock_json_str(d->host), "subset",
-						     sock_json_str(d->subset), "weight", (int)d->weight, "share_percent", share, "cluster",
-						     d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name),
-						     "source", sock_source_json(&d->source), "endpoints", endpoints_json(s, d->cluster)));
+		sock_put(row, "host", sock_json_str(d->host));
+		sock_put(row, "subset", sock_json_str(d->subset));
+		sock_put_number(row, "weight", d->weight);
+		sock_put(row, "share_percent", json_real(share));
+		sock_put(row, "cluster", d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name));
+		sock_put(row, "source", sock_source_json(&d->source));
+		sock_put(row, "endpoints", endpoints_json(s, d->cluster));
 	}
 	return out;
 }
 
-static json_t *answer_build(const struct hd_snapshot *s, const struct hd_listener *l, const struct hd_explanation *x)
+static void answer_build(json_t *row, const struct hd_snapshot *s, const struct hd_listener *l,
+			 const struct hd_explanation *x)
 {
-	json_t *row = json_pack("{s:o,s:o,s:o,s:o,s:i,s:o,s:s}", "listener", sock_json_addr(&l->addr), "service", sock_json_str(l->service),
-				"path", sock_json_str((struct hd_str){ x->path, x->path_n }), "virtual_host",
-				x->vhost == HD_NONE ? json_null() : sock_json_str(s->vhosts[x->vhost].name), "status", x->status,
-				"details", x->details[0] ? json_string(x->details) : json_null(), "authorization",
-				"not enforced by this version");
+	const struct hd_route *r = x->route != HD_NONE ? &s->routes[x->route] : NULL;
 
-	if (x->route != HD_NONE) {
-		const struct hd_route *r = &s->routes[x->route];
-
-		json_object_set_new(row, "route", sock_json_str(r->name));
-		json_object_set_new(row, "match", sock_match_json(s, &r->match));
-		json_object_set_new(row, "object", sock_json_str(r->source.object));
-		json_object_set_new(row, "source", sock_source_json(&r->source));
-		json_object_set_new(row, "timeout_ms", json_integer((json_int_t)(r->timeout / HD_NS_PER_MS)));
-		json_object_set_new(row, "retries", json_integer(r->retry.attempts));
-		json_object_set_new(row, "destinations", destinations_json(s, r));
-	}
-	return json_pack("[o]", row);
+	sock_put(row, "path", sock_json_str((struct hd_str){ x->path, x->path_n }));
+	sock_put(row, "virtual_host",
+		 x->vhost == HD_NONE ? json_null() : sock_json_str(s->vhosts[x->vhost].name));
+	sock_put_number(row, "status", x->status);
+	sock_put(row, "details", x->details[0] != '\0' ? json_string(x->details) : json_null());
+	sock_put_text(row, "authorization", "not enforced by this version");
+	if (r == NULL)
+		return;
+	sock_put(row, "route", sock_json_str(r->name));
+	sock_put(row, "match", sock_match_json(s, &r->match));
+	sock_put(row, "object", sock_json_str(r->source.object));
+	sock_put(row, "source", sock_source_json(&r->source));
+	sock_put_number(row, "timeout_ms", r->timeout / HD_NS_PER_MS);
+	sock_put_number(row, "retries", r->retry.attempts);
+	sock_put(row, "destinations", destinations_json(s, r));
 }
 
 /* A TCP port passes every stream on unread. */
-static json_t *answer_tcp(const struct hd_snapshot *s, const struct hd_listener *l)
+static void answer_tcp(json_t *row, const struct hd_snapshot *s, const struct hd_listener *l)
 {
-	return json_pack("[{s:o,s:o,s:i,s:s,s:o,s:o}]", "listener", sock_json_addr(&l->addr), "service", sock_json_str(l->service), "status", 0,
-			 "details", "a TCP port: bytes are passed on unread", "source", sock_source_json(&l->source), "endpoints",
-			 endpoints_json(s, l->cluster));
+	sock_put_number(row, "status", 0);
+	sock_put_text(row, "details", "a TCP port: bytes are passed on unread");
+	sock_put(row, "source", sock_source_json(&l->source));
+	sock_put(row, "endpoints", endpoints_json(s, l->cluster));
 }
 
 int sock_explain(struct sock_request *rq)
@@ -180,28 +201,39 @@ int sock_explain(struct sock_request *rq)
 	struct hd_explanation x;
 	struct hd_ip ip;
 	struct url u;
+	json_t *row;
 	int rc;
 
-	if (sock_args_allow(rq, "method", "url", "headers", "source", NULL) != 0 || sock_args_string(rq, "method", &method) != 0 ||
+	if (sock_args_allow(rq, "method", "url", "headers", "source", NULL) != 0 ||
+	    sock_args_string(rq, "method", &method) != 0 ||
 	    sock_args_string(rq, "url", &text) != 0 || sock_args_string(rq, "source", &source) != 0)
 		return -EINVAL;
 	if (method == NULL || text == NULL)
-		return sock_refuse(rq, "explain needs `method` and `url`, as GET and http://api.default/users");
+		return sock_refuse(
+			rq,
+			"explain needs `method` and `url`, as GET and http://api.default/users");
 	if (source != NULL && hd_ip_parse(source, &ip) != 0)
 		return sock_refuse(rq, "explain: `source` must be an IP address");
 	if (url_parse(text, &u) != 0)
-		return sock_refuse(rq, "explain: `%.128s` is no URL, as http://api.default:80/users is", text);
+		return sock_refuse(
+			rq, "explain: `%.128s` is no URL, as http://api.default:80/users is", text);
 	l = listener_find(s, &u);
 	if (l == NULL)
-		return sock_refuse(rq, "explain: nothing accepts connections on port %u: see `show services`", u.port);
+		return sock_refuse(
+			rq, "explain: nothing accepts connections on port %u: see `show services`",
+			u.port);
+	rq->result = json_array();
+	row = sock_row(rq->result);
+	sock_put(row, "listener", sock_json_addr(&l->addr));
+	sock_put(row, "service", sock_json_str(l->service));
 	if (l->router == HD_NONE) {
-		rq->result = answer_tcp(s, l);
+		answer_tcp(row, s, l);
 		return 0;
 	}
 	rc = head_build(rq, method, &u, &head);
 	if (rc == 0) {
 		hd_dp_explain(s, l, head.p, (uint32_t)head.n, &x);
-		rq->result = answer_build(s, l, &x);
+		answer_build(row, s, l, &x);
 	}
 	observe_text_fini(&head);
 	return rc;

@@ -14,7 +14,8 @@ struct sock_status {
 	uint64_t uptime_s;
 	int ready, draining;
 	uint64_t reloads, reload_failures;
-	char last_failure[512];	/* of the last load that failed; empty when the last one succeeded */
+	char last_failure[512]; /* of the last load that failed; empty when the last one succeeded
+				 */
 };
 
 enum sock_origin { SOCK_FROM_FILES, SOCK_FROM_APPLY, SOCK_FROM_ROLLBACK };
@@ -29,7 +30,7 @@ struct sock_generation {
 };
 
 struct sock_rates {
-	double busy;		/* share of the last second, 0 to 1 */
+	double busy; /* share of the last second, 0 to 1 */
 	double requests_per_second;
 };
 
@@ -44,7 +45,8 @@ struct sock_host {
 	const struct policy_texts *(*texts)(void *arg);
 	/* The newest first; how many were written. */
 	uint32_t (*generations)(void *arg, struct sock_generation *out, uint32_t capacity);
-	/* The texts laid over the files. 0 or a negative errno with rows in diags; -EINVAL: the rows say why. */
+	/* The texts laid over the files. 0 or a negative errno with rows in diags; -EINVAL: the
+	 * rows say why. */
 	int (*config_check)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
 	int (*config_apply)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
 	/* -ENOENT: there is none before this one. */

@@ -4,17 +4,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Workers answer within a few turns; one that does not is in trouble, and the caller should know. */
+/* Workers answer within a few turns; one that does not is in trouble, and the caller should know.
+ */
 #define ANSWER_WITHIN (2 * HD_NS_PER_S)
 
 struct sock_job {
 	struct hd_dp *dp;
 	sock_rows_fn add;
 	json_t *id;
-	hd_ns deadline;		/* 0: set by the first poll */
+	hd_ns deadline; /* 0: set by the first poll */
 	uint32_t n_workers;
 	struct part {
-		struct hd_dump *dump;	/* NULL: added to the result, or lent for good */
+		struct hd_dump *dump; /* NULL: added to the result, or lent for good */
 		int sent;
 	} parts[HD_MAX_WORKERS];
 };
@@ -23,14 +24,16 @@ struct sock_job {
 static struct orphan {
 	struct hd_dump *dump;
 	struct orphan *next;
-} *orphans;
+} * orphans;
 
 static size_t row_bytes(enum hd_dump_kind kind)
 {
-	return kind == HD_DUMP_CONNECTIONS ? sizeof(struct hd_dump_connection) : sizeof(struct hd_dump_neighbor);
+	return kind == HD_DUMP_CONNECTIONS ? sizeof(struct hd_dump_connection)
+					   : sizeof(struct hd_dump_neighbor);
 }
 
-int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add, struct sock_job **out)
+int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add,
+		   struct sock_job **out)
 {
 	struct sock_job *job = calloc(1, sizeof(*job));
 
@@ -62,7 +65,8 @@ static void dump_orphan(struct hd_dump *dump)
 {
 	struct orphan *o = malloc(sizeof(*o));
 
-	/* Without memory to remember it, it is lost; a worker writes to it, so it cannot be freed. */
+	/* Without memory to remember it, it is lost; a worker writes to it, so it cannot be freed.
+	 */
 	if (o == NULL)
 		return;
 	*o = (struct orphan){ .dump = dump, .next = orphans };
@@ -129,7 +133,9 @@ char *sock_job_poll(struct sock_job *job, hd_ns now)
 	if (!job_finished(job)) {
 		if (now < job->deadline)
 			return NULL;
-		reply = sock_reply_error(job->id, "a worker did not answer within 2 s: see `show workers` and the log");
+		reply = sock_reply_error(
+			job->id,
+			"a worker did not answer within 2 s: see `show workers` and the log");
 		sock_job_drop(job);
 		return reply;
 	}

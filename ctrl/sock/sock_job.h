@@ -9,7 +9,8 @@
 typedef void (*sock_rows_fn)(json_t *result, const struct hd_dump *dump, uint32_t worker);
 
 /* Asks each worker for `rows` rows at most. 0 and *out, or a negative errno. */
-[[nodiscard]] int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add, struct sock_job **out);
+[[nodiscard]] int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows,
+				 sock_rows_fn add, struct sock_job **out);
 void sock_job_set_id(struct sock_job *job, const json_t *id);
 
 #endif

@@ -43,7 +43,8 @@ static json_t *words_json(struct hd_str text, const char *separators)
 		while (i < text.n && (text.p[i] != separators[0]))
 			i++;
 		if (i > start)
-			json_array_append_new(out, sock_json_str((struct hd_str){ text.p + start, i - start }));
+			json_array_append_new(
+				out, sock_json_str((struct hd_str){ text.p + start, i - start }));
 	}
 	return out;
 }
@@ -56,20 +57,28 @@ int sock_show_services(struct sock_request *rq)
 		return -EINVAL;
 	rq->result = json_array();
 	for (uint32_t i = 0; i < s->n_services; i++) {
+		json_t *row = sock_row(rq->result);
 		const struct hd_service *v = &s->services[i];
 
-		json_array_append_new(rq->result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o}", "name", sock_json_str(v->name), "namespace",
-							    sock_json_str(v->namespace_), "host", sock_json_str(v->host), "addresses",
-							    words_json(v->addresses, " "), "ports", words_json(v->ports, ", "),
-							    "endpoints", (int)v->endpoints, "source", sock_source_json(&v->source)));
+		sock_put(row, "name", sock_json_str(v->name));
+		sock_put(row, "namespace", sock_json_str(v->namespace_));
+		sock_put(row, "host", sock_json_str(v->host));
+		sock_put(row, "addresses", words_json(v->addresses, " "));
+		sock_put(row, "ports", words_json(v->ports, ", "));
+		sock_put_number(row, "endpoints", v->endpoints);
+		sock_put(row, "source", sock_source_json(&v->source));
 	}
 	return 0;
 }
 
-static void string_match_print(struct observe_text *t, const char *what, struct hd_str name, const struct hd_string_match *m)
+static void string_match_print(struct observe_text *t, const char *what, struct hd_str name,
+			       const struct hd_string_match *m)
 {
-	static const char *const kinds[] = { [HD_MATCH_EXACT] = "=",  [HD_MATCH_PREFIX] = "^",	[HD_MATCH_REGEX] = "~",
-					     [HD_MATCH_PRESENT] = "", [HD_MATCH_ABSENT] = " absent" };
+	static const char *const kinds[] = { [HD_MATCH_EXACT] = "=",
+					     [HD_MATCH_PREFIX] = "^",
+					     [HD_MATCH_REGEX] = "~",
+					     [HD_MATCH_PRESENT] = "",
+					     [HD_MATCH_ABSENT] = " absent" };
 
 	if (m->kind == HD_MATCH_ANY)
 		return;
@@ -106,13 +115,15 @@ static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_ro
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < r->destinations_count; i++) {
+		json_t *row = sock_row(out);
 		uint32_t index = r->destinations_first + i;
 		const struct hd_destination *d = &s->destinations[index];
 
-		json_array_append_new(out, json_pack("{s:o,s:o,s:i,s:I,s:o}", "host", sock_json_str(d->host), "subset",
-						     sock_json_str(d->subset), "weight", (int)d->weight, "requests",
-						     (json_int_t)policy_destination_requests(s, index), "cluster",
-						     d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name)));
+		sock_put(row, "host", sock_json_str(d->host));
+		sock_put(row, "subset", sock_json_str(d->subset));
+		sock_put_number(row, "weight", d->weight);
+		sock_put_number(row, "requests", policy_destination_requests(s, index));
+		sock_put(row, "cluster", d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name));
 	}
 	return out;
 }
@@ -122,13 +133,17 @@ static void routes_add(json_t *result, const struct hd_snapshot *s, uint32_t vho
 	const struct hd_vhost *v = &s->vhosts[vhost];
 
 	for (uint32_t i = 0; i < v->routes_count; i++) {
+		json_t *row = sock_row(result);
 		const struct hd_route *r = &s->routes[v->routes_first + i];
 
-		json_array_append_new(result, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:i,s:o}", "host", sock_json_str(v->name), "match",
-							sock_match_json(s, &r->match), "destinations", destinations_json(s, r), "source",
-							sock_source_json(&r->source), "name", sock_json_str(r->name), "timeout_ms",
-							(json_int_t)(r->timeout / HD_NS_PER_MS), "retries", (int)r->retry.attempts,
-							"object", sock_json_str(r->source.object)));
+		sock_put(row, "host", sock_json_str(v->name));
+		sock_put(row, "match", sock_match_json(s, &r->match));
+		sock_put(row, "destinations", destinations_json(s, r));
+		sock_put(row, "source", sock_source_json(&r->source));
+		sock_put(row, "name", sock_json_str(r->name));
+		sock_put_number(row, "timeout_ms", r->timeout / HD_NS_PER_MS);
+		sock_put_number(row, "retries", r->retry.attempts);
+		sock_put(row, "object", sock_json_str(r->source.object));
 	}
 }
 
@@ -146,7 +161,9 @@ int sock_show_routes(struct sock_request *rq)
 
 const char *sock_health_name(uint8_t health)
 {
-	static const char *const names[] = { [HD_EP_HEALTHY] = "healthy", [HD_EP_UNREADY] = "unready", [HD_EP_DRAINING] = "draining",
+	static const char *const names[] = { [HD_EP_HEALTHY] = "healthy",
+					     [HD_EP_UNREADY] = "unready",
+					     [HD_EP_DRAINING] = "draining",
 					     [HD_EP_EJECTED] = "ejected" };
 
 	return health < HD_ARRAY_SIZE(names) ? names[health] : "unknown";
@@ -160,6 +177,7 @@ int sock_show_clusters(struct sock_request *rq)
 		return -EINVAL;
 	rq->result = json_array();
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
+		json_t *row;
 		const struct hd_cluster *c = &s->clusters[i];
 		struct hd_cluster_stats st;
 		int healthy = 0;
@@ -167,12 +185,17 @@ int sock_show_clusters(struct sock_request *rq)
 		observe_cluster_sum(rq->host->dp, c->slot, &st);
 		for (uint32_t e = 0; e < c->endpoints_count; e++)
 			healthy += s->endpoints[c->endpoints_first + e].health == HD_EP_HEALTHY;
-		json_array_append_new(rq->result,
-				      json_pack("{s:o,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o}", "name", sock_json_str(c->name), "endpoints",
-						(int)c->endpoints_count, "healthy", healthy, "connections", (int)st.connections,
-						"pending", (int)st.pending, "requests_active", (int)st.requests_active, "overflow",
-						(json_int_t)st.overflow, "requests", (json_int_t)st.requests, "retries",
-						(json_int_t)st.retries, "source", sock_source_json(&c->source)));
+		row = sock_row(rq->result);
+		sock_put(row, "name", sock_json_str(c->name));
+		sock_put_number(row, "endpoints", c->endpoints_count);
+		sock_put_number(row, "healthy", healthy);
+		sock_put_number(row, "connections", st.connections);
+		sock_put_number(row, "pending", st.pending);
+		sock_put_number(row, "requests_active", st.requests_active);
+		sock_put_number(row, "overflow", st.overflow);
+		sock_put_number(row, "requests", st.requests);
+		sock_put_number(row, "retries", st.retries);
+		sock_put(row, "source", sock_source_json(&c->source));
 	}
 	return 0;
 }
@@ -188,19 +211,26 @@ int sock_show_endpoints(struct sock_request *rq)
 		const struct hd_cluster *c = &s->clusters[i];
 
 		for (uint32_t k = 0; k < c->endpoints_count; k++) {
+			json_t *row;
 			const struct hd_endpoint *e = &s->endpoints[c->endpoints_first + k];
 			struct hd_endpoint_stats st;
 
 			observe_endpoint_sum(rq->host->dp, e->slot, &st);
-			json_array_append_new(
-				rq->result,
-				json_pack("{s:o,s:o,s:o,s:o,s:s,s:i,s:I,s:i,s:n,s:i,s:I,s:I,s:o,s:o}", "address", sock_json_addr(&e->addr),
-					  "service", sock_json_str(c->host), "subset", sock_json_str(c->subset), "cluster",
-					  sock_json_str(c->name), "health", sock_health_name(e->health), "weight", (int)e->weight, "requests",
-					  (json_int_t)st.requests, "active", (int)st.active, "ejected_until", "connections",
-					  (int)st.connections, "connect_failures", (json_int_t)st.connect_failures, "responses_5xx",
-					  (json_int_t)st.responses_5xx, "workload", sock_json_str(e->workload), "locality",
-					  sock_json_str(e->locality)));
+			row = sock_row(rq->result);
+			sock_put(row, "address", sock_json_addr(&e->addr));
+			sock_put(row, "service", sock_json_str(c->host));
+			sock_put(row, "subset", sock_json_str(c->subset));
+			sock_put(row, "cluster", sock_json_str(c->name));
+			sock_put_text(row, "health", sock_health_name(e->health));
+			sock_put_number(row, "weight", e->weight);
+			sock_put_number(row, "requests", st.requests);
+			sock_put_number(row, "active", st.active);
+			sock_put(row, "ejected_until", json_null());
+			sock_put_number(row, "connections", st.connections);
+			sock_put_number(row, "connect_failures", st.connect_failures);
+			sock_put_number(row, "responses_5xx", st.responses_5xx);
+			sock_put(row, "workload", sock_json_str(e->workload));
+			sock_put(row, "locality", sock_json_str(e->locality));
 		}
 	}
 	return 0;

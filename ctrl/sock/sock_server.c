@@ -25,14 +25,14 @@
 #define IDLE_AFTER (2 * HD_NS_PER_S)
 
 struct client {
-	int fd;			/* -1: free */
-	uint32_t events;	/* what epoll waits for */
+	int fd;		 /* -1: free */
+	uint32_t events; /* what epoll waits for */
 	char *in;
 	size_t in_n, in_capacity, in_seen; /* in_seen: bytes already searched for a newline */
 	char *out;
 	size_t out_n, out_sent;
 	struct sock_job *job;
-	hd_ns active;		/* last time that a byte moved */
+	hd_ns active; /* last time that a byte moved */
 	uint8_t eof, closing;
 };
 
@@ -49,8 +49,9 @@ static int address_of(const char *path, struct sockaddr_un *a, char *error, size
 {
 	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(a->sun_path)) {
-		snprintf(error, error_bytes, "control.socket: a path of %zu bytes; a Unix socket takes %zu", strlen(path),
-			 sizeof(a->sun_path) - 1);
+		snprintf(error, error_bytes,
+			 "control.socket: a path of %zu bytes; a Unix socket takes %zu",
+			 strlen(path), sizeof(a->sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
 	strcpy(a->sun_path, path);
@@ -66,32 +67,41 @@ static int path_clear(const struct sockaddr_un *a, char *error, size_t error_byt
 	if (lstat(a->sun_path, &st) != 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(error, error_bytes, "control.socket: %s is there and is no socket; remove it or choose another path", a->sun_path);
+		snprintf(
+			error, error_bytes,
+			"control.socket: %s is there and is no socket; remove it or choose another path",
+			a->sun_path);
 		return -EEXIST;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	rc = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN ? -EADDRINUSE : 0;
+	rc = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN
+		     ? -EADDRINUSE
+		     : 0;
 	close(fd);
 	if (rc != 0) {
-		snprintf(error, error_bytes, "control.socket: another daemon answers at %s; stop it (heddlectl -s %s stop) or choose another path",
+		snprintf(error, error_bytes,
+			 "control.socket: another daemon answers at %s; stop it "
+			 "(heddlectl -s %s stop) or choose another path",
 			 a->sun_path, a->sun_path);
 		return rc;
 	}
-	hd_log(HD_LOG_NOTICE, "ctl", "%s was left over by a daemon that is gone: replaced", a->sun_path);
+	hd_log(HD_LOG_NOTICE, "ctl", "%s was left over by a daemon that is gone: replaced",
+	       a->sun_path);
 	return unlink(a->sun_path) != 0 ? -errno : 0;
 }
 
-static int listen_open(struct sock_server *s, const struct sockaddr_un *a, char *error, size_t error_bytes)
+static int listen_open(struct sock_server *s, const struct sockaddr_un *a, char *error,
+		       size_t error_bytes)
 {
 	mode_t mask = umask(0177);
 	struct stat st;
 	int rc = 0;
 
 	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0 || bind(s->listen_fd, (const struct sockaddr *)a, sizeof(*a)) != 0 || listen(s->listen_fd, MAX_CLIENTS) != 0 ||
-	    stat(a->sun_path, &st) != 0) {
+	if (s->listen_fd < 0 || bind(s->listen_fd, (const struct sockaddr *)a, sizeof(*a)) != 0 ||
+	    listen(s->listen_fd, MAX_CLIENTS) != 0 || stat(a->sun_path, &st) != 0) {
 		rc = -errno;
 		snprintf(error, error_bytes, "control.socket: %s: %s%s", a->sun_path, strerror(-rc),
 			 rc == -ENOENT ? " (its folder must be there)" : "");
@@ -105,7 +115,8 @@ static int listen_open(struct sock_server *s, const struct sockaddr_un *a, char 
 	return rc;
 }
 
-int sock_server_open(const char *path, const struct sock_host *host, struct sock_server **out, char *error, size_t error_bytes)
+int sock_server_open(const char *path, const struct sock_host *host, struct sock_server **out,
+		     char *error, size_t error_bytes)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 	struct sock_server *s;
@@ -177,7 +188,8 @@ int sock_server_fd(const struct sock_server *s)
 	return s->epoll_fd;
 }
 
-/* epoll waits for what the client's state allows: one answer at a time, so a slow reader holds one answer and no more. */
+/* epoll waits for what the client's state allows: one answer at a time, so a slow reader holds one
+ * answer and no more. */
 static void client_wait(struct sock_server *s, struct client *c)
 {
 	struct epoll_event ev = { .data.ptr = c };
@@ -195,7 +207,8 @@ static void client_wait(struct sock_server *s, struct client *c)
 static void client_send(struct client *c, hd_ns now)
 {
 	while (c->out_sent < c->out_n) {
-		ssize_t n = send(c->fd, c->out + c->out_sent, c->out_n - c->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->fd, c->out + c->out_sent, c->out_n - c->out_sent,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -240,7 +253,9 @@ static void line_take(struct client *c, size_t with_end)
 /* Runs the first whole line. False when there is none. */
 static int client_line(struct sock_server *s, struct client *c, hd_ns now)
 {
-	const char *end = c->in_n > c->in_seen ? memchr(c->in + c->in_seen, '\n', c->in_n - c->in_seen) : NULL;
+	const char *end = c->in_n > c->in_seen
+				  ? memchr(c->in + c->in_seen, '\n', c->in_n - c->in_seen)
+				  : NULL;
 	size_t n = end != NULL ? (size_t)(end - c->in) : c->in_n;
 	char *reply;
 
@@ -330,7 +345,8 @@ static struct client *place_find(struct sock_server *s, hd_ns now)
 
 		if (c->fd < 0)
 			return c;
-		if (c->job == NULL && now - c->active > IDLE_AFTER && (oldest == NULL || c->active < oldest->active))
+		if (c->job == NULL && now - c->active > IDLE_AFTER &&
+		    (oldest == NULL || c->active < oldest->active))
 			oldest = c;
 	}
 	if (oldest != NULL)
@@ -349,10 +365,12 @@ static void client_accept(struct sock_server *s, hd_ns now)
 	c = place_find(s, now);
 	ev.data.ptr = c;
 	if (c == NULL || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0) {
-		static const char busy[] = "{\"id\":null,\"ok\":false,\"error\":\"too many clients: try again\"}\n";
+		static const char busy[] =
+			"{\"id\":null,\"ok\":false,\"error\":\"too many clients: try again\"}\n";
 
 		if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			hd_log(HD_LOG_DEBUG, "ctl", "a client over the limit did not wait for its answer");
+			hd_log(HD_LOG_DEBUG, "ctl",
+			       "a client over the limit did not wait for its answer");
 		close(fd);
 		return;
 	}

@@ -9,20 +9,23 @@
 #include "observe_sum.h"
 #include "sock_command.h"
 
-
 static json_t *status_workers(const struct sock_host *host)
 {
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < hd_dp_n_workers(host->dp); i++) {
+		json_t *row;
 		struct observe_totals t;
 		struct sock_rates r;
 
 		observe_worker_read(host->dp, i, &t);
 		host->rates(host->arg, i, &r);
-		json_array_append_new(out, json_pack("{s:i,s:f,s:f,s:I,s:I}", "lcore", (int)hd_dp_worker_lcore(host->dp, i),
-						     "busy_percent", r.busy * 100, "requests_per_second", r.requests_per_second,
-						     "requests", (json_int_t)t.requests, "connections", (json_int_t)t.connections));
+		row = sock_row(out);
+		sock_put_number(row, "lcore", hd_dp_worker_lcore(host->dp, i));
+		sock_put(row, "busy_percent", json_real(r.busy * 100));
+		sock_put(row, "requests_per_second", json_real(r.requests_per_second));
+		sock_put_number(row, "requests", t.requests);
+		sock_put_number(row, "connections", t.connections);
 	}
 	return out;
 }
@@ -35,7 +38,8 @@ static json_t *port_addresses(const struct hd_node_port *p)
 		char ip[HD_ADDR_STRLEN], text[HD_ADDR_STRLEN + 5];
 		const struct hd_prefix *a = &p->addresses[i];
 
-		snprintf(text, sizeof(text), "%s/%u", hd_ip_format(&a->ip, ip), hd_ip_is_v4(&a->ip) ? a->len - 96u : a->len);
+		snprintf(text, sizeof(text), "%s/%u", hd_ip_format(&a->ip, ip),
+			 hd_ip_is_v4(&a->ip) ? a->len - 96u : a->len);
 		json_array_append_new(out, json_string(text));
 	}
 	return out;
@@ -46,21 +50,29 @@ static json_t *status_ports(const struct sock_host *host)
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < hd_dp_n_ports(host->dp); i++) {
+		json_t *row;
 		struct hd_dp_port_info info;
 
 		hd_dp_port_info(host->dp, i, &info);
-		json_array_append_new(out, json_pack("{s:s,s:s,s:b,s:o}", "name", info.name, "side",
-						     info.side == HD_SIDE_MESH ? "mesh" : "workload", "link_up", info.link_up,
-						     "addresses", port_addresses(&host->node->dp.ports[i])));
+		row = sock_row(out);
+		sock_put_text(row, "name", info.name);
+		sock_put_text(row, "side", info.side == HD_SIDE_MESH ? "mesh" : "workload");
+		sock_put(row, "link_up", json_boolean(info.link_up));
+		sock_put(row, "addresses", port_addresses(&host->node->dp.ports[i]));
 	}
 	return out;
 }
 
 static json_t *status_identity(const struct policy_node *node)
 {
+	json_t *out;
+
 	if (node->identity.certificate == NULL)
 		return json_null();
-	return json_pack("{s:s,s:s}", "certificate", node->identity.certificate, "trust_domain", node->trust_domain);
+	out = json_object();
+	sock_put_text(out, "certificate", node->identity.certificate);
+	sock_put_text(out, "trust_domain", node->trust_domain);
+	return out;
 }
 
 int sock_show_status(struct sock_request *rq)
@@ -69,28 +81,34 @@ int sock_show_status(struct sock_request *rq)
 	const struct hd_snapshot *s = h->snapshot(h->arg);
 	struct observe_totals t;
 	struct sock_status st = { 0 };
+	json_t *row;
 
 	if (sock_args_allow(rq, NULL) != 0)
 		return -EINVAL;
 	h->status(h->arg, &st);
 	observe_totals_sum(h->dp, &t);
-	rq->result = json_pack("{s:s,s:s,s:I,s:b,s:b,s:I,s:o,s:o,s:o}", "version", st.version, "node", h->node->name, "uptime_s",
-			       (json_int_t)st.uptime_s, "ready", st.ready, "draining", st.draining, "generation",
-			       (json_int_t)s->generation, "workers", status_workers(h), "ports", status_ports(h), "identity",
-			       status_identity(h->node));
-	if (rq->result == NULL)
-		return -ENOMEM;
-	json_object_set_new(rq->result, "requests", json_integer((json_int_t)t.requests));
-	json_object_set_new(rq->result, "connections", json_integer((json_int_t)t.connections));
-	json_object_set_new(rq->result, "drops", json_integer((json_int_t)observe_drops_sum(&t)));
-	json_object_set_new(rq->result, "services", json_integer(s->n_services));
-	json_object_set_new(rq->result, "routes", json_integer(s->n_routes));
-	json_object_set_new(rq->result, "endpoints", json_integer(s->n_endpoints));
-	json_object_set_new(rq->result, "reloads", json_integer((json_int_t)st.reloads));
-	json_object_set_new(rq->result, "reload_failures", json_integer((json_int_t)st.reload_failures));
-	json_object_set_new(rq->result, "last_reload_error",
-			    st.last_failure[0] ? sock_json_str((struct hd_str){ st.last_failure, (uint32_t)strlen(st.last_failure) }) :
-						 json_null());
+	row = rq->result = json_object();
+	sock_put_text(row, "version", st.version);
+	sock_put_text(row, "node", h->node->name);
+	sock_put_number(row, "uptime_s", st.uptime_s);
+	sock_put(row, "ready", json_boolean(st.ready));
+	sock_put(row, "draining", json_boolean(st.draining));
+	sock_put_number(row, "generation", s->generation);
+	sock_put(row, "workers", status_workers(h));
+	sock_put(row, "ports", status_ports(h));
+	sock_put(row, "identity", status_identity(h->node));
+	sock_put_number(row, "requests", t.requests);
+	sock_put_number(row, "connections", t.connections);
+	sock_put_number(row, "drops", observe_drops_sum(&t));
+	sock_put_number(row, "services", s->n_services);
+	sock_put_number(row, "routes", s->n_routes);
+	sock_put_number(row, "endpoints", s->n_endpoints);
+	sock_put_number(row, "reloads", st.reloads);
+	sock_put_number(row, "reload_failures", st.reload_failures);
+	if (st.last_failure[0] != '\0')
+		sock_put_text(row, "last_reload_error", st.last_failure);
+	else
+		sock_put(row, "last_reload_error", json_null());
 	return 0;
 }
 
@@ -102,6 +120,7 @@ int sock_show_workers(struct sock_request *rq)
 		return -EINVAL;
 	rq->result = json_array();
 	for (uint32_t i = 0; i < hd_dp_n_workers(h->dp); i++) {
+		json_t *row;
 		uint64_t rx = 0, tx = 0;
 		struct observe_totals t;
 		struct sock_rates r;
@@ -112,14 +131,18 @@ int sock_show_workers(struct sock_request *rq)
 			rx += t.ports[p].rx_packets;
 			tx += t.ports[p].tx_packets;
 		}
-		json_array_append_new(
-			rq->result,
-			json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "lcore", (int)hd_dp_worker_lcore(h->dp, i), "busy_cycles",
-				  (json_int_t)t.busy_cycles, "total_cycles", (json_int_t)t.total_cycles, "tsc_hz",
-				  (json_int_t)hd_dp_tsc_hz(h->dp), "requests", (json_int_t)t.requests, "connections",
-				  (json_int_t)t.connections, "rx_packets", (json_int_t)rx, "tx_packets", (json_int_t)tx, "drops",
-				  (json_int_t)observe_drops_sum(&t), "busy_percent", r.busy * 100, "requests_per_second",
-				  r.requests_per_second));
+		row = sock_row(rq->result);
+		sock_put_number(row, "lcore", hd_dp_worker_lcore(h->dp, i));
+		sock_put_number(row, "busy_cycles", t.busy_cycles);
+		sock_put_number(row, "total_cycles", t.total_cycles);
+		sock_put_number(row, "tsc_hz", hd_dp_tsc_hz(h->dp));
+		sock_put_number(row, "requests", t.requests);
+		sock_put_number(row, "connections", t.connections);
+		sock_put_number(row, "rx_packets", rx);
+		sock_put_number(row, "tx_packets", tx);
+		sock_put_number(row, "drops", observe_drops_sum(&t));
+		sock_put(row, "busy_percent", json_real(r.busy * 100));
+		sock_put(row, "requests_per_second", json_real(r.requests_per_second));
 	}
 	return 0;
 }
@@ -134,19 +157,27 @@ int sock_show_ports(struct sock_request *rq)
 	observe_totals_sum(h->dp, &t);
 	rq->result = json_array();
 	for (uint32_t i = 0; i < hd_dp_n_ports(h->dp); i++) {
+		json_t *row = sock_row(rq->result);
 		struct hd_dp_port_info p;
 		char mac[18];
 
 		hd_dp_port_info(h->dp, i, &p);
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p.mac[0], p.mac[1], p.mac[2], p.mac[3], p.mac[4], p.mac[5]);
-		json_array_append_new(
-			rq->result,
-			json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:b,s:i,s:s,s:o,s:I,s:I,s:I,s:I}", "name", p.name, "device", p.device, "driver",
-				  p.driver, "side", p.side == HD_SIDE_MESH ? "mesh" : "workload", "mac", mac, "mtu", p.mtu, "link_up",
-				  p.link_up, "speed_mbps", (int)p.speed_mbps, "offloads", p.offloads, "addresses",
-				  port_addresses(&h->node->dp.ports[i]), "rx_packets", (json_int_t)t.ports[i].rx_packets, "rx_bytes",
-				  (json_int_t)t.ports[i].rx_bytes, "tx_packets", (json_int_t)t.ports[i].tx_packets, "tx_bytes",
-				  (json_int_t)t.ports[i].tx_bytes));
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p.mac[0], p.mac[1],
+			 p.mac[2], p.mac[3], p.mac[4], p.mac[5]);
+		sock_put_text(row, "name", p.name);
+		sock_put_text(row, "device", p.device);
+		sock_put_text(row, "driver", p.driver);
+		sock_put_text(row, "side", p.side == HD_SIDE_MESH ? "mesh" : "workload");
+		sock_put_text(row, "mac", mac);
+		sock_put_number(row, "mtu", p.mtu);
+		sock_put(row, "link_up", json_boolean(p.link_up));
+		sock_put_number(row, "speed_mbps", p.speed_mbps);
+		sock_put_text(row, "offloads", p.offloads);
+		sock_put(row, "addresses", port_addresses(&h->node->dp.ports[i]));
+		sock_put_number(row, "rx_packets", t.ports[i].rx_packets);
+		sock_put_number(row, "rx_bytes", t.ports[i].rx_bytes);
+		sock_put_number(row, "tx_packets", t.ports[i].tx_packets);
+		sock_put_number(row, "tx_bytes", t.ports[i].tx_bytes);
 	}
 	return 0;
 }
@@ -162,29 +193,41 @@ int sock_show_drops(struct sock_request *rq)
 	observe_totals_sum(rq->host->dp, &t);
 	rq->result = json_array();
 	for (unsigned int i = 0; i < HD_COUNTER_MAX; i++) {
+		json_t *row;
 		const struct observe_counter_name *c = &observe_counter_names[i];
 
 		if (!observe_counter_is_drop(i) || (t.counters[i] == 0 && !all))
 			continue;
-		json_array_append_new(rq->result, json_pack("{s:s,s:s,s:I,s:s}", "layer", c->layer, "reason", c->name, "count",
-							    (json_int_t)t.counters[i], "text", c->text));
+		row = sock_row(rq->result);
+		sock_put_text(row, "layer", c->layer);
+		sock_put_text(row, "reason", c->name);
+		sock_put_number(row, "count", t.counters[i]);
+		sock_put_text(row, "text", c->text);
 	}
 	return 0;
 }
 
-static void stat_add(json_t *result, const char *glob, const char *name, uint64_t value, const char *text)
+static void stat_add(json_t *result, const char *glob, const char *name, uint64_t value,
+		     const char *text)
 {
+	json_t *row;
+
 	if (glob != NULL && fnmatch(glob, name, 0) != 0)
 		return;
-	json_array_append_new(result, json_pack("{s:o,s:I,s:s}", "name", sock_json_str((struct hd_str){ name, (uint32_t)strlen(name) }),
-						"value", (json_int_t)value, "text", text));
+	row = sock_row(result);
+	sock_put_text(row, "name", name);
+	sock_put_number(row, "value", value);
+	sock_put_text(row, "text", text);
 }
 
-static void stats_ports(json_t *result, const char *glob, const struct hd_dp *dp, const struct observe_totals *t)
+static void stats_ports(json_t *result, const char *glob, const struct hd_dp *dp,
+			const struct observe_totals *t)
 {
 	for (uint32_t i = 0; i < hd_dp_n_ports(dp); i++) {
-		static const char *const names[] = { "rx_packets", "rx_bytes", "tx_packets", "tx_bytes" };
-		const uint64_t values[] = { t->ports[i].rx_packets, t->ports[i].rx_bytes, t->ports[i].tx_packets, t->ports[i].tx_bytes };
+		static const char *const names[] = { "rx_packets", "rx_bytes", "tx_packets",
+						     "tx_bytes" };
+		const uint64_t values[] = { t->ports[i].rx_packets, t->ports[i].rx_bytes,
+					    t->ports[i].tx_packets, t->ports[i].tx_bytes };
 		struct hd_dp_port_info info;
 		char name[96];
 
@@ -201,7 +244,8 @@ static void stats_clusters(json_t *result, const char *glob, const struct sock_h
 	const struct hd_snapshot *s = h->snapshot(h->arg);
 
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
-		static const char *const names[] = { "requests", "overflow", "connects", "retries" };
+		static const char *const names[] = { "requests", "overflow", "connects",
+						     "retries" };
 		const struct hd_cluster *cl = &s->clusters[i];
 		struct hd_cluster_stats c;
 
@@ -211,7 +255,8 @@ static void stats_clusters(json_t *result, const char *glob, const struct sock_h
 		for (size_t k = 0; k < HD_ARRAY_SIZE(names); k++) {
 			char name[320];
 
-			snprintf(name, sizeof(name), "cluster.%.*s.%s", (int)(cl->name.n < 255 ? cl->name.n : 255), cl->name.p, names[k]);
+			snprintf(name, sizeof(name), "cluster.%.*s.%s",
+				 (int)(cl->name.n < 255 ? cl->name.n : 255), cl->name.p, names[k]);
 			stat_add(result, glob, name, values[k], "");
 		}
 	}
@@ -239,7 +284,8 @@ int sock_stats(struct sock_request *rq)
 	}
 	stat_add(rq->result, glob, "worker.requests", t.requests, "requests answered");
 	stat_add(rq->result, glob, "worker.connections", t.connections, "connections open now");
-	stat_add(rq->result, glob, "worker.busy_cycles", t.busy_cycles, "TSC ticks of turns that did something");
+	stat_add(rq->result, glob, "worker.busy_cycles", t.busy_cycles,
+		 "TSC ticks of turns that did something");
 	stat_add(rq->result, glob, "worker.total_cycles", t.total_cycles, "TSC ticks of all turns");
 	stats_ports(rq->result, glob, h->dp, &t);
 	stats_clusters(rq->result, glob, h);
@@ -254,7 +300,8 @@ static uint64_t process_bytes(const char *name)
 	uint64_t kb = 0;
 
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %" SCNu64, &kb) == 1)
+		if (strncmp(line, name, strlen(name)) == 0 &&
+		    sscanf(line + strlen(name), ": %" SCNu64, &kb) == 1)
 			break;
 	if (f != NULL)
 		fclose(f);
@@ -263,7 +310,11 @@ static uint64_t process_bytes(const char *name)
 
 static void memory_add(json_t *result, const char *kind, uint64_t bytes, const char *text)
 {
-	json_array_append_new(result, json_pack("{s:s,s:I,s:s}", "kind", kind, "bytes", (json_int_t)bytes, "text", text));
+	json_t *row = sock_row(result);
+
+	sock_put_text(row, "kind", kind);
+	sock_put_number(row, "bytes", bytes);
+	sock_put_text(row, "text", text);
 }
 
 int sock_show_memory(struct sock_request *rq)
@@ -278,9 +329,12 @@ int sock_show_memory(struct sock_request *rq)
 		policy += texts->rows[i].n;
 	rq->result = json_array();
 	memory_add(rq->result, "process", process_bytes("VmRSS"), "resident, without huge pages");
-	memory_add(rq->result, "process_peak", process_bytes("VmHWM"), "the most that was resident");
-	memory_add(rq->result, "huge_pages", process_bytes("HugetlbPages"), "huge pages of the dataplane");
-	memory_add(rq->result, "control_heap", heap.uordblks + heap.hblkhd, "what the control side holds");
+	memory_add(rq->result, "process_peak", process_bytes("VmHWM"),
+		   "the most that was resident");
+	memory_add(rq->result, "huge_pages", process_bytes("HugetlbPages"),
+		   "huge pages of the dataplane");
+	memory_add(rq->result, "control_heap", heap.uordblks + heap.hblkhd,
+		   "what the control side holds");
 	memory_add(rq->result, "policy_texts", policy, "the policy files in use");
 	return 0;
 }

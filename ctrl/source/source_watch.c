@@ -11,16 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EVENTS                                                                                                         \
-	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define EVENTS                                                                                   \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | \
+	 IN_MOVE_SELF | IN_ONLYDIR)
 #define MAX_LINKS 8
 #define MAX_DEPTH 8
 
-/* One watched folder, for its own sake (name empty) or for one name in it. Several rows may share a descriptor. */
+/* One watched folder, for its own sake (name empty) or for one name in it. Several rows may share a
+ * descriptor. */
 struct row {
 	char *folder;
 	char *name;
-	int wd;		/* -1: not there now */
+	int wd; /* -1: not there now */
 };
 
 struct source_watch {
@@ -47,7 +49,8 @@ int source_watch_create(struct source_watch **out)
 static void rows_clear(struct source_watch *w)
 {
 	for (uint32_t i = 0; i < w->n; i++) {
-		/* Rows that share a descriptor: the second removal fails with EINVAL, which is right. */
+		/* Rows that share a descriptor: the second removal fails with EINVAL, which is
+		 * right. */
 		if (w->rows[i].wd >= 0)
 			inotify_rm_watch(w->fd, w->rows[i].wd);
 		free(w->rows[i].folder);
@@ -118,7 +121,8 @@ static int links_add(struct source_watch *w, const char *path)
 			char joined[PATH_MAX];
 
 			strcpy(folder, at);
-			if ((size_t)snprintf(joined, sizeof(joined), "%s/%s", dirname(folder), target) >= sizeof(joined))
+			if ((size_t)snprintf(joined, sizeof(joined), "%s/%s", dirname(folder),
+					     target) >= sizeof(joined))
 				return 0;
 			strcpy(target, joined);
 		}
@@ -144,7 +148,8 @@ static int folder_add(struct source_watch *w, const char *path, unsigned int dep
 	char below[PATH_MAX];
 
 	while (d != NULL && rc == 0 && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.' || (size_t)snprintf(below, sizeof(below), "%s/%s", path, e->d_name) >= sizeof(below))
+		if (e->d_name[0] == '.' || (size_t)snprintf(below, sizeof(below), "%s/%s", path,
+							    e->d_name) >= sizeof(below))
 			continue;
 		if (is_folder(below))
 			rc = folder_add(w, below, depth + 1);
@@ -202,7 +207,9 @@ static int event_counts(const struct source_watch *w, const struct inotify_event
 		if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) {
 			r->wd = -1;
 			counts = 1;
-		} else if (r->name[0] == '\0' ? name_counts(name) : strcmp(r->name, name) == 0 || strcmp(name, "..data") == 0) {
+		} else if (r->name[0] == '\0'
+				   ? name_counts(name)
+				   : strcmp(r->name, name) == 0 || strcmp(name, "..data") == 0) {
 			counts = 1;
 		}
 	}

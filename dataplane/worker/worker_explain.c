@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hd_dp_explain: what a worker would do with a request, by the worker's own parser and lookups. On the control thread. */
+/* hd_dp_explain: what a worker would do with a request, by the worker's own parser and lookups. On
+ * the control thread. */
 #include <stdio.h>
 
 #include <hs.h>
@@ -16,7 +17,8 @@ static void explain_refusal(struct hd_explanation *x, uint16_t status, const cha
 }
 
 /* The path as policy sees it, with its query behind it, in whole. 0: it has none. */
-static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, const struct http_head *h, uint8_t *whole,
+static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head,
+			     const struct http_head *h, uint8_t *whole,
 			     struct proxy_request_view *q)
 {
 	uint32_t at = h->path_n > 0 && head[h->path] != '?' ? 0 : 1, n;
@@ -35,7 +37,8 @@ static uint32_t explain_path(struct hd_explanation *x, const uint8_t *head, cons
 	return n;
 }
 
-static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s, const struct proxy_request_view *q)
+static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s,
+			  const struct proxy_request_view *q)
 {
 	hs_scratch_t *scratch = NULL;
 	struct proxy_route_memo memo;
@@ -50,7 +53,8 @@ static void explain_route(struct hd_explanation *x, const struct hd_snapshot *s,
 		explain_refusal(x, 404, "route_not_found");
 }
 
-void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n, struct hd_explanation *out)
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head,
+		   uint32_t n, struct hd_explanation *out)
 {
 	const uint8_t *bytes = (const uint8_t *)head;
 	const struct hd_router *r;
@@ -62,7 +66,8 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, con
 
 	*out = (struct hd_explanation){ .vhost = HD_NONE, .route = HD_NONE };
 	if (n > HTTP_MAX_HEAD_BYTES || l->router == HD_NONE) {
-		explain_refusal(out, n > HTTP_MAX_HEAD_BYTES ? 431 : 0, "no HTTP port, or a head that is too long");
+		explain_refusal(out, n > HTTP_MAX_HEAD_BYTES ? 431 : 0,
+				"no HTTP port, or a head that is too long");
 		return;
 	}
 	if (http1_parse_request(bytes, n, &h, &e) != HTTP_DONE) {
@@ -74,7 +79,8 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, con
 		return;
 	}
 	r = &s->routers[l->router];
-	out->vhost = proxy_route_vhost(s, r, host, proxy_route_host(bytes + h.authority, h.authority_n, host));
+	out->vhost = proxy_route_vhost(s, r, host,
+				       proxy_route_host(bytes + h.authority, h.authority_n, host));
 	if (out->vhost == HD_NONE)
 		explain_refusal(out, r->unknown_host_status, "no virtual host has this name");
 	else

@@ -44,7 +44,9 @@ static void dump_fill(struct hd_dump *d, uint32_t rows)
 {
 	for (d->count = 0; d->count < rows && d->count < d->capacity; d->count++) {
 		if (d->kind == HD_DUMP_CONNECTIONS)
-			d->connections[d->count] = (struct hd_dump_connection){ .id = d->count + 1, .state = "ESTABLISHED", .age = HD_NS_PER_S };
+			d->connections[d->count] = (struct hd_dump_connection){
+				.id = d->count + 1, .state = "ESTABLISHED", .age = HD_NS_PER_S
+			};
 		else
 			d->neighbors[d->count] = (struct hd_dump_neighbor){ .state = "reachable" };
 	}
@@ -86,7 +88,8 @@ int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_sl
 	int fail = dp->fail_reserve;
 
 	dp->fail_reserve = 0;
-	return fail || cluster_slots > FAKE_DP_SLOTS || endpoint_slots > FAKE_DP_SLOTS ? -ENOMEM : 0;
+	return fail || cluster_slots > FAKE_DP_SLOTS || endpoint_slots > FAKE_DP_SLOTS ? -ENOMEM
+										       : 0;
 }
 
 void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot)
@@ -123,12 +126,14 @@ const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worke
 	return &dp->workers[worker].stats;
 }
 
-const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker,
+						     uint32_t slot)
 {
 	return slot < FAKE_DP_SLOTS ? &dp->workers[worker].endpoints[slot] : NULL;
 }
 
-const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker,
+						   uint32_t slot)
 {
 	return slot < FAKE_DP_SLOTS ? &dp->workers[worker].clusters[slot] : NULL;
 }
@@ -145,7 +150,11 @@ uint32_t hd_dp_n_ports(const struct hd_dp *dp)
 
 void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out)
 {
-	*out = (struct hd_dp_port_info){ .name = "front", .device = "net_fake0", .driver = "net_fake", .mtu = 1500, .link_up = 1,
+	*out = (struct hd_dp_port_info){ .name = "front",
+					 .device = "net_fake0",
+					 .driver = "net_fake",
+					 .mtu = 1500,
+					 .link_up = 1,
 					 .side = HD_SIDE_MESH };
 }
 
@@ -177,7 +186,8 @@ int hd_dp_drain(struct hd_dp *dp)
 }
 
 /* The first route of the first virtual host serves everything. */
-void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n, struct hd_explanation *out)
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head,
+		   uint32_t n, struct hd_explanation *out)
 {
 	*out = (struct hd_explanation){ .vhost = 0, .route = 0, .path = "/users", .path_n = 6 };
 }

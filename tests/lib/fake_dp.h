@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fake of heddle/dp.h for tests of the control side: no device, no thread; a test turns its workers by hand. */
+/* A fake of heddle/dp.h for tests of the control side: no device, no thread; a test turns its
+ * workers by hand. */
 #ifndef FAKE_DP_H
 #define FAKE_DP_H
 

@@ -4,49 +4,120 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define STR(text) { text, sizeof(text) - 1 }
-#define SOURCE { .file = STR("mesh.d/api.yaml"), .line = 12, .col = 3, .object = STR("VirtualService default/api") }
-#define ADDR(port_, last) { .ip.b = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 2, 0, last }, .port = port_ }
+#define STR(text)                      \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+#define SOURCE                                                        \
+	{                                                             \
+		.file = STR("mesh.d/api.yaml"), .line = 12, .col = 3, \
+		.object = STR("VirtualService default/api")           \
+	}
+#define ADDR(port_, last)                                                             \
+	{                                                                             \
+		.ip.b = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 2, 0, last }, \
+		.port = port_                                                         \
+	}
 
 static const struct hd_endpoint endpoints[] = {
 	{ .addr = ADDR(9000, 2), .slot = 0, .weight = 1, .workload = STR("api-1") },
-	{ .addr = ADDR(9000, 3), .slot = 1, .weight = 1, .health = HD_EP_EJECTED, .workload = STR("\xff\xfe") },
+	{ .addr = ADDR(9000, 3),
+	  .slot = 1,
+	  .weight = 1,
+	  .health = HD_EP_EJECTED,
+	  .workload = STR("\xff\xfe") },
 };
 static const struct hd_cluster clusters[] = {
-	{ .name = STR("outbound|80|v1|api.default.svc.cluster.local"), .slot = 0, .host = STR("api.default.svc.cluster.local"),
-	  .subset = STR("v1"), .endpoints_first = 0, .endpoints_count = 1 },
-	{ .name = STR("outbound|80|v2|api.default.svc.cluster.local"), .slot = 1, .host = STR("api.default.svc.cluster.local"),
-	  .subset = STR("v2"), .endpoints_first = 1, .endpoints_count = 1 },
+	{ .name = STR("outbound|80|v1|api.default.svc.cluster.local"),
+	  .slot = 0,
+	  .host = STR("api.default.svc.cluster.local"),
+	  .subset = STR("v1"),
+	  .endpoints_first = 0,
+	  .endpoints_count = 1 },
+	{ .name = STR("outbound|80|v2|api.default.svc.cluster.local"),
+	  .slot = 1,
+	  .host = STR("api.default.svc.cluster.local"),
+	  .subset = STR("v2"),
+	  .endpoints_first = 1,
+	  .endpoints_count = 1 },
 };
 static const struct hd_destination destinations[] = {
-	{ .cluster = 0, .weight = 90, .host = STR("api.default.svc.cluster.local"), .subset = STR("v1"), .source = SOURCE },
-	{ .cluster = 1, .weight = 10, .host = STR("api.default.svc.cluster.local"), .subset = STR("v2"), .source = SOURCE },
+	{ .cluster = 0,
+	  .weight = 90,
+	  .host = STR("api.default.svc.cluster.local"),
+	  .subset = STR("v1"),
+	  .source = SOURCE },
+	{ .cluster = 1,
+	  .weight = 10,
+	  .host = STR("api.default.svc.cluster.local"),
+	  .subset = STR("v2"),
+	  .source = SOURCE },
 };
 static const struct hd_route routes[] = {
-	{ .match.uri = { .kind = HD_MATCH_PREFIX, .text = STR("/users") }, .destinations_count = 2, .total_weight = 100, .source = SOURCE },
+	{ .match.uri = { .kind = HD_MATCH_PREFIX, .text = STR("/users") },
+	  .destinations_count = 2,
+	  .total_weight = 100,
+	  .source = SOURCE },
 };
-static const struct hd_vhost vhosts[] = { { .name = STR("api.default.svc.cluster.local:80"), .routes_count = 1 } };
-static const struct hd_domain domains[] = { { .text = STR("api.default.svc.cluster.local"), .vhost = 0 } };
+static const struct hd_vhost vhosts[] = { { .name = STR("api.default.svc.cluster.local:80"),
+					    .routes_count = 1 } };
+static const struct hd_domain domains[] = { { .text = STR("api.default.svc.cluster.local"),
+					      .vhost = 0 } };
 static const uint32_t domain_table[] = { 0, HD_NONE };
-static const struct hd_router routers[] = { { .table_mask = 1, .any_vhost = HD_NONE, .unknown_host_status = 404 } };
+static const struct hd_router routers[] = {
+	{ .table_mask = 1, .any_vhost = HD_NONE, .unknown_host_status = 404 }
+};
 static const struct hd_listener listeners[] = {
-	{ .addr = ADDR(80, 10), .router = 0, .cluster = HD_NONE, .service = STR("api.default.svc.cluster.local") },
-	{ .addr = ADDR(5432, 10), .protocol = HD_PROTO_TCP, .router = HD_NONE, .cluster = 0, .service = STR("db.default.svc.cluster.local") },
+	{ .addr = ADDR(80, 10),
+	  .router = 0,
+	  .cluster = HD_NONE,
+	  .service = STR("api.default.svc.cluster.local") },
+	{ .addr = ADDR(5432, 10),
+	  .protocol = HD_PROTO_TCP,
+	  .router = HD_NONE,
+	  .cluster = 0,
+	  .service = STR("db.default.svc.cluster.local") },
 };
 static const uint32_t listener_table[] = { HD_NONE, HD_NONE, HD_NONE, HD_NONE };
 static const struct hd_service services[] = {
-	{ .name = STR("api"), .namespace_ = STR("default"), .host = STR("api.default.svc.cluster.local"),
-	  .addresses = STR("10.1.0.10 fd00:1::10"), .ports = STR("http 80, tcp 9000"), .endpoints = 2, .source = SOURCE },
+	{ .name = STR("api"),
+	  .namespace_ = STR("default"),
+	  .host = STR("api.default.svc.cluster.local"),
+	  .addresses = STR("10.1.0.10 fd00:1::10"),
+	  .ports = STR("http 80, tcp 9000"),
+	  .endpoints = 2,
+	  .source = SOURCE },
 };
 static uint64_t requests[] = { 900, 100 }, carried[2];
 static struct hd_snapshot_worker snapshot_workers[] = { { .destination_requests = requests } };
 static const struct hd_snapshot snapshot = {
-	.generation = 7, .cluster_slots = 2, .endpoint_slots = 2, .n_workers = 1,
-	.listeners = listeners, .n_listeners = 2, .listener_table = listener_table, .listener_mask = 3,
-	.routers = routers, .n_routers = 1, .domain_table = domain_table, .domains = domains, .n_domains = 1,
-	.vhosts = vhosts, .n_vhosts = 1, .routes = routes, .n_routes = 1, .destinations = destinations, .n_destinations = 2, .destination_carried = carried,
-	.clusters = clusters, .n_clusters = 2, .endpoints = endpoints, .n_endpoints = 2,
-	.services = services, .n_services = 1, .workers = snapshot_workers,
+	.generation = 7,
+	.cluster_slots = 2,
+	.endpoint_slots = 2,
+	.n_workers = 1,
+	.listeners = listeners,
+	.n_listeners = 2,
+	.listener_table = listener_table,
+	.listener_mask = 3,
+	.routers = routers,
+	.n_routers = 1,
+	.domain_table = domain_table,
+	.domains = domains,
+	.n_domains = 1,
+	.vhosts = vhosts,
+	.n_vhosts = 1,
+	.routes = routes,
+	.n_routes = 1,
+	.destinations = destinations,
+	.n_destinations = 2,
+	.destination_carried = carried,
+	.clusters = clusters,
+	.n_clusters = 2,
+	.endpoints = endpoints,
+	.n_endpoints = 2,
+	.services = services,
+	.n_services = 1,
+	.workers = snapshot_workers,
 };
 
 static void status(void *arg, struct sock_status *out)
@@ -78,7 +149,10 @@ static uint32_t generations(void *arg, struct sock_generation *out, uint32_t cap
 static void row_add(struct policy_diags *d, uint32_t line, const char *message)
 {
 	d->rows = realloc(d->rows, (d->n + 1) * sizeof(*d->rows));
-	d->rows[d->n++] = (struct policy_diag){ .file = strdup("vs.yaml"), .line = line, .col = 5, .severity = POLICY_ERROR,
+	d->rows[d->n++] = (struct policy_diag){ .file = strdup("vs.yaml"),
+						.line = line,
+						.col = 5,
+						.severity = POLICY_ERROR,
 						.message = strdup(message) };
 	d->errors++;
 }

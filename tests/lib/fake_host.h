@@ -11,9 +11,9 @@ struct fake_host {
 	struct hd_dp *dp;
 	struct policy_node node;
 	struct policy_texts texts;
-	int refuse;		/* the next config_* call fails with two errors */
+	int refuse; /* the next config_* call fails with two errors */
 	int drained, stopped;
-	char applied[64];	/* name of the last text that config_apply was given */
+	char applied[64]; /* name of the last text that config_apply was given */
 	char log_level[16], log_area[16];
 };
 

@@ -5,7 +5,9 @@
 #include "cli_table.h"
 #include "cli_view.h"
 
-static const struct cli_column columns[] = { { "name", "NAME" }, { "count", "COUNT", CLI_COUNT }, { "what", "WHAT" } };
+static const struct cli_column columns[] = { { "name", "NAME" },
+					     { "count", "COUNT", CLI_COUNT },
+					     { "what", "WHAT" } };
 
 static char printed[4096];
 
@@ -23,15 +25,19 @@ static const char *print(const char *json, size_t width)
 
 static void numbers_stand_to_the_right(void **state)
 {
-	assert_string_equal(print("[{\"name\":\"a\",\"count\":7,\"what\":\"x\"},{\"name\":\"longer\",\"count\":12345,\"what\":\"y\"}]", 0),
-			    "NAME    COUNT  WHAT\n"
-			    "a           7  x\n"
-			    "longer  12345  y\n");
+	assert_string_equal(
+		print("[{\"name\":\"a\",\"count\":7,\"what\":\"x\"},"
+		      "{\"name\":\"longer\",\"count\":12345,\"what\":\"y\"}]",
+		      0),
+		"NAME    COUNT  WHAT\n"
+		"a           7  x\n"
+		"longer  12345  y\n");
 }
 
 static void wide_text_is_cut_where_the_terminal_ends(void **state)
 {
-	print("[{\"name\":\"a-very-long-name-of-a-service-that-nobody-wants-to-type\",\"count\":1,\"what\":\"short\"}]", 40);
+	print("[{\"name\":\"a-very-long-name-of-a-service-that-nobody-wants-to-type\",\"count\":1,\"what\":\"short\"}]",
+	      40);
 	for (char *line = strtok(printed, "\n"); line != NULL; line = strtok(NULL, "\n"))
 		assert_true(strlen(line) <= 40);
 }
@@ -43,7 +49,8 @@ static void nothing_says_so(void **state)
 
 static void a_server_cannot_drive_the_terminal(void **state)
 {
-	assert_null(strchr(print("[{\"name\":\"\\u001b[2J\",\"count\":1,\"what\":\"\\u0007\"}]", 0), '\033'));
+	assert_null(strchr(print("[{\"name\":\"\\u001b[2J\",\"count\":1,\"what\":\"\\u0007\"}]", 0),
+			   '\033'));
 }
 
 static void values_have_units(void **state)
@@ -53,10 +60,11 @@ static void values_have_units(void **state)
 		enum cli_unit unit;
 		const char *text;
 	} rows[] = {
-		{ 99999, CLI_COUNT, "99999" },	 { 123456, CLI_COUNT, "123.5k" }, { 12345678, CLI_COUNT, "12.35M" },
-		{ 512, CLI_BYTES, "512 B" },	 { 1536, CLI_BYTES, "1.5 KiB" },  { 350, CLI_MS, "350ms" },
-		{ 12000, CLI_MS, "12.0s" },	 { 185000, CLI_MS, "3m05s" },	  { 90061000, CLI_MS, "1d01h" },
-		{ 12.34, CLI_PERCENT, "12.3%" },
+		{ 99999, CLI_COUNT, "99999" },	   { 123456, CLI_COUNT, "123.5k" },
+		{ 12345678, CLI_COUNT, "12.35M" }, { 512, CLI_BYTES, "512 B" },
+		{ 1536, CLI_BYTES, "1.5 KiB" },	   { 350, CLI_MS, "350ms" },
+		{ 12000, CLI_MS, "12.0s" },	   { 185000, CLI_MS, "3m05s" },
+		{ 90061000, CLI_MS, "1d01h" },	   { 12.34, CLI_PERCENT, "12.3%" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -71,10 +79,30 @@ static void values_have_units(void **state)
 
 static void every_view_takes_a_result_of_any_shape(void **state)
 {
-	static const char *const commands[] = { "status", "show services", "show routes", "show clusters", "show endpoints",
-						"show connections", "show workers", "show ports", "show drops", "show neighbors",
-						"show memory", "stats", "config check", "config apply", "config history", "config show", "log", "help" };
-	static const char *const shapes[] = { "[]", "{}", "[{}]", "[[]]", "[1,\"a\",null]", "{\"ready\":3,\"ports\":{},\"workers\":7}" };
+	static const char *const commands[] = { "status",
+						"show services",
+						"show routes",
+						"show clusters",
+						"show endpoints",
+						"show connections",
+						"show workers",
+						"show ports",
+						"show drops",
+						"show neighbors",
+						"show memory",
+						"stats",
+						"config check",
+						"config apply",
+						"config history",
+						"config show",
+						"log",
+						"help" };
+	static const char *const shapes[] = { "[]",
+					      "{}",
+					      "[{}]",
+					      "[[]]",
+					      "[1,\"a\",null]",
+					      "{\"ready\":3,\"ports\":{},\"workers\":7}" };
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		for (size_t k = 0; k < sizeof(shapes) / sizeof(shapes[0]); k++) {
@@ -90,11 +118,13 @@ static void every_view_takes_a_result_of_any_shape(void **state)
 
 static void words_become_commands(void **state)
 {
-	char *show[] = { "show", "routes", "x" }, *bad[] = { "show", "rotes" }, *worse[] = { "shw" };
+	char *show[] = { "show", "routes", "x" }, *bad[] = { "show", "rotes" },
+	     *worse[] = { "shw" };
 	char error[512];
 	int taken;
 
-	assert_string_equal(cli_command_find(3, show, &taken, error, sizeof(error))->name, "show routes");
+	assert_string_equal(cli_command_find(3, show, &taken, error, sizeof(error))->name,
+			    "show routes");
 	assert_int_equal(taken, 2);
 	assert_null(cli_command_find(2, bad, &taken, error, sizeof(error)));
 	assert_non_null(strstr(error, "is followed by one of: services, routes"));
@@ -105,9 +135,12 @@ static void words_become_commands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_stand_to_the_right),	 cmocka_unit_test(wide_text_is_cut_where_the_terminal_ends),
-		cmocka_unit_test(nothing_says_so),		 cmocka_unit_test(a_server_cannot_drive_the_terminal),
-		cmocka_unit_test(values_have_units),		 cmocka_unit_test(every_view_takes_a_result_of_any_shape),
+		cmocka_unit_test(numbers_stand_to_the_right),
+		cmocka_unit_test(wide_text_is_cut_where_the_terminal_ends),
+		cmocka_unit_test(nothing_says_so),
+		cmocka_unit_test(a_server_cannot_drive_the_terminal),
+		cmocka_unit_test(values_have_units),
+		cmocka_unit_test(every_view_takes_a_result_of_any_shape),
 		cmocka_unit_test(words_become_commands),
 	};
 

@@ -23,7 +23,9 @@ static void both_forms_of_the_line_are_read(void **state)
 	assert_int_equal(PARSE("--config", "n.yaml"), 0);
 	assert_string_equal(o.config, "n.yaml");
 	assert_int_equal(o.n_eal, 0);
-	assert_int_equal(PARSE("--in-memory", "-a", "0000:3b:00.0", "--", "--config=n.yaml", "--check", "--strict"), 0);
+	assert_int_equal(PARSE("--in-memory", "-a", "0000:3b:00.0", "--", "--config=n.yaml",
+			       "--check", "--strict"),
+			 0);
 	assert_int_equal(o.n_eal, 3);
 	assert_string_equal(o.eal[2], "0000:3b:00.0");
 	assert_true(o.check && o.strict && !o.allow_unenforced);
@@ -69,8 +71,10 @@ static void help_and_version_need_no_node_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_forms_of_the_line_are_read),	   cmocka_unit_test(a_mistyped_option_names_the_nearest),
-		cmocka_unit_test(eal_options_without_separator_are_explained), cmocka_unit_test(what_is_missing_is_named),
+		cmocka_unit_test(both_forms_of_the_line_are_read),
+		cmocka_unit_test(a_mistyped_option_names_the_nearest),
+		cmocka_unit_test(eal_options_without_separator_are_explained),
+		cmocka_unit_test(what_is_missing_is_named),
 		cmocka_unit_test(help_and_version_need_no_node_file),
 	};
 

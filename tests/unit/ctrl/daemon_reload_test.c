@@ -13,12 +13,13 @@ static struct hd_dp *dp;
 static struct reload r;
 static struct policy_diags diags;
 
-static const char service[] = "apiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n  clusterIP: 10.1.0.10\n"
-			      "  selector: {app: api}\n  ports: [{name: http, port: 80, targetPort: 9000}]\n"
-			      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a1, labels: {app: api, version: v1}}\n"
-			      "status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
-			      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a2, labels: {app: api, version: v2}}\n"
-			      "status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n";
+static const char service[] =
+	"apiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n  clusterIP: 10.1.0.10\n"
+	"  selector: {app: api}\n  ports: [{name: http, port: 80, targetPort: 9000}]\n"
+	"---\napiVersion: v1\nkind: Pod\nmetadata: {name: a1, labels: {app: api, version: v1}}\n"
+	"status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
+	"---\napiVersion: v1\nkind: Pod\nmetadata: {name: a2, labels: {app: api, version: v2}}\n"
+	"status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n";
 
 static void write_policy(const char *name, const char *text)
 {
@@ -36,13 +37,16 @@ static const char *weights(int v1)
 {
 	static char text[1024];
 
-	snprintf(text, sizeof(text),
-		 "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: api}\nspec:\n  hosts: [api]\n  http:\n"
-		 "  - route:\n    - destination: {host: api, subset: v1}\n      weight: %d\n"
-		 "    - destination: {host: api, subset: v2}\n      weight: %d\n"
-		 "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: api}\nspec:\n  host: api\n"
-		 "  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n",
-		 v1, 100 - v1);
+	snprintf(
+		text, sizeof(text),
+		"apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: api}\n"
+		"spec:\n  hosts: [api]\n  http:\n"
+		"  - route:\n    - destination: {host: api, subset: v1}\n      weight: %d\n"
+		"    - destination: {host: api, subset: v2}\n      weight: %d\n"
+		"---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+		"metadata: {name: api}\nspec:\n  host: api\n"
+		"  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n",
+		v1, 100 - v1);
 	return text;
 }
 

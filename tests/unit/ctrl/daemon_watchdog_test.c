@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker that hangs ends the process; one that sleeps, or that the machine did not run, does not. */
+/* A worker that hangs ends the process; one that sleeps, or that the machine did not run, does not.
+ */
 #include "ctrl_test.h"
 
 #include <pthread.h>
@@ -80,7 +81,8 @@ static void look_while_it_spins(void)
 
 	worker_start(spin, 0);
 	/* Enough of the processor for anybody's patience, however busy the machine is. */
-	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10 * HD_NS_PER_S; now += TICK)
+	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10 * HD_NS_PER_S;
+	     now += TICK)
 		watchdog_look(&w, now);
 }
 
@@ -103,7 +105,8 @@ static void look_while_it_turns(void)
 	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	worker_start(spin, 1);
-	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 2 * HD_NS_PER_S; now += TICK) {
+	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 2 * HD_NS_PER_S;
+	     now += TICK) {
 		fake_dp_turn(dp, 0, 0);
 		watchdog_look(&w, now);
 	}

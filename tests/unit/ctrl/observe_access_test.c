@@ -35,16 +35,20 @@ static struct hd_access_record record(void)
 	r.method_n = (uint8_t)snprintf(r.method, sizeof(r.method), "GET");
 	r.path_n = (uint16_t)snprintf(r.path, sizeof(r.path), "/a?b=\"c\"");
 	r.authority_n = (uint16_t)snprintf(r.authority, sizeof(r.authority), "api");
-	r.cluster_n = (uint16_t)snprintf(r.cluster, sizeof(r.cluster), "outbound|80|v1|api.default.svc.cluster.local");
+	r.cluster_n = (uint16_t)snprintf(r.cluster, sizeof(r.cluster),
+					 "outbound|80|v1|api.default.svc.cluster.local");
 	r.details_n = (uint16_t)snprintf(r.details, sizeof(r.details), "via_upstream");
 	snprintf(r.route_name, sizeof(r.route_name), "default");
 	return r;
 }
 
-static const struct hd_node node = { .n_ports = 1,
-				     .ports[0] = { .side = HD_SIDE_WORKLOAD,
-						   .n_addresses = 1,
-						   .addresses[0] = { .ip.b = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9 }, .len = 112 } } };
+static const struct hd_node node = {
+	.n_ports = 1,
+	.ports[0] = { .side = HD_SIDE_WORKLOAD,
+		      .n_addresses = 1,
+		      .addresses[0] = { .ip.b = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9 },
+					.len = 112 } }
+};
 static struct observe_requests *requests;
 static struct observe_access_second second;
 
@@ -74,20 +78,41 @@ static json_t *as_json(const struct hd_access_record *r)
 
 static void json_has_istios_keys_and_types(void **state)
 {
-	static const char *const keys[] = { "authority", "bytes_received", "bytes_sent", "connection_termination_details",
-					    "downstream_local_address", "downstream_remote_address", "duration", "method", "path", "protocol",
-					    "request_id", "requested_server_name", "response_code", "response_code_details", "response_flags",
-					    "route_name", "start_time", "upstream_cluster", "upstream_host", "upstream_local_address",
-					    "upstream_service_time", "upstream_transport_failure_reason", "user_agent", "x_forwarded_for" };
+	static const char *const keys[] = { "authority",
+					    "bytes_received",
+					    "bytes_sent",
+					    "connection_termination_details",
+					    "downstream_local_address",
+					    "downstream_remote_address",
+					    "duration",
+					    "method",
+					    "path",
+					    "protocol",
+					    "request_id",
+					    "requested_server_name",
+					    "response_code",
+					    "response_code_details",
+					    "response_flags",
+					    "route_name",
+					    "start_time",
+					    "upstream_cluster",
+					    "upstream_host",
+					    "upstream_local_address",
+					    "upstream_service_time",
+					    "upstream_transport_failure_reason",
+					    "user_agent",
+					    "x_forwarded_for" };
 	struct hd_access_record r = record();
 	json_t *j = as_json(&r);
 
 	assert_int_equal(json_object_size(j), HD_ARRAY_SIZE(keys));
 	for (size_t i = 0; i < HD_ARRAY_SIZE(keys); i++)
 		assert_non_null(json_object_get(j, keys[i]));
-	assert_string_equal(json_string_value(json_object_get(j, "start_time")), "2026-01-02T03:04:05.678Z");
+	assert_string_equal(json_string_value(json_object_get(j, "start_time")),
+			    "2026-01-02T03:04:05.678Z");
 	assert_string_equal(json_string_value(json_object_get(j, "path")), "/a?b=\"c\"");
-	assert_string_equal(json_string_value(json_object_get(j, "downstream_local_address")), "[fd00:1::1]:80");
+	assert_string_equal(json_string_value(json_object_get(j, "downstream_local_address")),
+			    "[fd00:1::1]:80");
 	assert_string_equal(json_string_value(json_object_get(j, "upstream_service_time")), "11");
 	assert_string_equal(json_string_value(json_object_get(j, "response_flags")), "-");
 	assert_int_equal(json_integer_value(json_object_get(j, "duration")), 12);
@@ -124,9 +149,11 @@ static void text_is_istios_default_format(void **state)
 
 	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT, &second);
 	observe_text_add(&t, "", 1);
-	assert_string_equal(t.p, "[2026-01-02T03:04:05.678Z] \"GET /a?b=\\x22c\\x22 HTTP/1.1\" 200 - via_upstream - \"-\" 3 1024 12 11 "
-				 "\"-\" \"-\" \"-\" \"api\" \"10.2.0.2:9000\" outbound|80|v1|api.default.svc.cluster.local - "
-				 "[fd00:1::1]:80 10.1.0.2:40000 - default\n");
+	assert_string_equal(
+		t.p,
+		"[2026-01-02T03:04:05.678Z] \"GET /a?b=\\x22c\\x22 HTTP/1.1\" 200 - via_upstream - \"-\" 3 1024 12 11 "
+		"\"-\" \"-\" \"-\" \"api\" \"10.2.0.2:9000\" outbound|80|v1|api.default.svc.cluster.local - "
+		"[fd00:1::1]:80 10.1.0.2:40000 - default\n");
 	observe_text_fini(&t);
 }
 
@@ -192,7 +219,8 @@ static void a_path_that_cannot_be_opened_is_an_error(void **state)
 {
 	struct observe_access *a;
 
-	assert_int_equal(observe_access_open("/nowhere/access.log", OBSERVE_ACCESS_JSON, &a), -ENOENT);
+	assert_int_equal(observe_access_open("/nowhere/access.log", OBSERVE_ACCESS_JSON, &a),
+			 -ENOENT);
 	assert_int_equal(observe_access_open("/tmp", OBSERVE_ACCESS_JSON, &a), -EISDIR);
 }
 
@@ -250,12 +278,15 @@ static void requests_are_counted_under_istios_labels(void **state)
 	observe_requests_count(requests, &r);
 	observe_requests_write(&t, requests);
 	observe_text_add(&t, "", 1);
-	assert_non_null(strstr(t.p, "istio_requests_total{reporter=\"waypoint\",source_workload=\"unknown\","
-				    "source_workload_namespace=\"unknown\",destination_service=\"api.default.svc.cluster.local\","
-				    "destination_service_name=\"api\",destination_service_namespace=\"default\",destination_version=\"v1\","
-				    "request_protocol=\"http\",response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\","
-				    "connection_security_policy=\"none\"} 2\n"));
-	assert_non_null(strstr(t.p, "response_code=\"503\",grpc_response_status=\"\",response_flags=\"UF,URX\""));
+	assert_non_null(strstr(
+		t.p,
+		"istio_requests_total{reporter=\"waypoint\",source_workload=\"unknown\","
+		"source_workload_namespace=\"unknown\",destination_service=\"api.default.svc.cluster.local\","
+		"destination_service_name=\"api\",destination_service_namespace=\"default\",destination_version=\"v1\","
+		"request_protocol=\"http\",response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\","
+		"connection_security_policy=\"none\"} 2\n"));
+	assert_non_null(strstr(
+		t.p, "response_code=\"503\",grpc_response_status=\"\",response_flags=\"UF,URX\""));
 	assert_non_null(strstr(t.p, "le=\"10\"} 0\n"));
 	assert_non_null(strstr(t.p, "le=\"25\"} 2\n"));
 	observe_text_fini(&t);
@@ -267,7 +298,8 @@ static void too_many_label_sets_are_bounded(void **state)
 	struct observe_text t = { 0 };
 
 	for (int i = 0; i < 5000; i++) {
-		r.cluster_n = (uint16_t)snprintf(r.cluster, sizeof(r.cluster), "outbound|80||host-%d", i);
+		r.cluster_n =
+			(uint16_t)snprintf(r.cluster, sizeof(r.cluster), "outbound|80||host-%d", i);
 		observe_requests_count(requests, &r);
 	}
 	observe_requests_write(&t, requests);
@@ -284,12 +316,17 @@ int main(void)
 		cmocka_unit_test(any_byte_in_a_path_gives_valid_json),
 		cmocka_unit_test(text_is_istios_default_format),
 		cmocka_unit_test(text_without_a_request_is_all_dashes),
-		cmocka_unit_test_setup_teardown(a_renamed_file_is_opened_again, requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(a_renamed_file_is_opened_again, requests_make,
+						requests_remove),
 		cmocka_unit_test(a_path_that_cannot_be_opened_is_an_error),
-		cmocka_unit_test_setup_teardown(a_reader_that_is_slow_costs_lines_and_no_time, requests_make, requests_remove),
-		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_and_survived, requests_make, requests_remove),
-		cmocka_unit_test_setup_teardown(requests_are_counted_under_istios_labels, requests_make, requests_remove),
-		cmocka_unit_test_setup_teardown(too_many_label_sets_are_bounded, requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(a_reader_that_is_slow_costs_lines_and_no_time,
+						requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_and_survived, requests_make,
+						requests_remove),
+		cmocka_unit_test_setup_teardown(requests_are_counted_under_istios_labels,
+						requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(too_many_label_sets_are_bounded, requests_make,
+						requests_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

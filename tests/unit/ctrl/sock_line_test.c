@@ -71,7 +71,8 @@ static const char *error_of(const char *line, size_t n)
 	json_t *reply = ask_bytes(line, n);
 
 	assert_true(json_is_false(json_object_get(reply, "ok")));
-	snprintf(error_text, sizeof(error_text), "%s", json_string_value(json_object_get(reply, "error")));
+	snprintf(error_text, sizeof(error_text), "%s",
+		 json_string_value(json_object_get(reply, "error")));
 	json_decref(reply);
 	return error_text;
 }
@@ -115,7 +116,7 @@ static void hostile_lines_get_a_clear_error(void **state)
 
 static void an_unknown_command_names_the_nearest(void **state)
 {
-	REFUSED("{\"command\":\"show endpiont\"}", "did you mean `show endpoints`?");
+	REFUSED("{\"command\":\"show endpoin\"}", "did you mean `show endpoints`?");
 	REFUSED("{\"command\":\"xyz\"}", "`help` lists them");
 	REFUSED("{\"command\":\"stop\",\"args\":{\"now\":1}}", "no argument `now`");
 	assert_int_equal(h->stopped, 0);
@@ -127,9 +128,12 @@ static void results_have_the_promised_keys(void **state)
 	static const struct {
 		const char *command, *keys;
 	} rows[] = {
-		{ "show workers", "lcore busy_cycles total_cycles tsc_hz requests connections rx_packets tx_packets drops" },
-		{ "show endpoints", "address service subset cluster health weight requests active ejected_until" },
-		{ "show clusters", "name endpoints healthy connections pending requests_active overflow" },
+		{ "show workers",
+		  "lcore busy_cycles total_cycles tsc_hz requests connections rx_packets tx_packets drops" },
+		{ "show endpoints",
+		  "address service subset cluster health weight requests active ejected_until" },
+		{ "show clusters",
+		  "name endpoints healthy connections pending requests_active overflow" },
 		{ "show services", "name namespace addresses ports endpoints" },
 		{ "show routes", "host match destinations source" },
 		{ "show connections", "id side local remote state bytes_in bytes_out age_ms tls" },
@@ -144,7 +148,8 @@ static void results_have_the_promised_keys(void **state)
 		char line[128], keys[256];
 		json_t *result;
 
-		snprintf(line, sizeof(line), "{\"id\":1,\"command\":\"%s\",\"args\":{}}", rows[i].command);
+		snprintf(line, sizeof(line), "{\"id\":1,\"command\":\"%s\",\"args\":{}}",
+			 rows[i].command);
 		result = result_of(line);
 		assert_true(json_array_size(result) > 0);
 		snprintf(keys, sizeof(keys), "%s", rows[i].keys);
@@ -156,7 +161,8 @@ static void results_have_the_promised_keys(void **state)
 
 static void status_is_one_object(void **state)
 {
-	static const char *const keys[] = { "version", "uptime_s", "ready", "generation", "workers", "ports", "identity" };
+	static const char *const keys[] = { "version", "uptime_s", "ready",   "generation",
+					    "workers", "ports",	   "identity" };
 	json_t *s = result_of("{\"id\":1,\"command\":\"status\"}");
 
 	for (size_t i = 0; i < HD_ARRAY_SIZE(keys); i++)
@@ -172,7 +178,8 @@ static void drops_list_what_happened_and_all_on_demand(void **state)
 	fake_dp_worker(h->dp, 0)->stats.counters[HD_TCP_NO_MEMORY] = 3;
 	r = result_of("{\"command\":\"show drops\"}");
 	assert_int_equal(json_array_size(r), 1);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(r, 0), "layer")), "tcp");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(r, 0), "layer")),
+			    "tcp");
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(r, 0), "count")), 3);
 	json_decref(r);
 	r = result_of("{\"command\":\"show drops\",\"args\":{\"all\":true}}");
@@ -197,25 +204,31 @@ static void a_worker_that_does_not_answer_is_an_error_and_no_leak(void **state)
 
 static void apply_is_refused_with_file_line_and_column(void **state)
 {
-	static const char line[] = "{\"command\":\"config apply\",\"args\":{\"files\":[{\"name\":\"vs.yaml\",\"content\":\"a: 1\"}]}}";
+	static const char line[] =
+		"{\"command\":\"config apply\",\"args\":{\"files\":[{\"name\":\"vs.yaml\",\"content\":\"a: 1\"}]}}";
 	json_t *r;
 
 	h->refuse = 1;
 	REFUSED(line, "vs.yaml:3:5: weight: -1 is below 0\nvs.yaml:9:5:");
 	r = result_of(line);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(r, 0), "generation")), 7);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(r, 0), "generation")),
+			 7);
 	assert_string_equal(h->applied, "vs.yaml");
 	json_decref(r);
 	REFUSED("{\"command\":\"config apply\"}", "nothing to apply");
 	REFUSED("{\"command\":\"config apply\",\"args\":{\"files\":[{}]}}", "each of `files`");
-	REFUSED("{\"command\":\"config apply\",\"args\":{\"paths\":[\"x.yaml\"]}}", "absolute path");
-	REFUSED("{\"command\":\"config apply\",\"args\":{\"paths\":[\"/nowhere.yaml\"]}}", "/nowhere.yaml");
+	REFUSED("{\"command\":\"config apply\",\"args\":{\"paths\":[\"x.yaml\"]}}",
+		"absolute path");
+	REFUSED("{\"command\":\"config apply\",\"args\":{\"paths\":[\"/nowhere.yaml\"]}}",
+		"/nowhere.yaml");
 	REFUSED("{\"command\":\"config rollback\"}", "no generation before");
 }
 
 static void explain_names_route_weights_and_endpoints(void **state)
 {
-	json_t *r = result_of("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api.default/users\"}}"), *x, *d;
+	json_t *r = result_of(
+		       "{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api.default/users\"}}"),
+	       *x, *d;
 
 	x = json_array_get(r, 0);
 	assert_string_equal(json_string_value(json_object_get(x, "source")), "mesh.d/api.yaml:12");
@@ -224,13 +237,19 @@ static void explain_names_route_weights_and_endpoints(void **state)
 	assert_true(json_number_value(json_object_get(d, "share_percent")) == 90);
 	assert_int_equal(json_array_size(json_object_get(d, "endpoints")), 1);
 	json_decref(r);
-	r = result_of("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"db.default:5432\"}}");
-	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(r, 0), "details")), "TCP"));
+	r = result_of(
+		"{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"db.default:5432\"}}");
+	assert_non_null(
+		strstr(json_string_value(json_object_get(json_array_get(r, 0), "details")), "TCP"));
 	json_decref(r);
-	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99/\"}}", "port 99");
-	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99999999999/\"}}", "no URL");
-	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET x\\r\\nh: y\",\"url\":\"api\"}}", "one line");
-	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"api\",\"headers\":[\"a\\nb: c\"]}}", "a header is");
+	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99/\"}}",
+		"port 99");
+	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99999999999/\"}}",
+		"no URL");
+	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET x\\r\\nh: y\",\"url\":\"api\"}}",
+		"one line");
+	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"api\",\"headers\":[\"a\\nb: c\"]}}",
+		"a header is");
 }
 
 static void stats_take_a_pattern(void **state)
@@ -247,7 +266,8 @@ static void stats_take_a_pattern(void **state)
 
 static void log_levels_are_checked(void **state)
 {
-	json_decref(result_of("{\"command\":\"log\",\"args\":{\"level\":\"debug\",\"area\":\"tcp\"}}"));
+	json_decref(
+		result_of("{\"command\":\"log\",\"args\":{\"level\":\"debug\",\"area\":\"tcp\"}}"));
 	assert_string_equal(h->log_level, "debug");
 	assert_string_equal(h->log_area, "tcp");
 	REFUSED("{\"command\":\"log\",\"args\":{\"level\":\"loud\"}}", "`loud`");
@@ -262,7 +282,8 @@ static void help_lists_commands_that_all_answer(void **state)
 	json_array_foreach(r, i, row) {
 		char line[128];
 
-		snprintf(line, sizeof(line), "{\"command\":\"%s\"}", json_string_value(json_object_get(row, "command")));
+		snprintf(line, sizeof(line), "{\"command\":\"%s\"}",
+			 json_string_value(json_object_get(row, "command")));
 		json_decref(ask_bytes(line, strlen(line)));
 	}
 	json_decref(r);

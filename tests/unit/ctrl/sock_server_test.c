@@ -93,7 +93,8 @@ static void lines_are_answered_in_order(void **state)
 {
 	int fd = client();
 
-	say(fd, "{\"id\":1,\"command\":\"drain\"}\n{\"id\":2,\"command\":\"show connections\"}\n\n  \r\n{\"id\":3,\"command\":\"drain\"}\n");
+	say(fd, "{\"id\":1,\"command\":\"drain\"}\n{\"id\":2,\"command\":\"show connections\"}\n"
+		"\n  \r\n{\"id\":3,\"command\":\"drain\"}\n");
 	hear(fd);
 	assert_non_null(strstr(got, "\"id\":1"));
 	assert_true(strstr(got, "\"id\":1") < strstr(got, "\"id\":2"));
@@ -209,7 +210,8 @@ static void a_taken_path_is_refused_and_a_stale_one_replaced(void **state)
 {
 	struct sock_server *second;
 
-	assert_int_equal(sock_server_open(path, &h->host, &second, error, sizeof(error)), -EADDRINUSE);
+	assert_int_equal(sock_server_open(path, &h->host, &second, error, sizeof(error)),
+			 -EADDRINUSE);
 	assert_non_null(strstr(error, "another daemon answers"));
 	/* As a daemon that was killed leaves it. */
 	assert_int_equal(rename(path, "/tmp/heddle-sock-stale"), 0);
@@ -240,8 +242,11 @@ static void a_path_that_cannot_be_is_explained(void **state)
 	memset(too_long, 'a', sizeof(too_long));
 	too_long[0] = '/';
 	too_long[199] = '\0';
-	assert_int_equal(sock_server_open(too_long, &h->host, &second, error, sizeof(error)), -ENAMETOOLONG);
-	assert_int_equal(sock_server_open("/nowhere/x.sock", &h->host, &second, error, sizeof(error)), -ENOENT);
+	assert_int_equal(sock_server_open(too_long, &h->host, &second, error, sizeof(error)),
+			 -ENAMETOOLONG);
+	assert_int_equal(
+		sock_server_open("/nowhere/x.sock", &h->host, &second, error, sizeof(error)),
+		-ENOENT);
 	assert_non_null(strstr(error, "folder"));
 }
 

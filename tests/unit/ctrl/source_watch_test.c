@@ -160,13 +160,20 @@ static void a_folder_in_a_folder_is_watched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_written_file_in_a_folder_is_seen, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_hidden_file_is_not_policy, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_neighbour_of_a_watched_file_does_not_count, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_file_that_comes_later_is_seen, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_swapped_kubernetes_volume_is_seen, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_folder_in_a_folder_is_watched, folder_make, folder_remove),
-		cmocka_unit_test_setup_teardown(a_folder_that_is_made_again_is_found, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(a_written_file_in_a_folder_is_seen, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_hidden_file_is_not_policy, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_neighbour_of_a_watched_file_does_not_count,
+						folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(a_file_that_comes_later_is_seen, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_swapped_kubernetes_volume_is_seen, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_folder_in_a_folder_is_watched, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_folder_that_is_made_again_is_found, folder_make,
+						folder_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
