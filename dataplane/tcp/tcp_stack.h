@@ -20,6 +20,7 @@ struct tcp_wait {
 	uint32_t window; /* as the last ACK said it, unscaled */
 	uint8_t has_ts;
 };
+_Static_assert(sizeof(struct tcp_wait) <= 104, "a third of a connection");
 
 /* How much of the pool that received and sent segments share is left. */
 enum tcp_pressure {
