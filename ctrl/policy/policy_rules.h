@@ -29,7 +29,8 @@ policy_rule policy_rule_service_entry, policy_rule_workload_entry, policy_rule_g
 policy_rule policy_rule_peer_authentication, policy_rule_authorization_policy,
 	policy_rule_authz_source, policy_rule_authz_operation, policy_rule_authz_condition,
 	policy_rule_authz_from, policy_rule_authz_to, policy_rule_jwt,
-	policy_rule_request_authentication;
+	policy_rule_request_authentication, policy_rule_target_ref, policy_rule_claim_header,
+	policy_rule_tag_override;
 
 /* Shared: exportTo lists; `tilde`: "~" is allowed. */
 void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *list, int tilde);

@@ -18,16 +18,45 @@ static uint32_t count(const struct policy_yaml *map, const char *name)
 	return y != NULL ? y->n : 0;
 }
 
+static void unix_address(struct policy_check *c, const struct policy_yaml *map,
+			 const struct policy_yaml *address)
+{
+	struct hd_str path = { address->text.p + 7, address->text.n - 7 };
+
+	if (path.n == 0 || (path.p[0] != '/' && path.p[0] != '@'))
+		policy_error(c, address,
+			     "a unix socket is an absolute path or an abstract name (@name)");
+	else if (path.p[0] == '/' && path.p[path.n - 1] == '/')
+		policy_error(c, address, "a unix socket cannot be a folder");
+	if (count(map, "ports") > 0)
+		policy_error(c, policy_get(map, "ports"), "a unix socket has no ports");
+}
+
 void policy_rule_workload_entry(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *address = policy_get(map, "address");
+	const struct policy_yaml *address = policy_get(map, "address"),
+				 *ports = policy_get(map, "ports");
 
 	if (address == NULL && !has(map, "network"))
 		policy_error(c, map, "WorkloadEntry needs \"address\"");
-	else if (address != NULL && !policy_str_starts(address->text, "unix://") &&
-		 !policy_host_valid(address->text))
+	else if (address != NULL && policy_str_starts(address->text, "unix://"))
+		unix_address(c, map, address);
+	else if (address != NULL && !policy_host_valid(address->text))
 		policy_error(c, address, "address \"%.*s\" is neither an address nor a name",
 			     POLICY_STR(address->text));
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next)
+		if (!policy_label_valid(y->key))
+			policy_error(c, y, "port name \"%.*s\" is no DNS label",
+				     POLICY_STR(y->key));
+}
+
+static void selector_plain(struct policy_check *c, const struct policy_yaml *labels)
+{
+	for (const struct policy_yaml *y = labels != NULL ? labels->first : NULL; y != NULL;
+	     y = y->next)
+		if (policy_str_has(y->key, '*') || policy_str_has(y->text, '*'))
+			policy_error(c, y, "a selector takes no wildcards");
 }
 
 enum {
@@ -131,6 +160,10 @@ void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 	if (addresses != NULL)
 		entry_addresses(c, addresses, resolution);
 	entry_endpoints(c, map, resolution);
+	selector_plain(c, policy_get(policy_get(map, "workloadSelector"), "labels"));
+	if (resolution == RESOLUTION_DNS_ROUND_ROBIN && count(map, "endpoints") > 1)
+		policy_error(c, policy_get(map, "endpoints"),
+			     "with resolution DNS_ROUND_ROBIN there is one endpoint");
 	if (resolution == RESOLUTION_NONE)
 		policy_warning(
 			c, map,

@@ -26,6 +26,8 @@ void policy_rule_peer_authentication(struct policy_check *c, struct policy_yaml 
 
 	if (ports == NULL)
 		return;
+	if (ports->n == 0)
+		policy_error(c, ports, "portLevelMtls is empty");
 	if (count(policy_get(map, "selector"), "matchLabels") == 0)
 		policy_error(c, ports, "portLevelMtls needs a selector");
 	for (const struct policy_yaml *y = ports->first; y != NULL; y = y->next) {
@@ -274,6 +276,82 @@ static void rule_lists(struct policy_check *c, const struct policy_yaml *rule)
 	}
 }
 
+/* Of a dotted name: each part a DNS label, or nothing at all. */
+static int group_valid(struct hd_str s)
+{
+	while (s.n > 0) {
+		const char *dot = memchr(s.p, '.', s.n);
+		uint32_t n = dot != NULL ? (uint32_t)(dot - s.p) : s.n;
+
+		if (!policy_label_valid((struct hd_str){ s.p, n }))
+			return 0;
+		s.p += n + (dot != NULL);
+		s.n -= n + (dot != NULL);
+	}
+	return 1;
+}
+
+static int kind_valid(struct hd_str s)
+{
+	for (uint32_t i = 0; i < s.n; i++) {
+		int letter = (s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z';
+		int other = (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] == '-' && i + 1 < s.n);
+
+		if (!letter && (i == 0 || !other))
+			return 0;
+	}
+	return 1;
+}
+
+void policy_rule_target_ref(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *group = policy_get(map, "group"), *kind = policy_get(map, "kind");
+	const struct policy_yaml *ns = policy_get(map, "namespace");
+
+	if (group != NULL && !group_valid(group->text))
+		policy_error(c, group, "targetRef group \"%.*s\" is no API group",
+			     POLICY_STR(group->text));
+	if (kind != NULL && !kind_valid(kind->text))
+		policy_error(c, kind, "targetRef kind \"%.*s\" is no kind", POLICY_STR(kind->text));
+	if (ns != NULL && ns->text.n > 0)
+		policy_error(c, ns, "targetRef takes no namespace: it refers to its own");
+}
+
+void policy_rule_claim_header(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *header = policy_get(map, "header");
+
+	for (uint32_t i = 0; header != NULL && i < header->text.n; i++) {
+		char ch = header->text.p[i];
+
+		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') &&
+		    ch != '-' && ch != '_') {
+			policy_error(c, header, "header \"%.*s\" is no header name",
+				     POLICY_STR(header->text));
+			return;
+		}
+	}
+}
+
+void policy_rule_tag_override(struct policy_check *c, struct policy_yaml *map)
+{
+	int removes = policy_get_int(map, "operation", 0) == 1;
+	uint32_t n = policy_get_str(map, "value").n;
+
+	if (removes && n > 0)
+		policy_error(c, map, "a tag that is removed takes no value");
+	else if (!removes && n == 0)
+		policy_error(c, map, "a tag needs \"value\"");
+}
+
+static void target_check(struct policy_check *c, const struct policy_yaml *map)
+{
+	int one = has(map, "targetRef"), many = count(map, "targetRefs") > 0;
+
+	if (has(map, "selector") + one + many > 1)
+		policy_error(c, map, "only one of selector, targetRef and targetRefs is taken");
+}
+
 void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *rules = policy_get(map, "rules");
@@ -288,8 +366,7 @@ void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml
 	if ((action == ACTION_DENY || action == ACTION_CUSTOM) && n == 0)
 		policy_error(c, map, "action %s needs rules: without them it does nothing",
 			     action == ACTION_DENY ? "DENY" : "CUSTOM");
-	if (has(map, "selector") && (has(map, "targetRef") || count(map, "targetRefs") > 0))
-		policy_error(c, map, "selector and targetRefs do not go together");
+	target_check(c, map);
 	for (const struct policy_yaml *r = n > 0 ? rules->first : NULL; r != NULL; r = r->next) {
 		rule_lists(c, r);
 		if (action == ACTION_CUSTOM)
@@ -299,8 +376,7 @@ void policy_rule_authorization_policy(struct policy_check *c, struct policy_yaml
 
 void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *uri = policy_get(map, "jwksUri"),
-				 *audiences = policy_get(map, "audiences");
+	const struct policy_yaml *uri = policy_get(map, "jwksUri");
 
 	if (uri != NULL && !policy_str_starts(uri->text, "http://") &&
 	    !policy_str_starts(uri->text, "https://"))
@@ -308,14 +384,9 @@ void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
 			     POLICY_STR(uri->text));
 	if (uri != NULL && has(map, "jwks"))
 		policy_error(c, uri, "jwksUri and jwks do not go together");
-	for (const struct policy_yaml *y = audiences != NULL ? audiences->first : NULL; y != NULL;
-	     y = y->next)
-		if (y->text.n == 0)
-			policy_error(c, y, "audiences has an empty value");
 }
 
 void policy_rule_request_authentication(struct policy_check *c, struct policy_yaml *map)
 {
-	if (has(map, "selector") && (has(map, "targetRef") || count(map, "targetRefs") > 0))
-		policy_error(c, map, "selector and targetRefs do not go together");
+	target_check(c, map);
 }

@@ -364,11 +364,14 @@ static void check_enum(struct policy_check *c, const struct policy_field *f, str
 static void check_string(struct policy_check *c, const struct policy_field *f,
 			 struct policy_yaml *y)
 {
-	if (policy_yaml_scalar(y) == POLICY_SCALAR_STRING)
-		return;
-	y->bad = 1;
-	policy_error(c, y, "%s must be a string: write \"%.*s\" in quotes", f->name,
-		     POLICY_STR(y->text));
+	if (policy_yaml_scalar(y) != POLICY_SCALAR_STRING) {
+		y->bad = 1;
+		policy_error(c, y, "%s must be a string: write \"%.*s\" in quotes", f->name,
+			     POLICY_STR(y->text));
+	} else if (y->text.n == 0 && (f->min > 0 || f->required)) {
+		y->bad = 1;
+		policy_error(c, y, "%s is empty", f->name);
+	}
 }
 
 static void check_port_or_name(struct policy_check *c, const struct policy_field *f,
@@ -419,13 +422,10 @@ static void check_elements(struct policy_check *c, const struct policy_field *f,
 		return;
 	}
 	one.shape = POLICY_ONE;
+	one.required = 0;
 	for (struct policy_yaml *e = y->first; e != NULL; e = e->next) {
 		e->field = f;
-		if (e->unset &&
-		    f->type == POLICY_T_OBJECT) { /* "- " or "key:" is an empty object */
-			e->type = POLICY_YAML_MAP;
-			e->unset = 0;
-		} else if (e->unset) {
+		if (e->unset) { /* not an empty map: an empty rule would match everything */
 			e->bad = 1;
 			policy_error(c, e, "%s has an empty entry", f->name);
 			continue;

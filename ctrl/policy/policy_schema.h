@@ -8,7 +8,7 @@
 #include "policy_yaml.h"
 
 enum policy_type {
-	POLICY_T_STRING,
+	POLICY_T_STRING, /* at least min bytes; one when it is required */
 	POLICY_T_BOOL,
 	POLICY_T_INT,	   /* min..max */
 	POLICY_T_DOUBLE,   /* min..max */
@@ -92,6 +92,14 @@ int policy_duration_parse(struct hd_str text, int64_t *ns);
 #define POLICY_STRS(n, h)                                                             \
 	{                                                                             \
 		.name = n, .type = POLICY_T_STRING, .shape = POLICY_LIST, .honour = h \
+	}
+#define POLICY_FULL(n, h)                                                 \
+	{                                                                 \
+		.name = n, .type = POLICY_T_STRING, .min = 1, .honour = h \
+	}
+#define POLICY_FULLS(n, h)                                                                      \
+	{                                                                                       \
+		.name = n, .type = POLICY_T_STRING, .shape = POLICY_LIST, .min = 1, .honour = h \
 	}
 #define POLICY_STRMAP(n, h)                                                          \
 	{                                                                            \

@@ -44,7 +44,7 @@ static const char *const metric_words[] = {
 };
 static const struct policy_field metric_match_fields[] = {
 	POLICY_ENUM_("metric", metric_words, INERT),
-	POLICY_STR_("customMetric", INERT),
+	POLICY_FULL("customMetric", INERT),
 	POLICY_ENUM_("mode", mode_words, INERT),
 	POLICY_END,
 };
@@ -56,7 +56,7 @@ static const struct policy_field override_tag_fields[] = {
 	POLICY_END,
 };
 static const struct policy_schema override_tag = { "MetricsOverrides.TagOverride",
-						   override_tag_fields };
+						   override_tag_fields, policy_rule_tag_override };
 static const struct policy_field override_fields[] = {
 	POLICY_OBJ("match", metric_match, INERT),
 	POLICY_BOOL_("disabled", INERT),

@@ -7,13 +7,13 @@
 
 static const struct policy_field target_ref_fields[] = {
 	POLICY_STR_("group", INERT),
-	POLICY_STR_("kind", INERT),
-	POLICY_STR_("name", INERT),
+	{ .name = "kind", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
 	POLICY_STR_("namespace", INERT),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_target_ref = { "PolicyTargetReference",
-							target_ref_fields };
+const struct policy_schema policy_schema_target_ref = { "PolicyTargetReference", target_ref_fields,
+							policy_rule_target_ref };
 
 static const char *const mtls_words[] = { "UNSET", "DISABLE", "PERMISSIVE", "STRICT", NULL };
 static const struct policy_field mtls_fields[] = {
@@ -127,21 +127,22 @@ static const struct policy_field claim_header_fields[] = {
 	{ .name = "claim", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
 	POLICY_END,
 };
-static const struct policy_schema claim_header = { "ClaimToHeader", claim_header_fields };
+static const struct policy_schema claim_header = { "ClaimToHeader", claim_header_fields,
+						   policy_rule_claim_header };
 static const char *const presence_words[] = { "OPTIONAL", "REQUIRED", NULL };
 static const struct policy_field jwt_fields[] = {
 	POLICY_STR_("issuer", INERT),
-	POLICY_STRS("audiences", INERT),
+	POLICY_FULLS("audiences", INERT),
 	POLICY_STR_("jwksUri", INERT),
 	POLICY_STR_("jwks", INERT),
 	POLICY_OBJS("fromHeaders", jwt_header, INERT),
-	POLICY_STRS("fromParams", INERT),
-	POLICY_STRS("fromCookies", INERT),
+	POLICY_FULLS("fromParams", INERT),
+	POLICY_FULLS("fromCookies", INERT),
 	POLICY_STR_("outputPayloadToHeader", INERT),
 	POLICY_BOOL_("forwardOriginalToken", INERT),
 	POLICY_OBJS("outputClaimToHeaders", claim_header, INERT),
 	POLICY_DUR("timeout", POLICY_MS, INERT),
-	POLICY_STRS("spaceDelimitedClaims", INERT),
+	POLICY_FULLS("spaceDelimitedClaims", INERT),
 	POLICY_ENUM_("presence", presence_words, INERT),
 	POLICY_END,
 };
