@@ -311,7 +311,7 @@ struct sim_caller *sim_caller_create(struct sim_world *w, const struct net_devic
 	struct host_config hc = {
 		.name = "callers",
 		.device = *device,
-		.n_addresses = 1,
+		.n_addresses = 2,
 		.bufs = bufs,
 		.indirect = indirect,
 		.max_connections = 256,
@@ -319,9 +319,11 @@ struct sim_caller *sim_caller_create(struct sim_world *w, const struct net_devic
 		.socket = -1,
 	};
 
-	if (c == NULL || hd_ip_parse("10.1.0.2", &hc.addresses[0].ip) != 0)
+	if (c == NULL || hd_ip_parse("10.1.0.2", &hc.addresses[0].ip) != 0 ||
+	    hd_ip_parse("fd00:1::2", &hc.addresses[1].ip) != 0)
 		abort();
 	hc.addresses[0].len = 96 + 24;
+	hc.addresses[1].len = 64;
 	c->world = w;
 	c->remote = *remote;
 	c->random = sim_random_of(w->seed, 1);

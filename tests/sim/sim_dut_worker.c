@@ -6,12 +6,15 @@
 #include "sim_mesh.h"
 #include "worker.h"
 
+#define RELOAD_PERIOD (500 * HD_NS_PER_MS)
+
 struct sim_dut {
 	struct sim_world *world;
 	struct worker *worker;
 	struct sim_mesh *mesh;
 	const struct hd_snapshot *snapshot;
 	const struct hd_snapshot *_Atomic published;
+	hd_ns reload_at;
 	struct hd_node node;
 	struct proxy_slots slots;
 	uint8_t *health;
@@ -38,6 +41,10 @@ static void fill_port(struct hd_node_port *port, const char *name, enum hd_side 
 static void fill_node(struct hd_node *n)
 {
 	fill_port(&n->ports[0], "front", HD_SIDE_MESH, "10.1.0.1");
+	n->ports[0].n_addresses = 2;
+	n->ports[0].addresses[1].len = 64;
+	if (hd_ip_parse("fd00:1::1", &n->ports[0].addresses[1].ip) != 0)
+		abort();
 	fill_port(&n->ports[1], "back", HD_SIDE_WORKLOAD, "10.2.0.1");
 	n->n_ports = 2;
 	n->n_workers = 1;
@@ -118,10 +125,23 @@ static void read_access_log(struct sim_dut *d)
 	}
 }
 
+/* Policy changes under way: nothing may notice. */
+static void reload(struct sim_dut *d, hd_ns now)
+{
+	sim_mesh_retire(d->mesh, d->worker->stats.generation);
+	if (now < d->reload_at)
+		return;
+	d->reload_at = now + RELOAD_PERIOD;
+	sim_mesh_reload(d->mesh);
+	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
+}
+
 int sim_dut_turn(struct sim_dut *d, hd_ns now)
 {
-	int did = worker_turn(d->worker, now);
+	int did;
 
+	reload(d, now);
+	did = worker_turn(d->worker, now);
 	read_access_log(d);
 	return did;
 }

@@ -11,5 +11,9 @@ struct sim_mesh;
 struct sim_mesh *sim_mesh_create(const struct hd_node *node);
 void sim_mesh_destroy(struct sim_mesh *m);
 const struct hd_snapshot *sim_mesh_snapshot(const struct sim_mesh *m);
+/* A new generation of the same policy. Nothing when the one before the present is still read. */
+void sim_mesh_reload(struct sim_mesh *m);
+/* No worker reads a generation older than this. */
+void sim_mesh_retire(struct sim_mesh *m, uint64_t oldest);
 
 #endif

@@ -108,6 +108,7 @@ static void create(struct run *r)
 {
 	struct sim_world *w = r->world;
 	struct net_device device, other;
+	int is_ipv6 = sim_dut_is_there() && w->seed % 4 == 0;
 	struct hd_addr remote = { .port = sim_dut_is_there() ? SIM_PORT : SIM_BACKEND_PORT };
 
 	r->front = sim_wire_create("front", &w->profile->front, w->seed);
@@ -120,7 +121,7 @@ static void create(struct run *r)
 		create_direct(r, &other);
 	if (r->back != NULL)
 		sim_wire_trace(r->back, w->trace);
-	if (hd_ip_parse("10.1.0.1", &remote.ip) != 0)
+	if (hd_ip_parse(is_ipv6 ? "fd00:1::1" : "10.1.0.1", &remote.ip) != 0)
 		abort();
 	r->caller = sim_caller_create(w, &device, pools[CALLERS].bufs, pools[CALLERS].indirect,
 				      &remote);
