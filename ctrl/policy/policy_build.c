@@ -157,18 +157,30 @@ static void addresses_add(struct policy_load *l, struct port_table *t)
 		vip_names_add(l, &t->names, vhost_at(t, i)->service, vhost_at(t, i)->vhost);
 }
 
-static int names_a_service(const struct policy_load *l, struct hd_str host)
+/* ".b.c" and ".c" of every service a.b.c, when a wildcard asks for the first time. */
+static void suffixes_index(struct policy_load *l)
 {
-	struct hd_str tail = { host.p + 1, host.n - 1 };
+	policy_map_init(&l->service_suffixes, &l->arena);
+	for (uint32_t i = 0; i < l->services.n; i++) {
+		struct hd_str host =
+			(*(struct policy_service **)policy_vec_at(&l->services, i))->host;
 
+		for (uint32_t k = 0; k < host.n; k++)
+			if (host.p[k] == '.')
+				policy_map_add(&l->service_suffixes,
+					       (struct hd_str){ host.p + k, host.n - k },
+					       (void *)host.p);
+	}
+}
+
+static int names_a_service(struct policy_load *l, struct hd_str host)
+{
 	if (!policy_str_starts(host, "*."))
 		return policy_map_get(&l->services_by_host, host) != NULL;
-	for (uint32_t i = 0; i < l->services.n; i++)
-		if (policy_str_ends(
-			    (*(struct policy_service **)policy_vec_at(&l->services, i))->host,
-			    tail))
-			return 1;
-	return 0;
+	if (l->service_suffixes.arena == NULL)
+		suffixes_index(l);
+	return policy_map_get(&l->service_suffixes, (struct hd_str){ host.p + 1, host.n - 1 }) !=
+	       NULL;
 }
 
 /* Hosts that only a VirtualService knows are served on port 80, as on a sidecar. */

@@ -20,11 +20,17 @@ struct hd_str policy_out(struct policy_load *l, struct hd_str s)
 struct hd_source policy_source(struct policy_load *l, const struct policy_object *o,
 			       const struct policy_yaml *at)
 {
+	struct policy_object *own = (struct policy_object *)o; /* what it is called is copied once */
+
+	if (own->out_label.p == NULL) {
+		own->out_file = policy_out(l, policy_str(o->file));
+		own->out_label = policy_out(l, o->label);
+	}
 	return (struct hd_source){
-		.file = policy_out(l, policy_str(o->file)),
+		.file = o->out_file,
 		.line = at != NULL ? policy_line(at) : o->line,
 		.col = at != NULL ? policy_col(at) : o->col,
-		.object = policy_out(l, o->label),
+		.object = o->out_label,
 	};
 }
 

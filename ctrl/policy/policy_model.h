@@ -18,10 +18,11 @@ struct policy_object {
 	struct hd_str label;   /* "VirtualService default/api" */
 	struct hd_str created; /* creationTimestamp, "" when there is none */
 	const struct policy_yaml *metadata, *labels;
-	struct policy_yaml *body; /* what the kind's schema describes */
-	struct hd_str identity;	  /* kind/namespace/name: what must be unique */
-	uint8_t replaced;	  /* a later object has its name */
-	uint32_t layer;		  /* of its text */
+	struct policy_yaml *body;	   /* what the kind's schema describes */
+	struct hd_str identity;		   /* kind/namespace/name: what must be unique */
+	uint8_t replaced;		   /* a later object has its name */
+	struct hd_str out_file, out_label; /* their copies in the snapshot, once there */
+	uint32_t layer;			   /* of its text */
 };
 
 /* Something that runs: a Pod, a WorkloadEntry, an endpoint of a ServiceEntry. */
@@ -127,7 +128,7 @@ struct policy_load {
 
 	/* policy_resolve*.c */
 	struct policy_vec services; /* struct policy_service * */
-	struct policy_map services_by_host;
+	struct policy_map services_by_host, service_suffixes;
 	struct policy_vec workloads; /* struct policy_workload * */
 	struct policy_map
 		workloads_by_label; /* "namespace/key=value" -> struct policy_vec of workloads */

@@ -427,6 +427,8 @@ enum policy_scalar policy_yaml_scalar(const struct policy_yaml *y)
 
 	if (y->type != POLICY_YAML_SCALAR || !y->plain)
 		return POLICY_SCALAR_STRING;
+	if (y->text.n > 0 && strchr("~nNtTfFyYoO+-.0123456789", y->text.p[0]) == NULL)
+		return POLICY_SCALAR_STRING; /* most words */
 	if (word_among(y->text, nulls))
 		return POLICY_SCALAR_NULL;
 	if (word_among(y->text, bools))
