@@ -168,6 +168,16 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 	return -1;
 }
 
+static int args_endpoint(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n != 1) {
+		snprintf(error, error_bytes, "endpoint eject|drain|admit ADDR:PORT: see show endpoints");
+		return -1;
+	}
+	json_object_set_new(args, "address", json_string(words[0]));
+	return 0;
+}
+
 static const struct cli_command commands[] = {
 	{ "status", args_none, "", "how the daemon is: the page to look at first" },
 	{ "show services", args_none, "", "services, their addresses and ports" },
@@ -185,6 +195,10 @@ static const struct cli_command commands[] = {
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
 	{ "explain", args_explain, "METHOD URL",
 	  "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
+	{ "metrics", args_none, "", "the same text as the metrics endpoint" },
+	{ "endpoint eject", args_endpoint, "ADDR:PORT", "no new requests to it, until it is admitted" },
+	{ "endpoint drain", args_endpoint, "ADDR:PORT", "the same, shown as draining" },
+	{ "endpoint admit", args_endpoint, "ADDR:PORT", "back into rotation" },
 	{ "config check", args_files, "[FILE...]",
 	  "try files over the present ones; changes nothing" },
 	{ "config apply", args_apply, "FILE...",

@@ -79,6 +79,9 @@ static const struct cli_column history[] = { { "generation", "GENERATION", CLI_N
 					     { "files", "FILES", CLI_COUNT },
 					     { "applied", "APPLIED", CLI_COUNT },
 					     { "warnings", "WARNINGS", CLI_COUNT } };
+static const struct cli_column health[] = { { "address", "ADDRESS" },
+					    { "health", "HEALTH" },
+					    { "cluster", "CLUSTER" } };
 static const struct cli_column log_rows[] = { { "level", "LEVEL" }, { "area", "AREA" } };
 static const struct cli_column help_rows[] = { { "command", "COMMAND" },
 					       { "args", "ARGUMENTS" },
@@ -107,6 +110,9 @@ static const struct view views[] = {
 	VIEW("config history", history, "nothing"),
 	VIEW("log", log_rows, "done"),
 	VIEW("help", help_rows, "nothing"),
+	VIEW("endpoint eject", health, "nothing"),
+	VIEW("endpoint drain", health, "nothing"),
+	VIEW("endpoint admit", health, "no cluster has it; it is admitted when one does"),
 };
 
 static const char *text(const json_t *o, const char *key)
@@ -331,6 +337,8 @@ void cli_view_print(FILE *out, const char *command, const json_t *result, size_t
 		check_print(out, result);
 	else if (strcmp(command, "config show") == 0)
 		texts_print(out, result);
+	else if (strcmp(command, "metrics") == 0)
+		fputs(text(json_array_get(result, 0), "text"), out);
 	else if (strcmp(command, "drain") == 0)
 		fprintf(out, "draining: new connections are refused, open requests finish\n");
 	else if (strcmp(command, "stop") == 0)

@@ -99,6 +99,54 @@ static int host_log(void *arg, const char *level, const char *area)
 	return rc != 0 ? rc : daemon_log_set(parsed, area);
 }
 
+void daemon_metrics(void *arg, struct observe_text *t)
+{
+	const struct daemon *d = arg;
+	const struct observe_metrics_input in = { .dp = d->dp,
+						  .snapshot = d->reload.snapshot,
+						  .requests = d->requests,
+						  .access = d->access,
+						  .version = HEDDLE_VERSION,
+						  .reloads = d->reload.loads,
+						  .reload_failures = d->reload.failures,
+						  .started = (double)d->started_wall };
+
+	observe_metrics_write(t, &in);
+}
+
+static int host_endpoint_set(void *arg, const struct hd_addr *addr, uint8_t health)
+{
+	struct daemon *d = arg;
+	char text[HD_ADDR_STRLEN];
+	int rc = health_override_set(&d->reload.health, addr, health);
+
+	if (rc != 0)
+		return rc;
+	health_overrides_apply(&d->reload.health, d->dp, d->reload.snapshot);
+	hd_log(HD_LOG_NOTICE, "policy", "endpoint %s is %s by an operator", hd_addr_format(addr, text),
+	       health == HD_EP_HEALTHY ? "back in rotation" : "out of rotation");
+	return 0;
+}
+
+static uint8_t host_endpoint_health(void *arg, const struct hd_addr *addr)
+{
+	const struct daemon *d = arg;
+
+	return health_override_get(&d->reload.health, addr);
+}
+
+static char *host_metrics(void *arg)
+{
+	struct observe_text t = { 0 };
+
+	daemon_metrics(arg, &t);
+	observe_text_add(&t, "", 1);
+	if (!t.failed)
+		return t.p;
+	observe_text_fini(&t);
+	return NULL;
+}
+
 static void host_drain(void *arg)
 {
 	struct daemon *d = arg;
@@ -130,6 +178,9 @@ void daemon_host_init(struct daemon *d)
 				      .config_rollback = host_rollback,
 				      .config_reload = host_reload,
 				      .log = host_log,
+				      .endpoint_set = host_endpoint_set,
+				      .endpoint_health = host_endpoint_health,
+				      .metrics = host_metrics,
 				      .drain = host_drain,
 				      .stop = host_stop };
 }

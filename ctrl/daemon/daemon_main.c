@@ -121,24 +121,9 @@ static int http_ready(void *arg)
 	return d->ready && !d->draining;
 }
 
-static void http_metrics(void *arg, struct observe_text *t)
-{
-	const struct daemon *d = arg;
-	const struct observe_metrics_input in = { .dp = d->dp,
-						  .snapshot = d->reload.snapshot,
-						  .requests = d->requests,
-						  .access = d->access,
-						  .version = HEDDLE_VERSION,
-						  .reloads = d->reload.loads,
-						  .reload_failures = d->reload.failures,
-						  .started = (double)d->started_wall };
-
-	observe_metrics_write(t, &in);
-}
-
 static int http_open(struct daemon *d)
 {
-	static const struct observe_http_ops ops = { .ready = http_ready, .metrics = http_metrics };
+	static const struct observe_http_ops ops = { .ready = http_ready, .metrics = daemon_metrics };
 	char text[HD_ADDR_STRLEN];
 	int rc;
 

@@ -186,8 +186,10 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 		failure_note(r, diags, rc);
 		return rc;
 	}
-	if (r->dp != NULL)
+	if (r->dp != NULL) {
+		health_overrides_apply(&r->health, r->dp, s);
 		hd_dp_publish(r->dp, s);
+	}
 	if (r->snapshot != NULL)
 		r->retired[r->n_retired++] = r->snapshot;
 	r->snapshot = s;

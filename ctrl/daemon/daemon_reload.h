@@ -12,6 +12,7 @@
 
 #include <heddle/dp.h>
 
+#include "health_override.h"
 #include "policy.h"
 #include "sock_host.h"
 
@@ -37,6 +38,7 @@ struct reload {
 	struct hd_snapshot **retired; /* the oldest first */
 	uint32_t n_retired, retired_capacity;
 	struct policy_texts seen; /* files as they were last read, also when their load failed */
+	struct health_overrides health;
 	uint64_t loads, failures;
 	char last_failure[512];
 };

@@ -121,8 +121,9 @@ static int head_build(struct sock_request *rq, const char *method, const struct 
 	return head->failed ? -ENOMEM : 0;
 }
 
-static json_t *endpoints_json(const struct hd_snapshot *s, uint32_t cluster)
+static json_t *endpoints_json(const struct sock_host *h, uint32_t cluster)
 {
+	const struct hd_snapshot *s = h->snapshot(h->arg);
 	json_t *out = json_array();
 
 	if (cluster == HD_NONE)
@@ -133,14 +134,15 @@ static json_t *endpoints_json(const struct hd_snapshot *s, uint32_t cluster)
 			&s->endpoints[s->clusters[cluster].endpoints_first + i];
 
 		sock_put(row, "address", sock_json_addr(&e->addr));
-		sock_put_text(row, "health", sock_health_name(e->health));
+		sock_put_text(row, "health", sock_health_name(sock_health(h, e)));
 		sock_put_number(row, "weight", e->weight);
 	}
 	return out;
 }
 
-static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_route *r)
+static json_t *destinations_json(const struct sock_host *h, const struct hd_route *r)
 {
+	const struct hd_snapshot *s = h->snapshot(h->arg);
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < r->destinations_count; i++) {
@@ -154,16 +156,16 @@ static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_ro
 		sock_put(row, "subset", sock_json_str(d->subset));
 		sock_put_number(row, "weight", d->weight);
 		sock_put(row, "share_percent", json_real(share));
-		sock_put(row, "cluster", d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name));
+		sock_put(row, "cluster", sock_cluster_json(s, d->cluster));
 		sock_put(row, "source", sock_source_json(&d->source));
-		sock_put(row, "endpoints", endpoints_json(s, d->cluster));
+		sock_put(row, "endpoints", endpoints_json(h, d->cluster));
 	}
 	return out;
 }
 
-static void answer_build(json_t *row, const struct hd_snapshot *s, const struct hd_listener *l,
-			 const struct hd_explanation *x)
+static void answer_build(json_t *row, const struct sock_host *h, const struct hd_explanation *x)
 {
+	const struct hd_snapshot *s = h->snapshot(h->arg);
 	const struct hd_route *r = x->route != HD_NONE ? &s->routes[x->route] : NULL;
 
 	sock_put(row, "path", sock_json_str((struct hd_str){ x->path, x->path_n }));
@@ -180,16 +182,16 @@ static void answer_build(json_t *row, const struct hd_snapshot *s, const struct 
 	sock_put(row, "source", sock_source_json(&r->source));
 	sock_put_number(row, "timeout_ms", r->timeout / HD_NS_PER_MS);
 	sock_put_number(row, "retries", r->retry.attempts);
-	sock_put(row, "destinations", destinations_json(s, r));
+	sock_put(row, "destinations", destinations_json(h, r));
 }
 
 /* A TCP port passes every stream on unread. */
-static void answer_tcp(json_t *row, const struct hd_snapshot *s, const struct hd_listener *l)
+static void answer_tcp(json_t *row, const struct sock_host *h, const struct hd_listener *l)
 {
 	sock_put_number(row, "status", 0);
 	sock_put_text(row, "details", "a TCP port: bytes are passed on unread");
 	sock_put(row, "source", sock_source_json(&l->source));
-	sock_put(row, "endpoints", endpoints_json(s, l->cluster));
+	sock_put(row, "endpoints", endpoints_json(h, l->cluster));
 }
 
 int sock_explain(struct sock_request *rq)
@@ -227,13 +229,13 @@ int sock_explain(struct sock_request *rq)
 	sock_put(row, "listener", sock_json_addr(&l->addr));
 	sock_put(row, "service", sock_json_str(l->service));
 	if (l->router == HD_NONE) {
-		answer_tcp(row, s, l);
+		answer_tcp(row, rq->host, l);
 		return 0;
 	}
 	rc = head_build(rq, method, &u, &head);
 	if (rc == 0) {
 		hd_dp_explain(s, l, head.p, (uint32_t)head.n, &x);
-		answer_build(row, s, l, &x);
+		answer_build(row, rq->host, &x);
 	}
 	observe_text_fini(&head);
 	return rc;

@@ -55,6 +55,11 @@ struct sock_host {
 	int (*config_reload)(void *arg, struct policy_diags *diags);
 	/* -EINVAL: no such level; -ENOSPC. area may be NULL. */
 	int (*log)(void *arg, const char *level, const char *area);
+	/* What an operator says about an endpoint, and what is known of it. */
+	int (*endpoint_set)(void *arg, const struct hd_addr *addr, uint8_t health);
+	uint8_t (*endpoint_health)(void *arg, const struct hd_addr *addr);
+	/* The metrics endpoint's text, for free(). NULL: out of memory. */
+	char *(*metrics)(void *arg);
 	void (*drain)(void *arg);
 	void (*stop)(void *arg);
 };

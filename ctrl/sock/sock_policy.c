@@ -110,6 +110,11 @@ json_t *sock_match_json(const struct hd_snapshot *s, const struct hd_route_match
 	return out;
 }
 
+json_t *sock_cluster_json(const struct hd_snapshot *s, uint32_t cluster)
+{
+	return cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[cluster].name);
+}
+
 static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_route *r)
 {
 	json_t *out = json_array();
@@ -123,7 +128,7 @@ static json_t *destinations_json(const struct hd_snapshot *s, const struct hd_ro
 		sock_put(row, "subset", sock_json_str(d->subset));
 		sock_put_number(row, "weight", d->weight);
 		sock_put_number(row, "requests", policy_destination_requests(s, index));
-		sock_put(row, "cluster", d->cluster == HD_NONE ? json_null() : sock_json_str(s->clusters[d->cluster].name));
+		sock_put(row, "cluster", sock_cluster_json(s, d->cluster));
 	}
 	return out;
 }
@@ -169,6 +174,13 @@ const char *sock_health_name(uint8_t health)
 	return health < HD_ARRAY_SIZE(names) ? names[health] : "unknown";
 }
 
+uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e)
+{
+	uint8_t said = h->endpoint_health(h->arg, &e->addr);
+
+	return said != HD_EP_HEALTHY ? said : e->health;
+}
+
 int sock_show_clusters(struct sock_request *rq)
 {
 	const struct hd_snapshot *s = snapshot(rq);
@@ -184,7 +196,8 @@ int sock_show_clusters(struct sock_request *rq)
 
 		observe_cluster_sum(rq->host->dp, c->slot, &st);
 		for (uint32_t e = 0; e < c->endpoints_count; e++)
-			healthy += s->endpoints[c->endpoints_first + e].health == HD_EP_HEALTHY;
+			healthy += sock_health(rq->host, &s->endpoints[c->endpoints_first + e]) ==
+				   HD_EP_HEALTHY;
 		row = sock_row(rq->result);
 		sock_put(row, "name", sock_json_str(c->name));
 		sock_put_number(row, "endpoints", c->endpoints_count);
@@ -221,7 +234,7 @@ int sock_show_endpoints(struct sock_request *rq)
 			sock_put(row, "service", sock_json_str(c->host));
 			sock_put(row, "subset", sock_json_str(c->subset));
 			sock_put(row, "cluster", sock_json_str(c->name));
-			sock_put_text(row, "health", sock_health_name(e->health));
+			sock_put_text(row, "health", sock_health_name(sock_health(rq->host, e)));
 			sock_put_number(row, "weight", e->weight);
 			sock_put_number(row, "requests", st.requests);
 			sock_put_number(row, "active", st.active);

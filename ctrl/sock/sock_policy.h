@@ -7,10 +7,16 @@
 
 #include <heddle/snapshot.h>
 
+#include "sock_host.h"
+
 /* "file:line", or "" for a default. */
 json_t *sock_source_json(const struct hd_source *s);
 /* "path^/api method=GET header:x-canary=yes"; "any" when everything matches. */
 json_t *sock_match_json(const struct hd_snapshot *s, const struct hd_route_match *m);
+/* Its name, or null for HD_NONE. */
+json_t *sock_cluster_json(const struct hd_snapshot *s, uint32_t cluster);
 const char *sock_health_name(uint8_t health);
+/* What policy says of an endpoint, unless an operator said otherwise. */
+uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e);
 
 #endif

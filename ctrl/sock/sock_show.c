@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "observe_sum.h"
 #include "sock_command.h"
@@ -289,6 +290,21 @@ int sock_stats(struct sock_request *rq)
 	stat_add(rq->result, glob, "worker.total_cycles", t.total_cycles, "TSC ticks of all turns");
 	stats_ports(rq->result, glob, h->dp, &t);
 	stats_clusters(rq->result, glob, h);
+	return 0;
+}
+
+int sock_metrics(struct sock_request *rq)
+{
+	char *text;
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	text = rq->host->metrics(rq->host->arg);
+	if (text == NULL)
+		return -ENOMEM;
+	rq->result = json_array();
+	sock_put_text(sock_row(rq->result), "text", text);
+	free(text);
 	return 0;
 }
 

@@ -9,6 +9,7 @@ struct hd_dp {
 	struct fake_dp_worker *workers;
 	const struct hd_snapshot *published;
 	int fail_reserve, drains;
+	uint8_t health[FAKE_DP_SLOTS];
 };
 
 struct hd_dp *fake_dp_create(uint32_t n_workers)
@@ -109,6 +110,12 @@ uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
 
 void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
 {
+	dp->health[endpoint_slot] = health;
+}
+
+uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot)
+{
+	return dp->health[endpoint_slot];
 }
 
 uint32_t hd_dp_n_workers(const struct hd_dp *dp)

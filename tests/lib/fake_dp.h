@@ -24,6 +24,8 @@ void fake_dp_turn(struct hd_dp *dp, uint32_t worker, uint32_t rows);
 const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp);
 /* The next hd_dp_reserve fails. */
 void fake_dp_fail_reserve(struct hd_dp *dp);
+/* The health word that ctrl wrote. */
+uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot);
 int fake_dp_drains(const struct hd_dp *dp);
 
 #endif

@@ -201,6 +201,27 @@ static int log_set(void *arg, const char *level, const char *area)
 	return 0;
 }
 
+static int endpoint_set(void *arg, const struct hd_addr *addr, uint8_t health)
+{
+	struct fake_host *h = arg;
+
+	h->said = *addr;
+	h->said_health = health;
+	return 0;
+}
+
+static uint8_t endpoint_health(void *arg, const struct hd_addr *addr)
+{
+	const struct fake_host *h = arg;
+
+	return h->said.port == addr->port && hd_ip_eq(&h->said.ip, &addr->ip) ? h->said_health : HD_EP_HEALTHY;
+}
+
+static char *metrics(void *arg)
+{
+	return strdup("# EOF\n");
+}
+
 static void drain(void *arg)
 {
 	((struct fake_host *)arg)->drained++;
@@ -232,6 +253,9 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .config_rollback = config_rollback,
 				      .config_reload = config_reload,
 				      .log = log_set,
+				      .endpoint_set = endpoint_set,
+				      .endpoint_health = endpoint_health,
+				      .metrics = metrics,
 				      .drain = drain,
 				      .stop = stop };
 	return h;

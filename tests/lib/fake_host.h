@@ -13,6 +13,8 @@ struct fake_host {
 	struct policy_texts texts;
 	int refuse; /* the next config_* call fails with two errors */
 	int drained, stopped;
+	struct hd_addr said;	/* by endpoint_set */
+	uint8_t said_health;
 	char applied[64]; /* name of the last text that config_apply was given */
 	char log_level[16], log_area[16];
 };

@@ -208,6 +208,35 @@ static void requests_of_a_destination_are_carried_over_reloads(void **state)
 	assert_int_equal(policy_destination_requests(s, s->routes[route].destinations_first), 7);
 }
 
+/* Every slot of the address 10.2.0.2:9000. */
+static void assert_health(uint8_t health)
+{
+	const struct hd_snapshot *s = fake_dp_published(dp);
+	unsigned int seen = 0;
+
+	for (uint32_t i = 0; i < s->n_endpoints; i++) {
+		int is_it = s->endpoints[i].addr.ip.b[15] == 2;
+
+		seen += (unsigned int)is_it;
+		assert_int_equal(fake_dp_health(dp, s->endpoints[i].slot),
+				 is_it ? health : HD_EP_HEALTHY);
+	}
+	assert_true(seen >= 2);
+}
+
+static void an_ejected_endpoint_stays_out_over_reloads(void **state)
+{
+	struct hd_addr a = { .port = 9000 };
+
+	hd_ip_parse("10.2.0.2", &a.ip);
+	assert_int_equal(health_override_set(&r.health, &a, HD_EP_EJECTED), 0);
+	assert_int_equal(reload_files(&r, &diags), 0);
+	assert_health(HD_EP_EJECTED);
+	assert_int_equal(health_override_set(&r.health, &a, HD_EP_HEALTHY), 0);
+	assert_int_equal(reload_files(&r, &diags), 0);
+	assert_health(HD_EP_HEALTHY);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, cleanup)
@@ -221,6 +250,7 @@ int main(void)
 		TEST(no_memory_for_slots_changes_nothing),
 		TEST(check_publishes_nothing),
 		TEST(snapshots_are_freed_when_no_worker_reads_them),
+		TEST(an_ejected_endpoint_stays_out_over_reloads),
 		TEST(requests_of_a_destination_are_carried_over_reloads),
 	};
 

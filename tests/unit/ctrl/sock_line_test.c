@@ -252,6 +252,27 @@ static void explain_names_route_weights_and_endpoints(void **state)
 		"a header is");
 }
 
+static void an_operator_takes_an_endpoint_out_and_back(void **state)
+{
+	static const char eject[] =
+		"{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.2.0.2:9000\"}}";
+	json_t *r = result_of(eject), *e;
+
+	assert_int_equal(json_array_size(r), 1);
+	json_decref(r);
+	assert_int_equal(h->said_health, HD_EP_EJECTED);
+	r = result_of("{\"command\":\"show endpoints\"}");
+	e = json_array_get(r, 0);
+	assert_string_equal(json_string_value(json_object_get(e, "health")), "ejected");
+	json_decref(r);
+	json_decref(result_of("{\"command\":\"endpoint admit\",\"args\":{\"address\":\"10.2.0.2:9000\"}}"));
+	assert_int_equal(h->said_health, HD_EP_HEALTHY);
+	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.9.9.9:1\"}}", "no cluster has");
+	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.2.0.2\"}}", "`address`");
+	REFUSED("{\"command\":\"endpoint drain\",\"args\":{\"address\":\"[]:\"}}", "`address`");
+	REFUSED("{\"command\":\"endpoint drain\"}", "`address`");
+}
+
 static void stats_take_a_pattern(void **state)
 {
 	json_t *r = result_of("{\"command\":\"stats\",\"args\":{\"glob\":\"worker.*\"}}");
@@ -302,6 +323,7 @@ int main(void)
 		TEST(a_worker_that_does_not_answer_is_an_error_and_no_leak),
 		TEST(apply_is_refused_with_file_line_and_column),
 		TEST(explain_names_route_weights_and_endpoints),
+		TEST(an_operator_takes_an_endpoint_out_and_back),
 		TEST(stats_take_a_pattern),
 		TEST(log_levels_are_checked),
 		TEST(help_lists_commands_that_all_answer),
