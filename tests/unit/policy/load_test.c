@@ -84,10 +84,15 @@ static void unready_and_ending_pods_get_nothing(void **state)
 		SERVICE("api", "10.96.0.1") POD(
 			"a", "api", "v1",
 			"10.2.0.1") "apiVersion: v1\nkind: Pod\nmetadata: {name: b, labels: {app: api}}\n"
-				    "status: {podIP: 10.2.0.2, conditions: [{type: Ready, status: \"False\", reason: x}]}\n---\n"
+				    "status: {podIP: 10.2.0.2, conditions: [{type: Ready, status: \"False\", "
+				    "reason: x}]}\n"
+				    "---\n"
 				    "apiVersion: v1\nkind: Pod\nmetadata: {name: c, labels: {app: api},\n"
 				    "  deletionTimestamp: \"2026-01-01T00:00:00Z\"}\nstatus: {podIP: 10.2.0.3}\n---\n"
-				    "apiVersion: v1\nkind: Pod\nmetadata: {name: d, labels: {app: api}}\nstatus: {podIP: 10.2.0.4, phase: Pending}\n");
+				    "apiVersion: v1\n"
+				    "kind: Pod\n"
+				    "metadata: {name: d, labels: {app: api}}\n"
+				    "status: {podIP: 10.2.0.4, phase: Pending}\n");
 	c = cluster(w, BASE);
 	assert_int_equal(c->endpoints_count, 1);
 	assert_int_equal(c->endpoints_unready, 2);
@@ -114,21 +119,25 @@ static void a_named_target_port_is_looked_up_in_each_pod(void **state)
 	"}}\naddressType: IPv4\nports: [{name: http, port: 8080}]\n"                   \
 	"endpoints: [{addresses: [" address "]" rest "}]\n---\n"
 
+/* clang-format off */
+static const char four_slices[] =
+	SERVICE("api", "10.96.0.1")
+	SLICE("s1", "", "10.2.0.1", ", targetRef: {kind: Pod, name: p}")
+	SLICE("s2", ", version: v2", "10.2.0.2", "")
+	SLICE("s3", "", "10.2.0.3", ", conditions: {ready: false}")
+	SLICE("s4", "", "10.2.0.4", ", conditions: {terminating: true}")
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {version: v1}}\nstatus: {podIP: 10.2.0.9}\n---\n"
+	DR("api")
+	"  host: api\n"
+	"  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n";
+/* clang-format on */
+
 static void slices_carry_labels_of_their_pods_or_their_own(void **state)
 {
 	struct policy_world *w = *state;
 	const struct hd_cluster *c;
 
-	assert_loads(
-		w,
-		SERVICE("api", "10.96.0.1") SLICE(
-			"s1", "", "10.2.0.1",
-			", targetRef: {kind: Pod, name: p}") SLICE("s2", ", version: v2",
-								   "10.2.0.2",
-								   "") SLICE("s3", "", "10.2.0.3",
-									     ", conditions: {ready: false}")
-			SLICE("s4", "", "10.2.0.4", ", conditions: {terminating: true}") "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {version: v1}}\nstatus: {podIP: 10.2.0.9}\n---\n" DR(
-				"api") "  host: api\n  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n");
+	assert_loads(w, four_slices);
 	c = cluster(w, BASE);
 	assert_int_equal(c->endpoints_count, 2);
 	assert_int_equal(c->endpoints_unready, 1);
@@ -148,10 +157,17 @@ static void workload_entries_and_service_entries_are_endpoints_too(void **state)
 		w,
 		SERVICE("api",
 			"10.96.0.1") "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: vm}\n"
-				     "spec: {address: 10.3.0.1, labels: {app: api}, weight: 3, ports: {http: 7000}, locality: a/b}\n---\n"
+				     "spec: {address: 10.3.0.1, labels: {app: api}, weight: 3, ports: {http: 7000}, "
+				     "locality: a/b}\n"
+				     "---\n"
 				     "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: ext}\n"
-				     "spec:\n  hosts: [ext.example]\n  addresses: [10.97.0.1]\n  resolution: STATIC\n  location: MESH_INTERNAL\n"
-				     "  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}, {number: 9, name: t, protocol: TCP}]\n"
+				     "spec:\n"
+				     "  hosts: [ext.example]\n"
+				     "  addresses: [10.97.0.1]\n"
+				     "  resolution: STATIC\n"
+				     "  location: MESH_INTERNAL\n"
+				     "  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}, "
+				     "{number: 9, name: t, protocol: TCP}]\n"
 				     "  endpoints: [{address: 10.4.0.1}, {address: \"fd00::4\", weight: 2}]\n");
 	c = cluster(w, BASE);
 	assert_string_equal(endpoint(w, c, 0), "10.3.0.1:7000");
@@ -172,8 +188,12 @@ static void several_services_may_share_one_address_on_different_ports(void **sta
 	assert_int_equal(hd_ip_parse("10.96.0.1", &ip), 0);
 	assert_loads(
 		w,
-		SERVICE("a", "10.96.0.1") "apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {clusterIP: 10.96.0.1, ports: [{name: tcp-x, port: 81}]}\n---\n" SERVICE(
-			"c", "10.96.0.1"));
+		SERVICE("a",
+			"10.96.0.1") "apiVersion: v1\n"
+				     "kind: Service\n"
+				     "metadata: {name: b}\n"
+				     "spec: {clusterIP: 10.96.0.1, ports: [{name: tcp-x, port: 81}]}\n"
+				     "---\n" SERVICE("c", "10.96.0.1"));
 	assert_int_equal(w->snapshot->n_listeners, 2);
 	assert_int_equal(w->snapshot->n_vips, 1);
 	assert_true(str_is(hd_snapshot_listener(w->snapshot, &ip, 80)->service,
@@ -233,7 +253,8 @@ static void equal_expressions_are_one(void **state)
 	assert_loads(
 		w,
 		API VS("api") "  hosts: [api]\n  http:\n"
-			      "  - match: [{uri: {regex: \"/a[0-9]\"}}, {uri: {regex: \"/b[0-9]\"}}, {method: {regex: \"/a[0-9]\"}}]\n"
+			      "  - match: [{uri: {regex: \"/a[0-9]\"}}, {uri: {regex: \"/b[0-9]\"}}, "
+			      "{method: {regex: \"/a[0-9]\"}}]\n"
 			      "    route: [{destination: {host: api}}]\n");
 	assert_non_null(w->snapshot->regex_db);
 	assert_int_equal(w->snapshot->routes[0].match.uri.regex,

@@ -42,7 +42,10 @@ static void every_field_of_a_pool_reaches_the_cluster(void **state)
 	assert_loads(
 		w,
 		API DR("api") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: RANDOM}\n"
-			      "    connectionPool:\n      tcp:\n        maxConnections: 7\n        connectTimeout: 250ms\n"
+			      "    connectionPool:\n"
+			      "      tcp:\n"
+			      "        maxConnections: 7\n"
+			      "        connectTimeout: 250ms\n"
 			      "        idleTimeout: 5s\n        maxConnectionDuration: 60s\n"
 			      "        tcpKeepalive: {probes: 3, time: 1s, interval: 2s}\n"
 			      "      http: {http1MaxPendingRequests: 8, http2MaxRequests: 9, maxRetries: 2,\n"
@@ -105,7 +108,8 @@ static void subsets_of_several_rules_add_up_and_missing_blocks_are_taken(void **
 			    "  subsets: [{name: v1, labels: {version: v1}}]\n---\n" DR(
 				    "b") "  host: api\n  trafficPolicy:\n    loadBalancer: {simple: RANDOM}\n"
 					 "    connectionPool: {tcp: {maxConnections: 4}}\n"
-					 "  subsets: [{name: v1, labels: {version: v2}}, {name: v2, labels: {version: v2}}]\n");
+					 "  subsets: [{name: v1, labels: {version: v2}}, {name: v2, "
+					 "labels: {version: v2}}]\n");
 	c = cluster(w, BASE);
 	assert_int_equal(c->lb, HD_LB_ROUND_ROBIN);
 	assert_int_equal(c->max_connections, 4);
@@ -153,7 +157,9 @@ static void a_rule_of_the_callers_namespace_hides_that_of_the_service(void **sta
 	assert_loads(
 		&w,
 		API DR("a") "  host: api\n  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n---\n"
-			    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: b, namespace: edge}\n"
+			    "apiVersion: networking.istio.io/v1\n"
+			    "kind: DestinationRule\n"
+			    "metadata: {name: b, namespace: edge}\n"
 			    "spec: {host: \"*.local\", trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}\n");
 	assert_int_equal(cluster(&w, BASE)->lb, HD_LB_ROUND_ROBIN);
 	policy_world_close(&w);

@@ -115,7 +115,7 @@ static const struct {
 	const char *words;
 } refused[] = {
 	{ HEAD PORT "  polcy: [x]\n", 6, 3, "did you mean \"policy\"?" },
-	{ HEAD "  ports: [{name: a, device: d, side: mesh, adresses: []}]\n", 5, 44,
+	{ HEAD "  ports: [{name: a, device: d, side: mesh, addrses: []}]\n", 5, 44,
 	  "\"addresses\"" },
 	{ HEAD "  workers: [1]\n", 4, 1, "needs \"ports\"" },
 	{ HEAD "  ports: []\n", 5, 3, "at least one port" },

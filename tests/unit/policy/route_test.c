@@ -71,8 +71,11 @@ static void rules_stand_in_order_until_one_takes_all(void **state)
 	assert_loads(
 		w,
 		TWO VS("api") "  hosts: [api]\n  http:\n"
-			      "  - name: a\n    match: [{uri: {prefix: /a}}, {name: m, uri: {exact: /b}, ignoreUriCase: true}]\n" TO("web") "  - match: [{uri: {regex: \"/c/[0-9]+\"}, method: {exact: GET}}]\n" TO(
-				      "web") "  -\n" TO("api") "  - match: [{uri: {prefix: /never}}]\n" TO("web"));
+			      "  - name: a\n"
+			      "    match: [{uri: {prefix: /a}}, {name: m, uri: {exact: /b}, ignoreUriCase: true}]\n" TO(
+				      "web") "  - match: [{uri: {regex: \"/c/[0-9]+\"}, "
+					     "method: {exact: GET}}]\n" TO("web") "  -\n" TO(
+						     "api") "  - match: [{uri: {prefix: /never}}]\n" TO("web"));
 	assert_null(route(w, HOST, 4));
 	r = route(w, HOST, 0);
 	assert_int_equal(r->match.uri.kind, HD_MATCH_PREFIX);
@@ -97,7 +100,8 @@ static void conditions_become_rows(void **state)
 	assert_loads(
 		w,
 		API VS("api") "  hosts: [api]\n  http:\n  - match:\n    - headers: {X-A: {exact: V}, b: {}}\n"
-			      "      withoutHeaders: {c: {}, d: {prefix: x}}\n      queryParams: {Q: {exact: \"\"}, p: {}}\n"
+			      "      withoutHeaders: {c: {}, d: {prefix: x}}\n"
+			      "      queryParams: {Q: {exact: \"\"}, p: {}}\n"
 			      "      authority: {exact: \"A:80\"}\n      scheme: {exact: https}\n" TO(
 				      "api"));
 	r = route(w, HOST, 0);
@@ -123,11 +127,10 @@ static void weights_keep_their_shares(void **state)
 	struct policy_world *w = *state;
 	const struct hd_route *r;
 
-	assert_loads(
-		w,
-		TWO VS("api") "  hosts: [api]\n  http:\n  - route:\n"
-			      "    - {destination: {host: api}, weight: 90}\n    - {destination: {host: web}, weight: 10}\n"
-			      "    - {destination: {host: web}}\n");
+	assert_loads(w, TWO VS("api") "  hosts: [api]\n  http:\n  - route:\n"
+				      "    - {destination: {host: api}, weight: 90}\n"
+				      "    - {destination: {host: web}, weight: 10}\n"
+				      "    - {destination: {host: web}}\n");
 	r = route(w, HOST, 0);
 	assert_int_equal(r->destinations_count, 2);
 	assert_int_equal(r->total_weight, 100);
@@ -181,8 +184,8 @@ static void retries_become_bits(void **state)
 	assert_loads(
 		w,
 		API VS("api") "  hosts: [api]\n  http:\n  - timeout: 10s\n"
-			      "    retries: {attempts: 3, perTryTimeout: 3s, retryOn: \"5xx, 429,reset,503\", backoff: 100ms}\n" TO(
-				      "api"));
+			      "    retries: {attempts: 3, perTryTimeout: 3s, retryOn: \"5xx, 429,reset,503\", "
+			      "backoff: 100ms}\n" TO("api"));
 	r = route(w, HOST, 0);
 	assert_int_equal(r->timeout, 10 * HD_NS_PER_S);
 	assert_int_equal(r->retry.attempts, 3);
@@ -219,8 +222,8 @@ static void what_is_ruled_out_beforehand_is_no_route(void **state)
 	assert_loads(
 		w,
 		TWO VS("api") "  hosts: [api]\n  http:\n"
-			      "  - match: [{port: 81}, {gateways: [gw]}, {sourceLabels: {a: b}}, {sourceNamespace: x}]\n" TO(
-				      "web"));
+			      "  - match: [{port: 81}, {gateways: [gw]}, {sourceLabels: {a: b}}, "
+			      "{sourceNamespace: x}]\n" TO("web"));
 	assert_null(route(w, HOST, 1));
 	assert_true(str_is(to(w, route(w, HOST, 0), 0)->host,
 			   HOST)); /* the service's own route again */
@@ -239,8 +242,13 @@ static void the_exact_host_beats_a_wildcard_and_the_first_by_name_the_second(voi
 
 	assert_loads(
 		w,
-		TWO VS("a") "  hosts: [\"*.default.svc.cluster.local\"]\n  http:\n  -\n" TO("web") "---\n" VS("b") "  hosts: [api]\n  http:\n  - name: first\n" TO(
-			"api") "---\n" VS("c") "  hosts: [api]\n  http:\n  - name: second\n" TO("web"));
+		TWO VS("a") "  hosts: [\"*.default.svc.cluster.local\"]\n"
+			    "  http:\n"
+			    "  -\n" TO("web") "---\n" VS(
+				    "b") "  hosts: [api]\n"
+					 "  http:\n"
+					 "  - name: first\n" TO("api") "---\n" VS(
+						 "c") "  hosts: [api]\n  http:\n  - name: second\n" TO("web"));
 	assert_true(str_is(route(w, HOST, 0)->name, "first"));
 	assert_said(w, POLICY_WARNING, 54, 11, "already routed by VirtualService default/b");
 	assert_true(
@@ -288,10 +296,21 @@ static void a_gateway_serves_what_is_bound_to_it(void **state)
 		&w, TWO
 		"apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec:\n"
 		"  selector: {istio: ingressgateway}\n"
-		"  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [\"*.shop\"]}]\n---\n" VS("a") "  hosts: [\"a.shop\"]\n  gateways: [gw]\n  http:\n  - name: all\n" TO(
-			"web") "---\n" VS("b") "  hosts: [\"a.shop\"]\n  gateways: [default/gw]\n  http:\n  - name: some\n"
-					       "    match: [{uri: {prefix: /some}}]\n" TO("api") "---\n" VS(
-						       "c") "  hosts: [\"*\"]\n  gateways: [gw]\n  http:\n  - name: rest\n" TO("api"));
+		"  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [\"*.shop\"]}]\n"
+		"---\n" VS("a") "  hosts: [\"a.shop\"]\n"
+				"  gateways: [gw]\n"
+				"  http:\n"
+				"  - name: all\n" TO("web") "---\n" VS(
+					"b") "  hosts: [\"a.shop\"]\n"
+					     "  gateways: [default/gw]\n"
+					     "  http:\n"
+					     "  - name: some\n"
+					     "    match: [{uri: {prefix: /some}}]\n" TO(
+						     "api") "---\n" VS("c") "  hosts: [\"*\"]\n"
+									    "  gateways: [gw]\n"
+									    "  http:\n"
+									    "  - name: rest\n" TO(
+										    "api"));
 	assert_true(str_is(policy_world_route(w.snapshot, "10.1.0.1", 8080, "a.shop", 0)->name,
 			   "some"));
 	assert_true(

@@ -32,7 +32,7 @@ static const struct {
 	  "spec must be a map" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspce: {}\n", W, 4, 1,
 	  "did you mean \"spec\"?" },
-	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, lables: {a: b}}\n", W, 3, 21,
+	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labes: {a: b}}\n", W, 3, 21,
 	  "\"labels\"" },
 	{ "apiVersion: v1\nkind: List\nitems: 5\n", E, 3, 8, "items must be a list" },
 	/* Names. */
@@ -89,7 +89,9 @@ static const struct {
 	  E, 7, 14, "only one of" },
 	{ NET("VirtualService") "  hosts: [a]\n  http:\n  - match: [{uri: {regex: \"/(a)\\\\1\"}}]\n",
 	  E, 7, 27, "back-references are not RE2 (at byte 5)" },
-	{ NET("VirtualService") "  hosts: [a]\n  retries: {attempts: 3}\n  http: [{route: [{destination: {host: a}}]}]\n",
+	{ NET("VirtualService") "  hosts: [a]\n"
+				"  retries: {attempts: 3}\n"
+				"  http: [{route: [{destination: {host: a}}]}]\n",
 	  W, 6, 3, "retries belongs into http[]" },
 	{ NET("VirtualService") "  hosts: [a]\n  timeout: 1s\n  http: [{route: [{destination: {host: a}}]}]\n",
 	  W, 6, 3, "timeout belongs into http[]" },
@@ -119,7 +121,13 @@ static const struct {
 	  "is no address" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 0}]}\n", E, 4,
 	  23, "between 1 and 65535" },
-	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+	{ "apiVersion: v1\n"
+	  "kind: Service\n"
+	  "metadata: {name: a}\n"
+	  "---\n"
+	  "apiVersion: v1\n"
+	  "kind: Service\n"
+	  "metadata: {name: a}\n",
 	  W, 5, 1, "this one replaces mesh.yaml:1" },
 };
 
