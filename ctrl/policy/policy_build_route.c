@@ -6,6 +6,7 @@
 
 #define BACKOFF (25 * HD_NS_PER_MS)
 #define DEFAULT_ATTEMPTS 2
+#define MAX_TOTAL_WEIGHT (1u << 28)
 #define DEFAULT_ON                                                                        \
 	(HD_RETRY_CONNECT_FAILURE | HD_RETRY_REFUSED_STREAM | HD_RETRY_GRPC_UNAVAILABLE | \
 	 HD_RETRY_GRPC_CANCELLED)
@@ -14,6 +15,7 @@
 struct route_run {
 	struct policy_load *l;
 	const struct policy_object *vs;
+	const struct policy_object *origin; /* of the rule: the VirtualService, or its delegate */
 	const struct policy_route_context *context;
 	struct policy_check check;
 	uint32_t rule; /* index in http[] */
@@ -46,7 +48,7 @@ static void string_match(struct route_run *r, const struct policy_yaml *y,
 	out->regex = policy_regex_set_add(&r->l->regexes, out->text);
 	if (out->regex == r->l->regex_places.n)
 		*(struct policy_regex_place *)policy_vec_push(&r->l->arena, &r->l->regex_places) =
-			(struct policy_regex_place){ r->vs->file, regex };
+			(struct policy_regex_place){ r->origin->file, regex };
 }
 
 static void uri_match(struct route_run *r, const struct policy_yaml *match,
@@ -114,7 +116,7 @@ static void match_fill(struct route_run *r, const struct policy_yaml *match,
 	string_match(r, policy_get(match, "scheme"), &out->scheme);
 	string_match(r, policy_get(match, "authority"), &out->authority);
 	header_rows(r, match, out);
-	out->source = policy_source(r->l, r->vs, match != NULL ? match : rule);
+	out->source = policy_source(r->l, r->origin, match != NULL ? match : rule);
 }
 
 /* What is known before any request: port, gateway, the node's own labels and namespace. */
@@ -305,7 +307,7 @@ static uint32_t destination_cluster(struct route_run *r, const struct policy_yam
 				    uint16_t *port)
 {
 	const struct policy_yaml *host = policy_get(destination, "host");
-	struct hd_str full = policy_host_full(r->l, host->text, r->vs->namespace_);
+	struct hd_str full = policy_host_full(r->l, host->text, r->origin->namespace_);
 	const struct policy_service *s = policy_map_get(&r->l->services_by_host, full);
 	uint32_t cluster;
 	int by_version;
@@ -328,7 +330,7 @@ static void destination_add(struct route_run *r, const struct policy_yaml *entry
 	const struct policy_yaml *destination = policy_get(entry, "destination");
 	struct hd_str subset = policy_get_str(destination, "subset");
 	struct hd_str host =
-		policy_host_full(r->l, policy_get_str(destination, "host"), r->vs->namespace_);
+		policy_host_full(r->l, policy_get_str(destination, "host"), r->origin->namespace_);
 	struct hd_destination *d;
 	uint16_t port;
 	uint32_t cluster = destination_cluster(r, destination, &port);
@@ -338,11 +340,28 @@ static void destination_add(struct route_run *r, const struct policy_yaml *entry
 	d->weight = weight;
 	d->host = policy_out(r->l, host);
 	d->subset = policy_out(r->l, subset);
-	d->source = policy_source(r->l, r->vs, entry);
+	d->source = policy_source(r->l, r->origin, entry);
 	*(struct hd_str *)policy_vec_push(&r->l->arena, &r->l->destination_keys) = policy_out(
 		r->l, policy_str_printf(&r->l->arena, "%.*s#%u@%u|%u|%.*s|%.*s",
 					POLICY_STR(r->vs->label), r->rule, r->context->port, port,
 					POLICY_STR(subset), POLICY_STR(host)));
+}
+
+/* The workers' sums are of 32 bits with a sign. */
+static void weights_bound(struct route_run *r, struct hd_route *route)
+{
+	uint32_t shift = 0, sum = 0;
+
+	while (route->total_weight >> shift > MAX_TOTAL_WEIGHT)
+		shift++;
+	for (uint32_t i = 0; shift > 0 && i < route->destinations_count; i++) {
+		struct hd_destination *d =
+			policy_vec_at(&r->l->destinations_out, route->destinations_first + i);
+
+		d->weight = d->weight >> shift > 0 ? d->weight >> shift : 1;
+		sum += d->weight;
+	}
+	route->total_weight = shift > 0 ? sum : route->total_weight;
 }
 
 /* Weight 0 among several is never chosen and left out; a rule that answers in another way is not
@@ -363,6 +382,7 @@ static void destinations_fill(struct route_run *r, const struct policy_yaml *rul
 		route->total_weight += (uint32_t)weight;
 	}
 	route->destinations_count = r->l->destinations_out.n - route->destinations_first;
+	weights_bound(r, route);
 }
 
 /* As Istio's: the single destination, else the VirtualService, then the path. */
@@ -409,7 +429,7 @@ static void action_fill(struct route_run *r, const struct policy_yaml *rule, str
 	route->timeout = timeout != NULL ? (hd_ns)timeout->i : 0;
 	retry_fill(r, retries, route->timeout, &route->retry);
 	destinations_fill(r, rule, route);
-	route->source = policy_source(r->l, r->vs, rule);
+	route->source = policy_source(r->l, r->origin, rule);
 }
 
 static int route_add(struct route_run *r, const struct policy_yaml *rule,
@@ -453,18 +473,23 @@ struct policy_route_range policy_build_routes(struct policy_load *l, const struc
 	struct hd_str key = policy_str_printf(&l->arena, "%.*s@%u@%.*s", POLICY_STR(vs->label),
 					      context->port, POLICY_STR(context->gateway));
 	struct policy_route_range *range = policy_map_get(&l->ranges, key);
-	const struct policy_yaml *http = policy_get(vs->body, "http");
 	struct route_run r = { .l = l, .vs = vs, .context = context };
+	struct policy_vec rules;
 
 	if (range != NULL)
 		return *range;
-	policy_object_check(l, vs, &r.check);
+	policy_rules_of(l, vs, &rules);
 	range = policy_alloc(&l->arena, sizeof(*range));
 	range->first = l->routes.n;
-	for (const struct policy_yaml *y = http != NULL ? http->first : NULL; y != NULL;
-	     y = y->next, r.rule++)
-		if (rule_add(&r, y))
+	for (uint32_t i = 0; i < rules.n; i++) {
+		const struct policy_rule *rule = policy_vec_at(&rules, i);
+
+		r.rule = rule->index;
+		r.origin = rule->origin;
+		policy_object_check(l, r.origin, &r.check);
+		if (rule_add(&r, rule->yaml))
 			break;
+	}
 	range->count = l->routes.n - range->first;
 	policy_map_add(&l->ranges, key, range);
 	return *range;
@@ -475,7 +500,7 @@ struct policy_route_range policy_build_default(struct policy_load *l,
 					       const struct policy_service_port *port)
 {
 	const struct policy_route_context context = { .port = port->port };
-	struct route_run r = { .l = l, .vs = s->object, .context = &context };
+	struct route_run r = { .l = l, .vs = s->object, .origin = s->object, .context = &context };
 	struct hd_destination *d;
 	struct hd_route route = { .total_weight = 1, .destinations_count = 1 };
 

@@ -20,7 +20,8 @@ struct hd_str policy_out(struct policy_load *l, struct hd_str s)
 struct hd_source policy_source(struct policy_load *l, const struct policy_object *o,
 			       const struct policy_yaml *at)
 {
-	struct policy_object *own = (struct policy_object *)o; /* what it is called is copied once */
+	struct policy_object *own =
+		(struct policy_object *)o; /* what it is called is copied once */
 
 	if (own->out_label.p == NULL) {
 		own->out_file = policy_out(l, policy_str(o->file));

@@ -182,6 +182,16 @@ int policy_visible(const struct policy_load *l, const struct policy_object *o);
 struct policy_traffic policy_traffic_of(const struct policy_service *s, uint16_t port,
 					const struct policy_subset *subset);
 
+/* policy_delegate.c: the http rules of a VirtualService, with those of its delegates in their
+ * places. */
+struct policy_rule {
+	const struct policy_yaml *yaml;
+	const struct policy_object *origin; /* whose file and namespace count */
+	uint32_t index;			    /* in the http list of the root */
+};
+
+void policy_rules_of(struct policy_load *l, const struct policy_object *vs, struct policy_vec *out);
+
 /* policy_build.c: listeners, routers, domains. */
 void policy_build(struct policy_load *l);
 struct hd_str policy_out(struct policy_load *l, struct hd_str s);

@@ -124,7 +124,7 @@ static const struct policy_schema direct = { "HTTPDirectResponse", direct_fields
 
 static const struct policy_field delegate_fields[] = {
 	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
-	POLICY_STR_("namespace", INERT),
+	POLICY_STR_("namespace", NOW),
 	POLICY_END,
 };
 static const struct policy_schema delegate = { "Delegate", delegate_fields };
@@ -203,7 +203,7 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_OBJS("route", http_destination, NOW),
 	POLICY_OBJ("redirect", redirect, LATER),
 	POLICY_OBJ("directResponse", direct, LATER),
-	POLICY_OBJ("delegate", delegate, LATER),
+	POLICY_OBJ("delegate", delegate, NOW),
 	POLICY_OBJ("rewrite", rewrite, LATER),
 	POLICY_DUR("timeout", 0, NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),

@@ -281,6 +281,49 @@ static void hosts_beside_the_services_are_served_on_port_80(void **state)
 	assert_true(str_is(route(w, "wild.example", 0)->name, "default"));
 }
 
+static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_route *r;
+
+	assert_loads(w, TWO VS("api") "  hosts: [api]\n  http:\n"
+				      "  - name: root\n    timeout: 3s\n"
+				      "    match: [{uri: {prefix: /d}, headers: {a: {exact: x}, b: {}}}]\n"
+				      "    delegate: {name: inner}\n"
+				      "  - delegate: {name: nobody}\n"
+				      "  - name: last\n" TO("api") "---\n" VS("inner") "  http:\n"
+				      "  - name: leaf\n    match: [{uri: {exact: /d/1}, headers: {a: {exact: y}}}]\n" TO("web")
+				      "  - match: [{uri: {exact: /other}}]\n" TO("web")
+				      "  - timeout: 1s\n" TO("web"));
+	r = route(w, HOST, 0);
+	assert_true(str_is(r->name, "root-leaf"));
+	assert_true(str_is(r->match.uri.text, "/d/1"));
+	assert_int_equal(r->match.headers_count, 2);
+	assert_int_equal(r->timeout, 3 * HD_NS_PER_S);
+	assert_true(str_is(r->source.object, "VirtualService default/inner"));
+	r = route(w, HOST, 1);
+	assert_true(str_is(r->match.uri.text, "/d"));
+	assert_int_equal(r->timeout, HD_NS_PER_S);
+	assert_true(str_is(route(w, HOST, 2)->name, "last"));
+	assert_said(w, POLICY_WARNING, 42, 5, "no VirtualService without hosts is called nobody");
+	assert_said(w, POLICY_WARNING, 54, 5, "fits no match of VirtualService default/api");
+}
+
+static void huge_weights_are_scaled_down(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_route *r;
+
+	assert_loads(w, TWO VS("api") "  hosts: [api]\n  http:\n  - route:\n"
+				      "    - {destination: {host: api}, weight: 2000000000}\n"
+				      "    - {destination: {host: web}, weight: 1000000000}\n"
+				      "    - {destination: {host: web}, weight: 1}\n");
+	r = route(w, HOST, 0);
+	assert_true(r->total_weight <= (1u << 28) + 1);
+	assert_true(to(w, r, 0)->weight >= 2 * to(w, r, 1)->weight && to(w, r, 0)->weight <= 2 * to(w, r, 1)->weight + 1);
+	assert_int_equal(to(w, r, 2)->weight, 1);
+}
+
 static void a_gateway_serves_what_is_bound_to_it(void **state)
 {
 	struct policy_label label = { (char *)"istio", (char *)"ingressgateway" };
@@ -339,6 +382,8 @@ int main(void)
 		world_test(the_exact_host_beats_a_wildcard_and_the_first_by_name_the_second),
 		cmocka_unit_test(exports_hide_from_other_namespaces),
 		world_test(hosts_beside_the_services_are_served_on_port_80),
+		world_test(delegates_stand_in_place_of_the_rule_that_names_them),
+		world_test(huge_weights_are_scaled_down),
 		cmocka_unit_test(a_gateway_serves_what_is_bound_to_it),
 	};
 
