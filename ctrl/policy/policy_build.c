@@ -216,7 +216,7 @@ static int registry_only(const struct policy_load *l)
 	return mode != NULL && mode->i == 0;
 }
 
-static void listener_fill(struct policy_load *l, struct hd_listener *row,
+void policy_listener_fill(struct policy_load *l, struct hd_listener *row,
 			  const struct policy_service *s, const struct policy_service_port *p)
 {
 	*row = (struct hd_listener){
@@ -253,27 +253,9 @@ static void table_listeners(struct policy_load *l, const struct port_table *t)
 			continue;
 		router.any_vhost = registry_only(l) ? HD_NONE : v->vhost;
 		router.unknown_host_status = 502;
-		listener_fill(l, &row, v->service, v->port);
+		policy_listener_fill(l, &row, v->service, v->port);
 		row.router = policy_router_add(l, &router);
 		listeners_add(l, v->service, &row, t->port);
-	}
-}
-
-static void tcp_listeners(struct policy_load *l)
-{
-	for (uint32_t i = 0; i < l->services.n; i++) {
-		const struct policy_service *s =
-			*(struct policy_service **)policy_vec_at(&l->services, i);
-
-		for (uint32_t k = 0; k < s->n_ports; k++) {
-			struct hd_listener row;
-
-			if (s->ports[k].protocol != HD_PROTO_TCP || s->ports[k].cluster == HD_NONE)
-				continue;
-			listener_fill(l, &row, s, &s->ports[k]);
-			row.cluster = s->ports[k].cluster;
-			listeners_add(l, s, &row, s->ports[k].port);
-		}
 	}
 }
 
@@ -356,7 +338,7 @@ void policy_build(struct policy_load *l)
 		t->router = policy_names_finish(l, &t->names);
 		table_listeners(l, t);
 	}
-	tcp_listeners(l);
+	policy_build_streams(l);
 	policy_build_gateways(l);
 	for (uint32_t i = 0; i < l->services.n; i++)
 		service_row(l, *(struct policy_service **)policy_vec_at(&l->services, i));

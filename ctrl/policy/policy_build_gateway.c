@@ -23,23 +23,6 @@ struct gateway_host {
 	struct policy_vec parts; /* struct policy_route_range */
 };
 
-static int node_selected(const struct policy_load *l, const struct policy_yaml *selector)
-{
-	const struct policy_settings *s = &l->policy->settings;
-
-	for (const struct policy_yaml *y = selector != NULL ? selector->first : NULL; y != NULL;
-	     y = y->next) {
-		int found = 0;
-
-		for (uint32_t i = 0; i < s->n_labels; i++)
-			found |= policy_str_is(y->key, s->labels[i].key) &&
-				 policy_str_is(y->text, s->labels[i].value);
-		if (!found)
-			return 0;
-	}
-	return 1;
-}
-
 static int binds(const struct policy_object *vs, struct hd_str gateway)
 {
 	const struct policy_yaml *list = policy_get(vs->body, "gateways");
@@ -270,7 +253,7 @@ void policy_build_gateways(struct policy_load *l)
 		const struct policy_yaml *servers = policy_get(o->body, "servers");
 
 		if (o->row->id != POLICY_GATEWAY || o->replaced ||
-		    !node_selected(l, policy_get(o->body, "selector")))
+		    !policy_node_has_labels(l, policy_get(o->body, "selector")))
 			continue;
 		for (const struct policy_yaml *y = servers->first; y != NULL; y = y->next)
 			server_add(l, &by_port, &list, o, y);

@@ -119,57 +119,6 @@ static void match_fill(struct route_run *r, const struct policy_yaml *match,
 	out->source = policy_source(r->l, r->origin, match != NULL ? match : rule);
 }
 
-/* What is known before any request: port, gateway, the node's own labels and namespace. */
-
-static int gateway_listed(struct route_run *r, const struct policy_yaml *list)
-{
-	struct hd_str wanted = r->context->gateway;
-
-	for (const struct policy_yaml *y = list->first; y != NULL; y = y->next) {
-		struct hd_str name = y->text;
-
-		if (wanted.n == 0 ? policy_str_is(name, "mesh") : hd_str_eq(name, wanted))
-			return 1;
-		if (wanted.n > 0 && !policy_str_has(name, '/') &&
-		    hd_str_eq(policy_str_printf(&r->l->arena, "%.*s/%.*s",
-						POLICY_STR(r->vs->namespace_), POLICY_STR(name)),
-			      wanted))
-			return 1;
-	}
-	return 0;
-}
-
-static int node_has_labels(const struct policy_settings *s, const struct policy_yaml *wanted)
-{
-	for (const struct policy_yaml *y = wanted != NULL ? wanted->first : NULL; y != NULL;
-	     y = y->next) {
-		int found = 0;
-
-		for (uint32_t i = 0; i < s->n_labels; i++)
-			found |= policy_str_is(y->key, s->labels[i].key) &&
-				 policy_str_is(y->text, s->labels[i].value);
-		if (!found)
-			return 0;
-	}
-	return 1;
-}
-
-static int match_applies(struct route_run *r, const struct policy_yaml *match)
-{
-	const struct policy_settings *s = &r->l->policy->settings;
-	const struct policy_yaml *gateways = policy_get(match, "gateways");
-	const struct policy_yaml *namespace_ = policy_get(match, "sourceNamespace");
-
-	if (policy_get_int(match, "port", r->context->port) != r->context->port)
-		return 0;
-	if (gateways != NULL && gateways->n > 0)
-		return gateway_listed(r, gateways);
-	if (!node_has_labels(s, policy_get(match, "sourceLabels")))
-		return 0;
-	return namespace_ == NULL || namespace_->text.n == 0 ||
-	       policy_str_is(namespace_->text, s->node_namespace);
-}
-
 static int is_catch_all(const struct hd_route_match *m)
 {
 	int path = m->uri.kind == HD_MATCH_ANY ||
@@ -271,60 +220,6 @@ static void retry_fill(struct route_run *r, const struct policy_yaml *retries, h
 
 /* Destinations. */
 
-static uint16_t destination_port(const struct route_run *r, const struct policy_yaml *destination,
-				 const struct policy_service *s)
-{
-	int64_t port = policy_get_int(policy_get(destination, "port"), "number", 0);
-
-	if (port != 0)
-		return (uint16_t)port;
-	return s->n_ports == 1 ? s->ports[0].port : r->context->port;
-}
-
-static void destination_warn(struct route_run *r, const struct policy_yaml *destination,
-			     uint32_t cluster, uint16_t port, int by_version)
-{
-	const struct policy_yaml *subset = policy_get(destination, "subset"),
-				 *host = policy_get(destination, "host");
-
-	if (subset != NULL && by_version && cluster != HD_NONE)
-		policy_warning(&r->check, subset,
-			       "subset \"%.*s\" is defined by no DestinationRule: taken as the "
-			       "workloads labelled version=%.*s (Istio would answer 503)",
-			       POLICY_STR(subset->text), POLICY_STR(subset->text));
-	else if (subset != NULL && by_version)
-		policy_warning(
-			&r->check, subset,
-			"subset \"%.*s\" is defined by no DestinationRule and no workload is "
-			"labelled version=%.*s: requests to it get 503",
-			POLICY_STR(subset->text), POLICY_STR(subset->text));
-	else if (cluster == HD_NONE)
-		policy_warning(&r->check, host, "%.*s has no HTTP port %u: requests to it get 503",
-			       POLICY_STR(host->text), port);
-}
-
-static uint32_t destination_cluster(struct route_run *r, const struct policy_yaml *destination,
-				    uint16_t *port)
-{
-	const struct policy_yaml *host = policy_get(destination, "host");
-	struct hd_str full = policy_host_full(r->l, host->text, r->origin->namespace_);
-	const struct policy_service *s = policy_map_get(&r->l->services_by_host, full);
-	uint32_t cluster;
-	int by_version;
-
-	*port = r->context->port;
-	if (s == NULL) {
-		policy_warning(&r->check, host, "no service is called %.*s: requests to it get 503",
-			       POLICY_STR(full));
-		return HD_NONE;
-	}
-	*port = destination_port(r, destination, s);
-	cluster = policy_cluster_find(r->l, s, *port, policy_get_str(destination, "subset"),
-				      &by_version);
-	destination_warn(r, destination, cluster, *port, by_version);
-	return cluster;
-}
-
 static void destination_add(struct route_run *r, const struct policy_yaml *entry, uint32_t weight)
 {
 	const struct policy_yaml *destination = policy_get(entry, "destination");
@@ -333,7 +228,8 @@ static void destination_add(struct route_run *r, const struct policy_yaml *entry
 		policy_host_full(r->l, policy_get_str(destination, "host"), r->origin->namespace_);
 	struct hd_destination *d;
 	uint16_t port;
-	uint32_t cluster = destination_cluster(r, destination, &port);
+	uint32_t cluster =
+		policy_destination_cluster(r->l, r->origin, r->context->port, destination, &port);
 
 	d = policy_vec_push(&r->l->arena, &r->l->destinations_out);
 	d->cluster = cluster;
@@ -456,7 +352,7 @@ static int rule_add(struct route_run *r, const struct policy_yaml *rule)
 		return route_add(r, rule, NULL, &action);
 	}
 	for (const struct policy_yaml *m = matches->first; m != NULL; m = m->next) {
-		if (!match_applies(r, m))
+		if (!policy_match_applies(r->l, r->origin, r->context, m))
 			continue;
 		if (!filled)
 			action_fill(r, rule, &action);

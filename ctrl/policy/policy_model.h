@@ -204,6 +204,21 @@ void policy_build_clusters(struct policy_load *l);
 uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service *s, uint16_t port,
 			     struct hd_str subset, int *by_version);
 
+/* policy_build_match.c */
+int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml *wanted);
+int policy_match_applies(struct policy_load *l, const struct policy_object *origin,
+			 const struct policy_route_context *context,
+			 const struct policy_yaml *match);
+/* HD_NONE when there is none, with a warning; the port that it would be. */
+uint32_t policy_destination_cluster(struct policy_load *l, const struct policy_object *origin,
+				    uint16_t context_port, const struct policy_yaml *destination,
+				    uint16_t *port);
+
+/* policy_build_tcp.c: listeners of opaque ports. */
+void policy_build_streams(struct policy_load *l);
+void policy_listener_fill(struct policy_load *l, struct hd_listener *row,
+			  const struct policy_service *s, const struct policy_service_port *p);
+
 /* policy_build_route.c: the routes of a VirtualService on one port. */
 struct policy_route_range policy_build_routes(struct policy_load *l, const struct policy_object *vs,
 					      const struct policy_route_context *context);

@@ -224,7 +224,7 @@ static const struct policy_field l4_destination_fields[] = {
 	  .type = POLICY_T_OBJECT,
 	  .object = &policy_schema_destination,
 	  .required = 1 },
-	POLICY_INT_("weight", 0, POLICY_I32, INERT),
+	POLICY_INT_("weight", 0, POLICY_I32, NOW),
 	POLICY_END,
 };
 static const struct policy_schema l4_destination = { "RouteDestination", l4_destination_fields };
@@ -256,18 +256,18 @@ static const struct policy_schema tls_route = { "TLSRoute", tls_route_fields,
 						policy_rule_tls_route };
 
 static const struct policy_field tcp_match_fields[] = {
-	POLICY_STRS("destinationSubnets", INERT),
-	POLICY_INT_("port", 1, 65535, INERT),
+	POLICY_STRS("destinationSubnets", NOW),
+	POLICY_INT_("port", 1, 65535, NOW),
 	POLICY_STR_("sourceSubnet", INERT),
-	POLICY_STRMAP("sourceLabels", INERT),
-	POLICY_STRS("gateways", INERT),
-	POLICY_STR_("sourceNamespace", INERT),
+	POLICY_STRMAP("sourceLabels", NOW),
+	POLICY_STRS("gateways", NOW),
+	POLICY_STR_("sourceNamespace", NOW),
 	POLICY_END,
 };
 static const struct policy_schema tcp_match = { "L4MatchAttributes", tcp_match_fields };
 static const struct policy_field tcp_route_fields[] = {
-	POLICY_OBJS("match", tcp_match, INERT),
-	POLICY_OBJS("route", l4_destination, INERT),
+	POLICY_OBJS("match", tcp_match, NOW),
+	POLICY_OBJS("route", l4_destination, NOW),
 	POLICY_END,
 };
 static const struct policy_schema tcp_route = { "TCPRoute", tcp_route_fields,
@@ -280,7 +280,11 @@ static const struct policy_field virtual_service_fields[] = {
 	POLICY_STRS("gateways", NOW),
 	POLICY_OBJS("http", http_route, NOW),
 	POLICY_OBJS("tls", tls_route, LATER),
-	POLICY_OBJS("tcp", tcp_route, LATER),
+	{ .name = "tcp",
+	  .type = POLICY_T_OBJECT,
+	  .shape = POLICY_LIST,
+	  .object = &tcp_route,
+	  .note = "weights not yet" },
 	POLICY_STRS("exportTo", NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),
 	POLICY_DUR("timeout", 0, NOW),

@@ -157,7 +157,7 @@ static void missing_destinations_are_told_and_lead_nowhere(void **state)
 	assert_int_not_equal(to(w, route(w, HOST, 0), 3)->cluster, HD_NONE);
 	assert_said(w, POLICY_WARNING, 26, 28,
 		    "no service is called nobody.default.svc.cluster.local");
-	assert_said(w, POLICY_WARNING, 27, 28, "no HTTP port 81");
+	assert_said(w, POLICY_WARNING, 27, 28, "no port 81");
 	assert_said(w, POLICY_WARNING, 28, 41, "no workload is labelled version=v9");
 	assert_said(w, POLICY_WARNING, 29, 41, "the workloads labelled version=v1");
 }
@@ -309,6 +309,37 @@ static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 	assert_said(w, POLICY_WARNING, 54, 5, "fits no match of VirtualService default/api");
 }
 
+#define STREAMS                                                                                                        \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n  clusterIPs: [10.96.0.7, 10.97.0.7]\n"         \
+	"  ports: [{name: tcp-a, port: 7}, {name: tcp-b, port: 8}]\n---\n"
+
+static struct hd_str stream(const struct policy_world *w, const char *vip, uint16_t port)
+{
+	const struct hd_listener *l;
+	struct hd_ip ip;
+
+	assert_int_equal(hd_ip_parse(vip, &ip), 0);
+	l = hd_snapshot_listener(w->snapshot, &ip, port);
+	assert_non_null(l);
+	assert_int_equal(l->protocol, HD_PROTO_TCP);
+	return w->snapshot->clusters[l->cluster].name;
+}
+
+static void tcp_rules_send_streams_by_port_and_address(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, TWO STREAMS VS("db") "  hosts: [db]\n  tcp:\n"
+					     "  - match: [{port: 8}]\n    route: [{destination: {host: api}}]\n"
+					     "  - match: [{destinationSubnets: [10.97.0.0/16]}]\n"
+					     "    route:\n    - {destination: {host: web}, weight: 1}\n"
+					     "    - {destination: {host: api}, weight: 2}\n");
+	assert_true(str_is(stream(w, "10.96.0.7", 8), "outbound|80||api.default.svc.cluster.local"));
+	assert_true(str_is(stream(w, "10.96.0.7", 7), "outbound|7||db.default.svc.cluster.local"));
+	assert_true(str_is(stream(w, "10.97.0.7", 7), "outbound|80||api.default.svc.cluster.local"));
+	assert_said(w, POLICY_WARNING, 48, 5, "weights of a tcp rule");
+}
+
 static void huge_weights_are_scaled_down(void **state)
 {
 	struct policy_world *w = *state;
@@ -383,6 +414,7 @@ int main(void)
 		cmocka_unit_test(exports_hide_from_other_namespaces),
 		world_test(hosts_beside_the_services_are_served_on_port_80),
 		world_test(delegates_stand_in_place_of_the_rule_that_names_them),
+		world_test(tcp_rules_send_streams_by_port_and_address),
 		world_test(huge_weights_are_scaled_down),
 		cmocka_unit_test(a_gateway_serves_what_is_bound_to_it),
 	};
