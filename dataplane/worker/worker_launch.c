@@ -74,10 +74,6 @@ static int check_node(const struct hd_node *node, char *error, size_t bytes)
 {
 	if (node->n_workers == 0 || node->n_ports == 0)
 		return fail(-EINVAL, error, bytes, "a node needs at least one worker and one port");
-	if (node->n_workers > 1) {
-		snprintf(error, bytes, "workers: connections are not yet spread over %u lcores: give one", node->n_workers);
-		return -ENOTSUP;
-	}
 	for (uint32_t i = 0; i < node->n_workers; i++) {
 		if (node->workers[i] != node->main_lcore)
 			continue;
