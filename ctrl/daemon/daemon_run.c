@@ -26,6 +26,8 @@
 #define DRAIN_IDLE (2 * HD_NS_PER_S)
 #define DRAIN_MAX (25 * HD_NS_PER_S)
 #define LOGGED_ROWS 50
+/* Records taken from one ring at once: the control thread has other work too. */
+#define RECORDS 4096
 
 static uint64_t text_hash(const char *p)
 {
@@ -275,6 +277,28 @@ static void on_watch(void *arg)
 		d->change_first = d->changed_at;
 }
 
+/* A record is counted, logged and shown to whoever taps. Returns how many there were. */
+static unsigned int records_drain(struct daemon *d, hd_ns now)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < hd_dp_n_workers(d->dp); i++) {
+		struct hd_ring *ring = hd_dp_access_ring(d->dp, i);
+		const struct hd_access_record *r;
+
+		for (unsigned int k = 0; k < RECORDS && (r = hd_ring_peek(ring)) != NULL; k++, n++) {
+			observe_requests_count(d->requests, r);
+			if (d->access != NULL)
+				observe_access_add(d->access, r, now);
+			sock_server_see(d->sock, r);
+			hd_ring_pop(ring);
+		}
+	}
+	if (d->access != NULL)
+		observe_access_flush(d->access, now);
+	return n;
+}
+
 static void on_event(void *arg)
 {
 	struct daemon *d = arg;
@@ -282,7 +306,7 @@ static void on_event(void *arg)
 
 	if (read(d->on_event.fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return;
-	observe_access_drain(d->access, d->requests, d->dp, loop_now());
+	records_drain(d, loop_now());
 	sock_server_tick(d->sock, loop_now());
 	/* Workers would wake us a thousand times a second: the ticks do from here, until one finds
 	 * nothing. */
@@ -315,7 +339,7 @@ static unsigned int tick(void *arg)
 	hd_ns now = loop_now();
 
 	watchdog_look(&d->watchdog, now);
-	busy_look(d, observe_access_drain(d->access, d->requests, d->dp, now));
+	busy_look(d, records_drain(d, now));
 	sock_server_tick(d->sock, now);
 	if (d->http != NULL)
 		observe_http_run(d->http);
@@ -365,6 +389,6 @@ int daemon_run(struct daemon *d)
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
 	loop_run(&d->loop, tick, d);
 	d->ready = 0;
-	observe_access_drain(d->access, d->requests, d->dp, loop_now());
+	records_drain(d, loop_now());
 	return 0;
 }

@@ -13,8 +13,6 @@
 
 /* What a file that cannot be written may make us keep. */
 #define BACKLOG_BYTES (1u << 20)
-/* Records taken from one ring at once: the control thread has other work too. */
-#define BURST 4096
 #define COMPLAIN_EVERY (60 * HD_NS_PER_S)
 
 struct observe_access {
@@ -127,8 +125,10 @@ static void flush(struct observe_access *a, hd_ns now)
 	a->written = 0;
 }
 
-static void record_add(struct observe_access *a, const struct hd_access_record *r)
+void observe_access_add(struct observe_access *a, const struct hd_access_record *r, hd_ns now)
 {
+	if (a->out.n >= BACKLOG_BYTES)
+		flush(a, now);
 	if (a->out.n >= BACKLOG_BYTES) {
 		a->stats.lost++;
 		return;
@@ -137,47 +137,16 @@ static void record_add(struct observe_access *a, const struct hd_access_record *
 	a->stats.lines++;
 }
 
-static unsigned int ring_drain(struct observe_access *a, struct observe_requests *requests,
-			       struct hd_ring *ring, hd_ns now)
+void observe_access_flush(struct observe_access *a, hd_ns now)
 {
-	unsigned int i;
-
-	for (i = 0; i < BURST; i++) {
-		const struct hd_access_record *r = hd_ring_peek(ring);
-
-		if (r == NULL)
-			break;
-		observe_requests_count(requests, r);
-		if (a != NULL) {
-			if (a->out.n >= BACKLOG_BYTES)
-				flush(a, now);
-			record_add(a, r);
-		}
-		hd_ring_pop(ring);
-	}
-	return i;
-}
-
-unsigned int observe_access_drain(struct observe_access *a, struct observe_requests *r,
-				  struct hd_dp *dp, hd_ns now)
-{
-	unsigned int n = 0;
-
-	if (a != NULL && a->reopen) {
+	if (a->reopen) {
 		int rc = access_file_open(a);
 
 		a->reopen = 0;
 		if (rc != 0)
 			complain(a, now, -rc);
 	}
-	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
-		struct hd_ring *ring = hd_dp_access_ring(dp, i);
-		if (ring != NULL)
-			n += ring_drain(a, r, ring, now);
-	}
-	if (a != NULL)
-		flush(a, now);
-	return n;
+	flush(a, now);
 }
 
 void observe_access_reopen(struct observe_access *a)

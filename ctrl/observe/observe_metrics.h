@@ -6,6 +6,7 @@
 #include <heddle/dp.h>
 
 #include "observe_access.h"
+#include "observe_requests.h"
 #include "observe_text.h"
 
 struct observe_metrics_input {

@@ -72,6 +72,7 @@ static const struct command {
 	{ "stats", sock_stats, "glob", "counters by name" },
 	{ "explain", sock_explain, "method, url, headers, source",
 	  "which port, route and endpoints a request would get" },
+	{ "tap", sock_tap, "glob, limit", "requests as they end, a line each" },
 	{ "metrics", sock_metrics, "", "the same text as the metrics endpoint" },
 	{ "endpoint eject", sock_endpoint_eject, "address", "no new requests to it, until it is admitted" },
 	{ "endpoint drain", sock_endpoint_drain, "address", "the same, shown as draining" },
@@ -271,11 +272,11 @@ static char *reply_unknown(const json_t *id, const char *name)
 static char *command_run(const struct sock_host *host, const struct command *c, const json_t *id,
 			 const json_t *args, struct sock_job **job)
 {
-	struct sock_request rq = { .host = host, .args = args };
+	struct sock_request rq = { .host = host, .id = id, .args = args };
 	int rc = c->run(&rq);
 
 	if (rc == SOCK_LATER) {
-		sock_job_set_id(rq.job, id);
+		rq.job->id = json_incref((json_t *)(uintptr_t)id);
 		*job = rq.job;
 		return NULL;
 	}

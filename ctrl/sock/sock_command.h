@@ -12,6 +12,7 @@ struct sock_job;
 
 struct sock_request {
 	const struct sock_host *host;
+	const json_t *id;     /* NULL: none */
 	const json_t *args;   /* an object, maybe empty */
 	json_t *result;	      /* set by a command that returns 0 */
 	struct sock_job *job; /* set by a command that returns SOCK_LATER */
@@ -26,8 +27,8 @@ struct sock_request {
 char *sock_line_run(const struct sock_host *host, const char *line, size_t n,
 		    struct sock_job **job);
 
-/* The reply, or NULL when it is not there yet. Frees the job with the reply. */
-char *sock_job_poll(struct sock_job *job, hd_ns now);
+/* Lines of the answer, or NULL when there are none yet. *done: the job is over and freed. */
+char *sock_job_poll(struct sock_job *job, hd_ns now, int *done);
 /* Nobody wants the answer any more. */
 void sock_job_drop(struct sock_job *job);
 /* Frees what dropped jobs lent to workers and workers gave back. all: they are gone, free the rest
@@ -73,6 +74,7 @@ int sock_explain(struct sock_request *rq);
 int sock_endpoint_eject(struct sock_request *rq);
 int sock_endpoint_drain(struct sock_request *rq);
 int sock_endpoint_admit(struct sock_request *rq);
+int sock_tap(struct sock_request *rq);
 int sock_metrics(struct sock_request *rq);
 int sock_config_check(struct sock_request *rq);
 int sock_config_apply(struct sock_request *rq);

@@ -51,7 +51,7 @@ int sock_show_connections(struct sock_request *rq)
 	if (rows < 1 || rows > ROWS_MAX)
 		return sock_refuse(rq, "show connections: `limit` is 1 to %d rows of a worker",
 				   ROWS_MAX);
-	if (sock_job_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows),
+	if (sock_dump_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows),
 			   connections_add, &rq->job) != 0)
 		return -ENOMEM;
 	return SOCK_LATER;
@@ -80,7 +80,7 @@ int sock_show_neighbors(struct sock_request *rq)
 {
 	if (sock_args_allow(rq, NULL) != 0)
 		return -EINVAL;
-	if (sock_job_start(rq->host->dp, HD_DUMP_NEIGHBORS, NEIGHBORS, neighbors_add, &rq->job) !=
+	if (sock_dump_start(rq->host->dp, HD_DUMP_NEIGHBORS, NEIGHBORS, neighbors_add, &rq->job) !=
 	    0)
 		return -ENOMEM;
 	return SOCK_LATER;

@@ -8,10 +8,10 @@
  */
 #define ANSWER_WITHIN (2 * HD_NS_PER_S)
 
-struct sock_job {
+struct dump_job {
+	struct sock_job job;
 	struct hd_dp *dp;
 	sock_rows_fn add;
-	json_t *id;
 	hd_ns deadline; /* 0: set by the first poll */
 	uint32_t n_workers;
 	struct part {
@@ -32,35 +32,6 @@ static size_t row_bytes(enum hd_dump_kind kind)
 					   : sizeof(struct hd_dump_neighbor);
 }
 
-int sock_job_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add,
-		   struct sock_job **out)
-{
-	struct sock_job *job = calloc(1, sizeof(*job));
-
-	if (job == NULL)
-		return -ENOMEM;
-	job->dp = dp;
-	job->add = add;
-	job->n_workers = hd_dp_n_workers(dp);
-	for (uint32_t i = 0; i < job->n_workers; i++) {
-		struct hd_dump *d = calloc(1, sizeof(*d) + rows * row_bytes(kind));
-		if (d == NULL) {
-			sock_job_drop(job);
-			return -ENOMEM;
-		}
-		d->kind = kind;
-		d->capacity = rows;
-		job->parts[i].dump = d;
-	}
-	*out = job;
-	return 0;
-}
-
-void sock_job_set_id(struct sock_job *job, const json_t *id)
-{
-	job->id = id != NULL ? json_incref((json_t *)(uintptr_t)id) : NULL;
-}
-
 static void dump_orphan(struct hd_dump *dump)
 {
 	struct orphan *o = malloc(sizeof(*o));
@@ -73,10 +44,12 @@ static void dump_orphan(struct hd_dump *dump)
 	orphans = o;
 }
 
-void sock_job_drop(struct sock_job *job)
+static void dump_drop(struct sock_job *job)
 {
-	for (uint32_t i = 0; i < job->n_workers; i++) {
-		struct part *p = &job->parts[i];
+	struct dump_job *d = hd_container_of(job, struct dump_job, job);
+
+	for (uint32_t i = 0; i < d->n_workers; i++) {
+		struct part *p = &d->parts[i];
 
 		if (p->dump == NULL)
 			continue;
@@ -86,7 +59,7 @@ void sock_job_drop(struct sock_job *job)
 			free(p->dump);
 	}
 	json_decref(job->id);
-	free(job);
+	free(d);
 }
 
 void sock_jobs_sweep(int all)
@@ -105,16 +78,16 @@ void sock_jobs_sweep(int all)
 }
 
 /* True when every worker has answered. */
-static int job_finished(struct sock_job *job)
+static int dump_finished(struct dump_job *d)
 {
 	int finished = 1;
 
-	for (uint32_t i = 0; i < job->n_workers; i++) {
-		struct part *p = &job->parts[i];
+	for (uint32_t i = 0; i < d->n_workers; i++) {
+		struct part *p = &d->parts[i];
 
 		if (!p->sent) {
 			struct hd_ctrl_msg msg = { .type = HD_CTRL_DUMP, .dump = p->dump };
-			p->sent = hd_dp_send(job->dp, i, &msg) == 0;
+			p->sent = hd_dp_send(d->dp, i, &msg) == 0;
 			finished = 0;
 		} else if (!atomic_load_explicit(&p->dump->done, memory_order_acquire)) {
 			finished = 0;
@@ -123,26 +96,64 @@ static int job_finished(struct sock_job *job)
 	return finished;
 }
 
-char *sock_job_poll(struct sock_job *job, hd_ns now)
+static char *dump_poll(struct sock_job *job, hd_ns now, int *done)
 {
+	struct dump_job *d = hd_container_of(job, struct dump_job, job);
 	json_t *result;
 	char *reply;
 
-	if (job->deadline == 0)
-		job->deadline = now + ANSWER_WITHIN;
-	if (!job_finished(job)) {
-		if (now < job->deadline)
-			return NULL;
+	if (d->deadline == 0)
+		d->deadline = now + ANSWER_WITHIN;
+	*done = dump_finished(d);
+	if (!*done && now < d->deadline)
+		return NULL;
+	if (*done) {
+		result = json_array();
+		for (uint32_t i = 0; i < d->n_workers; i++)
+			d->add(result, d->parts[i].dump, i);
+		reply = sock_reply_result(job->id, result);
+	} else {
 		reply = sock_reply_error(
-			job->id,
-			"a worker did not answer within 2 s: see `show workers` and the log");
-		sock_job_drop(job);
-		return reply;
+			job->id, "a worker did not answer within 2 s: see `show workers` and the log");
 	}
-	result = json_array();
-	for (uint32_t i = 0; i < job->n_workers; i++)
-		job->add(result, job->parts[i].dump, i);
-	reply = sock_reply_result(job->id, result);
-	sock_job_drop(job);
+	*done = 1;
+	dump_drop(job);
 	return reply;
+}
+
+int sock_dump_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, sock_rows_fn add,
+		    struct sock_job **out)
+{
+	struct dump_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return -ENOMEM;
+	job->job = (struct sock_job){ .poll = dump_poll, .drop = dump_drop };
+	job->dp = dp;
+	job->add = add;
+	job->n_workers = hd_dp_n_workers(dp);
+	for (uint32_t i = 0; i < job->n_workers; i++) {
+		struct hd_dump *d = calloc(1, sizeof(*d) + rows * row_bytes(kind));
+
+		if (d == NULL) {
+			dump_drop(&job->job);
+			return -ENOMEM;
+		}
+		d->kind = kind;
+		d->capacity = rows;
+		job->parts[i].dump = d;
+	}
+	*out = &job->job;
+	return 0;
+}
+
+char *sock_job_poll(struct sock_job *job, hd_ns now, int *done)
+{
+	*done = 0;
+	return job->poll(job, now, done);
+}
+
+void sock_job_drop(struct sock_job *job)
+{
+	job->drop(job);
 }

@@ -13,6 +13,7 @@
 #include <heddle/log.h>
 
 #include "sock_command.h"
+#include "sock_tap.h"
 
 #define MAX_CLIENTS 64
 /* A line holds the files of `config apply`. */
@@ -377,6 +378,11 @@ static void client_accept(struct sock_server *s, hd_ns now)
 	*c = (struct client){ .fd = fd, .events = EPOLLIN, .active = now };
 }
 
+void sock_server_see(struct sock_server *s, const struct hd_access_record *record)
+{
+	sock_taps_see(record);
+}
+
 void sock_server_run(struct sock_server *s, hd_ns now)
 {
 	struct epoll_event events[MAX_CLIENTS + 1];
@@ -391,6 +397,22 @@ void sock_server_run(struct sock_server *s, hd_ns now)
 			client_accept(s, now);
 }
 
+/* True when the job had something to send, or is over. */
+static int client_job(struct client *c, hd_ns now)
+{
+	char *reply;
+	int done;
+
+	if (c->out != NULL)
+		return 1;
+	reply = sock_job_poll(c->job, now, &done);
+	if (done)
+		c->job = NULL;
+	if (reply != NULL || done)
+		client_answer(c, reply, now);
+	return reply != NULL || done;
+}
+
 void sock_server_tick(struct sock_server *s, hd_ns now)
 {
 	sock_jobs_sweep(0);
@@ -400,14 +422,11 @@ void sock_server_tick(struct sock_server *s, hd_ns now)
 		if (c->fd < 0)
 			continue;
 		if (c->job != NULL) {
-			char *reply = sock_job_poll(c->job, now);
-			if (reply == NULL)
+			if (!client_job(c, now))
 				continue;
-			c->job = NULL;
-			client_answer(c, reply, now);
-		} else if (c->out != NULL && now - c->active > STUCK_AFTER) {
-			c->closing = 1;
 		}
+		if (c->out != NULL && now - c->active > STUCK_AFTER)
+			c->closing = 1;
 		client_go(s, c, now);
 	}
 }

@@ -15,6 +15,8 @@ struct sock_server;
 void sock_server_close(struct sock_server *s);
 /* Readable when sock_server_run has something to do. */
 int sock_server_fd(const struct sock_server *s);
+/* A request that ended: clients that tap see it. */
+void sock_server_see(struct sock_server *s, const struct hd_access_record *record);
 void sock_server_run(struct sock_server *s, hd_ns now);
 /* Ten times a second or so: answers that workers prepare, clients that went silent. */
 void sock_server_tick(struct sock_server *s, hd_ns now);

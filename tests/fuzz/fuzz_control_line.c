@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct fake_host *h;
 	struct sock_job *job;
 	char *reply;
+	int done;
 
 	if (h == NULL)
 		h = fake_host_create(1);
@@ -27,9 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	reply = sock_line_run(&h->host, (const char *)data, size, &job);
 	if (job != NULL) {
-		sock_job_poll(job, 1);
+		free(sock_job_poll(job, 1, &done));
 		fake_dp_turn(h->dp, 0, 2);
-		reply = sock_job_poll(job, 2);
+		reply = done ? NULL : sock_job_poll(job, 2, &done);
+		if (!done)
+			sock_job_drop(job);
+		free(reply);
+		return 0;
 	}
 	if (reply == NULL || strchr(reply, '\n') != reply + strlen(reply) - 1)
 		abort();

@@ -9,8 +9,8 @@
 #include <heddle/log.h>
 #include <jansson.h>
 
-#include "fake_dp.h"
 #include "observe_access.h"
+#include "observe_requests.h"
 
 void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 {
@@ -168,15 +168,13 @@ static void text_without_a_request_is_all_dashes(void **state)
 	observe_text_fini(&t);
 }
 
-static void put(struct hd_dp *dp, unsigned int n)
+static void put(struct observe_access *a, unsigned int n)
 {
-	while (n-- > 0) {
-		struct hd_access_record *slot = hd_ring_slot(fake_dp_worker(dp, 0)->access);
+	struct hd_access_record r = record();
 
-		assert_non_null(slot);
-		*slot = record();
-		hd_ring_push(fake_dp_worker(dp, 0)->access);
-	}
+	while (n-- > 0)
+		observe_access_add(a, &r, HD_NS_PER_S);
+	observe_access_flush(a, HD_NS_PER_S);
 }
 
 static unsigned int lines_of(const char *path)
@@ -195,21 +193,17 @@ static void a_renamed_file_is_opened_again(void **state)
 {
 	char path[] = "/tmp/heddle-access-XXXXXX", moved[64];
 	int fd = mkstemp(path);
-	struct hd_dp *dp = fake_dp_create(1);
 	struct observe_access *a;
 
 	snprintf(moved, sizeof(moved), "%s.1", path);
 	assert_int_equal(observe_access_open(path, OBSERVE_ACCESS_JSON, &a), 0);
-	put(dp, 2);
-	observe_access_drain(a, requests, dp, 1);
+	put(a, 2);
 	assert_int_equal(rename(path, moved), 0);
 	observe_access_look(a);
-	put(dp, 1);
-	observe_access_drain(a, requests, dp, 2);
+	put(a, 1);
 	assert_int_equal(lines_of(moved), 2);
 	assert_int_equal(lines_of(path), 1);
 	observe_access_close(a);
-	fake_dp_destroy(dp);
 	close(fd);
 	unlink(path);
 	unlink(moved);
@@ -227,7 +221,6 @@ static void a_path_that_cannot_be_opened_is_an_error(void **state)
 static void a_reader_that_is_slow_costs_lines_and_no_time(void **state)
 {
 	char folder[] = "/tmp/heddle-fifo-XXXXXX", path[64];
-	struct hd_dp *dp = fake_dp_create(1);
 	struct observe_access_stats st;
 	struct observe_access *a;
 	int reader;
@@ -237,15 +230,11 @@ static void a_reader_that_is_slow_costs_lines_and_no_time(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	reader = open(path, O_RDONLY | O_NONBLOCK);
 	assert_int_equal(observe_access_open(path, OBSERVE_ACCESS_JSON, &a), 0);
-	for (int i = 0; i < 100; i++) {
-		put(dp, 64);
-		observe_access_drain(a, requests, dp, 1);
-	}
+	put(a, 6400);
 	observe_access_stats(a, &st);
 	assert_true(st.lost > 0);
 	assert_int_equal(st.lost + st.lines, 6400);
 	observe_access_close(a);
-	fake_dp_destroy(dp);
 	close(reader);
 	unlink(path);
 	rmdir(folder);
@@ -253,17 +242,14 @@ static void a_reader_that_is_slow_costs_lines_and_no_time(void **state)
 
 static void a_full_disk_is_counted_and_survived(void **state)
 {
-	struct hd_dp *dp = fake_dp_create(1);
 	struct observe_access_stats st;
 	struct observe_access *a;
 
 	assert_int_equal(observe_access_open("/dev/full", OBSERVE_ACCESS_JSON, &a), 0);
-	put(dp, 10);
-	observe_access_drain(a, requests, dp, HD_NS_PER_S);
+	put(a, 10);
 	observe_access_stats(a, &st);
 	assert_int_equal(st.write_errors, 1);
 	observe_access_close(a);
-	fake_dp_destroy(dp);
 }
 
 static void requests_are_counted_under_istios_labels(void **state)

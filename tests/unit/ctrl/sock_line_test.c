@@ -7,6 +7,7 @@
 
 #include "fake_host.h"
 #include "sock_command.h"
+#include "sock_tap.h"
 
 void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 {
@@ -33,11 +34,13 @@ static json_t *ask_bytes(const char *line, size_t n)
 	struct sock_job *job;
 	char *text = sock_line_run(&h->host, line, n, &job);
 	json_t *reply;
+	int done;
 
 	if (job != NULL) {
-		assert_null(sock_job_poll(job, 1));
+		assert_null(sock_job_poll(job, 1, &done));
 		fake_dp_turn(h->dp, 0, 3);
-		text = sock_job_poll(job, 2);
+		text = sock_job_poll(job, 2, &done);
+		assert_true(done);
 	}
 	assert_non_null(text);
 	assert_int_equal(text[strlen(text) - 1], '\n');
@@ -191,10 +194,12 @@ static void a_worker_that_does_not_answer_is_an_error_and_no_leak(void **state)
 {
 	struct sock_job *job;
 	char *reply = sock_line_run(&h->host, "{\"command\":\"show connections\"}", 30, &job);
+	int done;
 
 	assert_null(reply);
-	assert_null(sock_job_poll(job, 1));
-	reply = sock_job_poll(job, 1 + 3 * HD_NS_PER_S);
+	assert_null(sock_job_poll(job, 1, &done));
+	reply = sock_job_poll(job, 1 + 3 * HD_NS_PER_S, &done);
+	assert_true(done);
 	assert_non_null(strstr(reply, "did not answer"));
 	free(reply);
 	sock_jobs_sweep(0);
@@ -273,6 +278,61 @@ static void an_operator_takes_an_endpoint_out_and_back(void **state)
 	REFUSED("{\"command\":\"endpoint drain\"}", "`address`");
 }
 
+static void see(const char *path)
+{
+	struct hd_access_record r = { .status = 200, .protocol = 11, .upstream_time = HD_NS_NEVER };
+
+	r.path_n = (uint16_t)snprintf(r.path, sizeof(r.path), "%s", path);
+	sock_taps_see(&r);
+}
+
+static void a_tap_sees_what_its_pattern_wants_and_ends(void **state)
+{
+	static const char line[] =
+		"{\"id\":\"t\",\"command\":\"tap\",\"args\":{\"glob\":\"*/users*\",\"limit\":2}}";
+	struct sock_job *job;
+	char *text;
+	int done;
+
+	assert_null(sock_line_run(&h->host, line, sizeof(line) - 1, &job));
+	assert_null(sock_job_poll(job, 1, &done));
+	see("/other");
+	assert_null(sock_job_poll(job, 1, &done));
+	see("/users/1");
+	text = sock_job_poll(job, 1, &done);
+	assert_false(done);
+	assert_non_null(strstr(text, "{\"id\":\"t\",\"ok\":true"));
+	assert_non_null(strstr(text, "\"/users/1\""));
+	free(text);
+	see("/users/2");
+	see("/users/3");
+	text = sock_job_poll(job, 1, &done);
+	assert_true(done);
+	assert_null(strstr(text, "/users/3"));
+	assert_string_equal(text + strlen(text) - 3, "{}\n");
+	free(text);
+	see("/users/4");
+}
+
+static void a_tap_that_is_not_read_loses_and_says_so(void **state)
+{
+	struct sock_job *job;
+	char *text;
+	int done;
+
+	assert_null(sock_line_run(&h->host, "{\"command\":\"tap\"}", 17, &job));
+	for (int i = 0; i < 5000; i++)
+		see("/users");
+	text = sock_job_poll(job, 1, &done);
+	assert_true(strlen(text) < 2 << 20);
+	free(text);
+	see("/users");
+	text = sock_job_poll(job, 1, &done);
+	assert_null(strstr(text, "\"lost\":0"));
+	free(text);
+	sock_job_drop(job);
+}
+
 static void stats_take_a_pattern(void **state)
 {
 	json_t *r = result_of("{\"command\":\"stats\",\"args\":{\"glob\":\"worker.*\"}}");
@@ -303,6 +363,8 @@ static void help_lists_commands_that_all_answer(void **state)
 	json_array_foreach(r, i, row) {
 		char line[128];
 
+		if (strcmp(json_string_value(json_object_get(row, "command")), "tap") == 0)
+			continue;
 		snprintf(line, sizeof(line), "{\"command\":\"%s\"}",
 			 json_string_value(json_object_get(row, "command")));
 		json_decref(ask_bytes(line, strlen(line)));
@@ -324,6 +386,8 @@ int main(void)
 		TEST(apply_is_refused_with_file_line_and_column),
 		TEST(explain_names_route_weights_and_endpoints),
 		TEST(an_operator_takes_an_endpoint_out_and_back),
+		TEST(a_tap_sees_what_its_pattern_wants_and_ends),
+		TEST(a_tap_that_is_not_read_loses_and_says_so),
 		TEST(stats_take_a_pattern),
 		TEST(log_levels_are_checked),
 		TEST(help_lists_commands_that_all_answer),
