@@ -41,6 +41,17 @@ def spelling(_build):
     return r.stdout.splitlines()
 
 
+def indexes(_build):
+    """A page that no index names is a page that nobody finds."""
+    problems = []
+    for folder in ("docs", "docs/decisions"):
+        with open(os.path.join(ROOT, folder, "README.md"), encoding="utf-8") as f:
+            text = f.read()
+        pages = {os.path.relpath(f, folder) for f in tracked("*.md") if os.path.dirname(f) == folder} - {"README.md"}
+        problems += [f"{folder}/README.md: does not name {page}" for page in sorted(pages) if f"({page})" not in text]
+    return problems
+
+
 CHECKS = [
     ("layers: a room includes only what it may see", lambda b: layers.check(ROOT, tracked("*.c", "*.h"))),
     ("symbols: fast rooms neither allocate, print, lock, ask the clock nor call the system", lambda b: symbols.check(ROOT, b)),
@@ -49,6 +60,7 @@ CHECKS = [
     ("words: nothing left for later", lambda b: style.check_words(ROOT, tracked("*.c", "*.h", "*.py", "*.sh", "*.md", "dev"))),
     ("tests: wait for events, never sleep", lambda b: style.check_sleeps(ROOT, tracked("tests/*.c", "tests/*.py", "tests/*.sh"))),
     ("spelling", spelling),
+    ("docs: every page is in its index", indexes),
     ("lint: each rule finds what breaks it", lambda b: lint_test.problems()),
 ]
 
