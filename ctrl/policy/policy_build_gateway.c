@@ -43,14 +43,15 @@ static struct hd_str server_host(const struct policy_object *gateway, const stru
 				 struct hd_str *ns)
 {
 	const char *slash = memchr(y->text.p, '/', y->text.n);
+	uint32_t before = slash != NULL ? (uint32_t)(slash - y->text.p) : 0;
 
 	*ns = (struct hd_str){ "*", 1 };
 	if (slash == NULL)
 		return y->text;
-	*ns = (struct hd_str){ y->text.p, (uint32_t)(slash - y->text.p) };
+	*ns = (struct hd_str){ y->text.p, before };
 	if (policy_str_is(*ns, "."))
 		*ns = gateway->namespace_;
-	return (struct hd_str){ slash + 1, y->text.n - ns->n - 1 };
+	return (struct hd_str){ slash + 1, y->text.n - before - 1 };
 }
 
 static int wild(struct hd_str h)

@@ -9,10 +9,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void policy_run(const uint8_t *data, size_t size, uint8_t how)
 {
-	struct policy_settings settings = { .n_workers = 2,
-					    .strict = how & 1,
-					    .allow_unenforced = (how >> 1) & 1,
-					    .node_namespace = "istio-system" };
+	static struct policy_label label = { (char *)"istio", (char *)"ingressgateway" };
+	static struct hd_node node = { .n_ports = 1, .ports = { { .n_addresses = 1 } } };
+	struct policy_settings settings = {
+		.n_workers = 2,
+		.strict = how & 1,
+		.allow_unenforced = (how >> 1) & 1,
+		.node_namespace = "istio-system",
+		.labels = &label,
+		.n_labels = 1,
+		.node = &node,
+	};
 	struct policy_world w;
 	const char *wrong;
 

@@ -286,15 +286,18 @@ static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 	struct policy_world *w = *state;
 	const struct hd_route *r;
 
-	assert_loads(w, TWO VS("api") "  hosts: [api]\n  http:\n"
-				      "  - name: root\n    timeout: 3s\n"
-				      "    match: [{uri: {prefix: /d}, headers: {a: {exact: x}, b: {}}}]\n"
-				      "    delegate: {name: inner}\n"
-				      "  - delegate: {name: nobody}\n"
-				      "  - name: last\n" TO("api") "---\n" VS("inner") "  http:\n"
-				      "  - name: leaf\n    match: [{uri: {exact: /d/1}, headers: {a: {exact: y}}}]\n" TO("web")
-				      "  - match: [{uri: {exact: /other}}]\n" TO("web")
-				      "  - timeout: 1s\n" TO("web"));
+	assert_loads(
+		w,
+		TWO VS("api") "  hosts: [api]\n  http:\n"
+			      "  - name: root\n    timeout: 3s\n"
+			      "    match: [{uri: {prefix: /d}, headers: {a: {exact: x}, b: {}}}]\n"
+			      "    delegate: {name: inner}\n"
+			      "  - delegate: {name: nobody}\n"
+			      "  - name: last\n" TO("api") "---\n" VS(
+				      "inner") "  http:\n"
+					       "  - name: leaf\n"
+					       "    match: [{uri: {exact: /d/1}, headers: {a: {exact: y}}}]\n" TO("web") "  - match: [{uri: {exact: /other}}]\n" TO(
+						       "web") "  - timeout: 1s\n" TO("web"));
 	r = route(w, HOST, 0);
 	assert_true(str_is(r->name, "root-leaf"));
 	assert_true(str_is(r->match.uri.text, "/d/1"));
@@ -309,8 +312,8 @@ static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 	assert_said(w, POLICY_WARNING, 54, 5, "fits no match of VirtualService default/api");
 }
 
-#define STREAMS                                                                                                        \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n  clusterIPs: [10.96.0.7, 10.97.0.7]\n"         \
+#define STREAMS                                                                                              \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n  clusterIPs: [10.96.0.7, 10.97.0.7]\n" \
 	"  ports: [{name: tcp-a, port: 7}, {name: tcp-b, port: 8}]\n---\n"
 
 static struct hd_str stream(const struct policy_world *w, const char *vip, uint16_t port)
@@ -329,14 +332,18 @@ static void tcp_rules_send_streams_by_port_and_address(void **state)
 {
 	struct policy_world *w = *state;
 
-	assert_loads(w, TWO STREAMS VS("db") "  hosts: [db]\n  tcp:\n"
-					     "  - match: [{port: 8}]\n    route: [{destination: {host: api}}]\n"
-					     "  - match: [{destinationSubnets: [10.97.0.0/16]}]\n"
-					     "    route:\n    - {destination: {host: web}, weight: 1}\n"
-					     "    - {destination: {host: api}, weight: 2}\n");
-	assert_true(str_is(stream(w, "10.96.0.7", 8), "outbound|80||api.default.svc.cluster.local"));
+	assert_loads(
+		w, TWO STREAMS VS(
+			   "db") "  hosts: [db]\n  tcp:\n"
+				 "  - match: [{port: 8}]\n    route: [{destination: {host: api}}]\n"
+				 "  - match: [{destinationSubnets: [10.97.0.0/16]}]\n"
+				 "    route:\n    - {destination: {host: web}, weight: 1}\n"
+				 "    - {destination: {host: api}, weight: 2}\n");
+	assert_true(
+		str_is(stream(w, "10.96.0.7", 8), "outbound|80||api.default.svc.cluster.local"));
 	assert_true(str_is(stream(w, "10.96.0.7", 7), "outbound|7||db.default.svc.cluster.local"));
-	assert_true(str_is(stream(w, "10.97.0.7", 7), "outbound|80||api.default.svc.cluster.local"));
+	assert_true(
+		str_is(stream(w, "10.97.0.7", 7), "outbound|80||api.default.svc.cluster.local"));
 	assert_said(w, POLICY_WARNING, 48, 5, "weights of a tcp rule");
 }
 
@@ -351,7 +358,8 @@ static void huge_weights_are_scaled_down(void **state)
 				      "    - {destination: {host: web}, weight: 1}\n");
 	r = route(w, HOST, 0);
 	assert_true(r->total_weight <= (1u << 28) + 1);
-	assert_true(to(w, r, 0)->weight >= 2 * to(w, r, 1)->weight && to(w, r, 0)->weight <= 2 * to(w, r, 1)->weight + 1);
+	assert_true(to(w, r, 0)->weight >= 2 * to(w, r, 1)->weight &&
+		    to(w, r, 0)->weight <= 2 * to(w, r, 1)->weight + 1);
 	assert_int_equal(to(w, r, 2)->weight, 1);
 }
 
@@ -370,7 +378,8 @@ static void a_gateway_serves_what_is_bound_to_it(void **state)
 		&w, TWO
 		"apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec:\n"
 		"  selector: {istio: ingressgateway}\n"
-		"  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [\"*.shop\"]}]\n"
+		"  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [\"*.shop\", "
+		"\"./own.test\", \"other/b.test\"]}]\n"
 		"---\n" VS("a") "  hosts: [\"a.shop\"]\n"
 				"  gateways: [gw]\n"
 				"  http:\n"
@@ -391,6 +400,9 @@ static void a_gateway_serves_what_is_bound_to_it(void **state)
 		str_is(policy_world_route(w.snapshot, "10.1.0.1", 8080, "a.shop", 1)->name, "all"));
 	assert_true(str_is(policy_world_route(w.snapshot, "10.1.0.1", 8080, "z.shop", 0)->name,
 			   "rest"));
+	assert_true(str_is(policy_world_route(w.snapshot, "10.1.0.1", 8080, "own.test", 0)->name,
+			   "rest"));
+	assert_null(policy_world_route(w.snapshot, "10.1.0.1", 8080, "b.test", 0));
 	assert_null(policy_world_route(w.snapshot, "10.1.0.1", 8080, "elsewhere", 0));
 	assert_int_equal(w.snapshot->n_vips, 2); /* the services', not the port's own */
 	policy_world_close(&w);
