@@ -281,23 +281,28 @@ static void hosts_beside_the_services_are_served_on_port_80(void **state)
 	assert_true(str_is(route(w, "wild.example", 0)->name, "default"));
 }
 
+/* clang-format off */
+static const char delegating[] =
+	TWO VS("api")
+	"  hosts: [api]\n  http:\n"
+	"  - name: root\n    timeout: 3s\n"
+	"    match: [{uri: {prefix: /d}, headers: {a: {exact: x}, b: {}}}]\n"
+	"    delegate: {name: inner}\n"
+	"  - delegate: {name: nobody}\n"
+	"  - name: last\n" TO("api")
+	"---\n" VS("inner")
+	"  http:\n"
+	"  - name: leaf\n    match: [{uri: {exact: /d/1}, headers: {a: {exact: y}}}]\n" TO("web")
+	"  - match: [{uri: {exact: /other}}]\n" TO("web")
+	"  - timeout: 1s\n" TO("web");
+/* clang-format on */
+
 static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 {
 	struct policy_world *w = *state;
 	const struct hd_route *r;
 
-	assert_loads(
-		w,
-		TWO VS("api") "  hosts: [api]\n  http:\n"
-			      "  - name: root\n    timeout: 3s\n"
-			      "    match: [{uri: {prefix: /d}, headers: {a: {exact: x}, b: {}}}]\n"
-			      "    delegate: {name: inner}\n"
-			      "  - delegate: {name: nobody}\n"
-			      "  - name: last\n" TO("api") "---\n" VS(
-				      "inner") "  http:\n"
-					       "  - name: leaf\n"
-					       "    match: [{uri: {exact: /d/1}, headers: {a: {exact: y}}}]\n" TO("web") "  - match: [{uri: {exact: /other}}]\n" TO(
-						       "web") "  - timeout: 1s\n" TO("web"));
+	assert_loads(w, delegating);
 	r = route(w, HOST, 0);
 	assert_true(str_is(r->name, "root-leaf"));
 	assert_true(str_is(r->match.uri.text, "/d/1"));
