@@ -66,13 +66,28 @@ void worker_idle_add_port(struct worker_idle *i, const int *fds, uint32_t n)
 		i->fds[i->n_fds++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
 }
 
+/* An interface that went down or away leaves an error that would end every later sleep at once. */
+static void take_error(int fd)
+{
+	int error;
+	socklen_t n = sizeof(error);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+}
+
 static void sleep_for(struct worker_idle *i, hd_ns span)
 {
 	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S), .tv_nsec = (long)(span % HD_NS_PER_S) };
 	uint64_t kicks;
 
-	if (ppoll(i->fds, i->n_fds, &ts, NULL) > 0 && (i->fds[0].revents & POLLIN))
+	if (ppoll(i->fds, i->n_fds, &ts, NULL) <= 0)
+		return;
+	if (i->fds[0].revents & POLLIN)
 		(void)!read(i->fds[0].fd, &kicks, sizeof(kicks));
+	for (uint32_t k = 1; k < i->n_fds; k++) {
+		if (i->fds[k].revents & POLLERR)
+			take_error(i->fds[k].fd);
+	}
 }
 
 /* Announced one turn before the sleep: who puts something down after that turn has looked sees the flag and kicks. */
