@@ -5,6 +5,8 @@
 #include "proxy_state.h"
 
 #define SHED_AFTER (5 * HD_NS_PER_S)
+#define SHED_SOON HD_NS_PER_S /* when less than this share of the buffers is free */
+#define SHED_SOON_SHARE 32
 #define SHED_HOLDS 8192 /* bytes */
 #define SHED_LEGS 256	/* looked at in one go */
 
@@ -19,7 +21,7 @@ static uint32_t held(struct tcp_conn *c)
 	return (uint32_t)(tcp_send_offset(c) - tcp_acked_offset(c)) + tcp_conn_rx(c)->bytes;
 }
 
-static int is_stuck(const struct proxy *p, const struct proxy_leg *leg)
+static int is_stuck(const struct proxy *p, const struct proxy_leg *leg, hd_ns after)
 {
 	const struct proxy_exchange *x = leg->exchange;
 	hd_ns since = leg->due -
@@ -28,24 +30,24 @@ static int is_stuck(const struct proxy *p, const struct proxy_leg *leg)
 
 	if (x->up != NULL && !x->up->reset)
 		bytes += held(x->up->conn);
-	return bytes > SHED_HOLDS && p->now - since > SHED_AFTER;
+	return bytes > SHED_HOLDS && p->now - since > after;
 }
 
-static void judge(struct proxy *p, struct proxy_leg *leg)
+static void judge(struct proxy *p, struct proxy_leg *leg, hd_ns after)
 {
 	if (leg->is_up)
 		return;
 	if (leg->state == LEG_BUSY) {
-		if (is_stuck(p, leg))
+		if (is_stuck(p, leg, after))
 			proxy_exchange_shed(p, leg->exchange);
 	} else if (leg->state == LEG_HEAD && tcp_conn_rx(leg->conn)->bytes > 0 &&
-		   leg->due < p->now + PROXY_HEAD_TIMEOUT - SHED_AFTER) {
+		   leg->due < p->now + PROXY_HEAD_TIMEOUT - after) {
 		proxy_count(p, HD_PROXY_SHED);
 		proxy_leg_abort(p, leg);
 	}
 }
 
-static void shed(struct proxy *p)
+static void shed(struct proxy *p, hd_ns after)
 {
 	struct proxy_leg *leg;
 
@@ -55,7 +57,7 @@ static void shed(struct proxy *p)
 			p->shed_cursor = 0;
 			return;
 		}
-		judge(p, leg);
+		judge(p, leg, after);
 	}
 }
 
@@ -73,5 +75,5 @@ void proxy_pressure_look(struct proxy *p)
 		tcp_set_buffers(p->tcp, levels[level].bytes, levels[level].bytes);
 	}
 	if (level == LOWEST)
-		shed(p);
+		shed(p, free * SHED_SOON_SHARE < p->pools.bufs->size ? SHED_SOON : SHED_AFTER);
 }

@@ -388,6 +388,8 @@ uint32_t tcp_send_space(const struct tcp_conn *c)
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED || c->tx.bytes >= limit ||
 	    c->tx.bufs >= max_bufs)
 		return 0;
+	if (c->t->shortage != 0 && c->tx.bytes != 0)
+		return 0;
 	return u32_min(limit - c->tx.bytes, (max_bufs - c->tx.bufs) * SEND_BUF_BYTES);
 }
 

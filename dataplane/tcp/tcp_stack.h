@@ -51,6 +51,8 @@ struct tcp {
 	struct tcp_rto_limits rto;
 	const struct tcp_cc_ops *cc;
 	uint8_t scale;	      /* of the windows that we offer */
+	uint8_t shortage;     /* of buffers */
+	uint32_t shortage_us; /* when that was looked at */
 	uint8_t pressure;     /* enum tcp_pressure */
 	uint32_t pressure_ms; /* when it was judged */
 

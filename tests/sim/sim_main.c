@@ -81,7 +81,7 @@ static const struct sim_profile profiles[] = {
 	  .callers = 12,
 	  .lossy = 1,
 	  .cut = 1,
-	  .starved = 60 },
+	  .starved = 150 },
 	{ .name = "cuts",
 	  .front = { .loss = 5,
 		     .delay = 2 * MS,

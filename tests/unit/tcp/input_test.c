@@ -39,6 +39,58 @@ static void c1_11_of_data_across_the_left_edge_the_new_part_counts(void **state)
 	finish();
 }
 
+/* Leaves one buffer of so many free. */
+static uint32_t take_buffers(struct rte_mbuf **held, uint32_t share)
+{
+	struct rte_mempool *pool = p.end[0].t->header;
+	uint32_t n = rte_mempool_avail_count(pool) - pool->size / share;
+
+	assert_int_equal(rte_mempool_get_bulk(pool, (void **)held, n), 0);
+	pair_run_for(&p, MS);
+	return n;
+}
+
+static void when_buffers_run_short_data_wait_but_acks_count(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	struct rte_mbuf **held = calloc(p.end[0].t->header->size, sizeof(*held));
+	uint32_t n;
+
+	s->hold_reads = 1;
+	n = take_buffers(held, 20);
+	raw_send(&r, ACK, bytes_at(0), 1400); /* nothing is held: taken */
+	raw_send(&r, ACK, bytes_at(1400), 1400);
+	assert_int_equal(s->c->received, 1400);
+	write_stream(s, 1000);
+	r.rcv += 1000;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(2800), 1400);
+	assert_int_equal(s->c->received, 1400);
+	assert_int_equal(tcp_acked_offset(s->c), 1000);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_SHORT_OF_BUFFERS], 2);
+	rte_mempool_put_bulk(p.end[0].t->header, (void **)held, n);
+	pair_run_for(&p, MS);
+	raw_send_at(&r, r.nxt - 1400, ACK, bytes_at(1400), 1400);
+	assert_int_equal(s->c->received, 2800);
+	free(held);
+	finish();
+}
+
+static void the_last_buffers_are_for_acknowledgements(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	struct rte_mbuf **held = calloc(p.end[0].t->header->size, sizeof(*held));
+	uint32_t n = take_buffers(held, 80);
+
+	raw_send(&r, ACK, bytes_at(0), 100);
+	assert_int_equal(s->c->received, 0);
+	rte_mempool_put_bulk(p.end[0].t->header, (void **)held, n);
+	pair_run_for(&p, MS);
+	raw_send_at(&r, r.nxt - 100, ACK, bytes_at(0), 100);
+	assert_int_equal(s->c->received, 100);
+	free(held);
+	finish();
+}
+
 static void c1_11_data_right_of_the_window_get_an_ack(void **state)
 {
 	struct pair_stream *s = begin(&plain);
@@ -700,6 +752,8 @@ int main(void)
 		cmocka_unit_test(c1_02_odd_options_do_not_disturb),
 		cmocka_unit_test(c1_11_data_left_of_the_window_get_an_ack_and_a_dsack),
 		cmocka_unit_test(c1_11_of_data_across_the_left_edge_the_new_part_counts),
+		cmocka_unit_test(when_buffers_run_short_data_wait_but_acks_count),
+		cmocka_unit_test(the_last_buffers_are_for_acknowledgements),
 		cmocka_unit_test(c1_11_data_right_of_the_window_get_an_ack),
 		cmocka_unit_test(c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken),
 		cmocka_unit_test(c1_12_a_reset_is_taken_at_a_shut_window),
