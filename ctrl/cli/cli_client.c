@@ -111,33 +111,77 @@ static enum cli_exit answer_read(const char *line, size_t n, json_t **result, ch
 	return code;
 }
 
-enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args,
-			  json_t **result, char *error, size_t error_bytes)
+/* A connection on which the request went out, or -1 with error set. Steals args. */
+static int request_send(const char *socket_path, const char *command, json_t *args, char *error,
+			size_t error_bytes)
 {
 	json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "command", command, "args", args);
-	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
-	enum cli_exit code = CLI_USAGE;
-	size_t n = 0;
+	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
 	int fd = -1;
 
 	json_decref(request);
-	if (line == NULL) {
+	if (line == NULL)
 		snprintf(error, error_bytes, "out of memory, or an argument that is not UTF-8");
-		return CLI_USAGE;
-	}
-	fd = socket_open(socket_path, error, error_bytes);
-	if (fd >= 0) {
-		if (send_all(fd, line, strlen(line)) == 0 && send_all(fd, "\n", 1) == 0)
-			answer = line_receive(fd, &n);
-		if (answer != NULL)
-			code = answer_read(answer, n, result, error, error_bytes);
-		else
-			snprintf(error, error_bytes,
-				 "%s: heddle closed the connection or did not answer within %d s",
-				 socket_path, ANSWER_WITHIN_S);
+	else
+		fd = socket_open(socket_path, error, error_bytes);
+	if (fd >= 0 && (send_all(fd, line, strlen(line)) != 0 || send_all(fd, "\n", 1) != 0)) {
+		snprintf(error, error_bytes, "%s: heddle closed the connection", socket_path);
 		close(fd);
+		fd = -1;
 	}
-	free(answer);
 	free(line);
+	return fd;
+}
+
+enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args,
+			  json_t **result, char *error, size_t error_bytes)
+{
+	int fd = request_send(socket_path, command, args, error, error_bytes);
+	enum cli_exit code = CLI_USAGE;
+	char *answer;
+	size_t n = 0;
+
+	if (fd < 0)
+		return CLI_USAGE;
+	answer = line_receive(fd, &n);
+	if (answer != NULL)
+		code = answer_read(answer, n, result, error, error_bytes);
+	else
+		snprintf(error, error_bytes,
+			 "%s: heddle closed the connection or did not answer within %d s",
+			 socket_path, ANSWER_WITHIN_S);
+	free(answer);
+	close(fd);
+	return code;
+}
+
+enum cli_exit cli_stream(const char *socket_path, const char *command, json_t *args,
+			 void (*row)(void *arg, const json_t *result), void *arg, char *error,
+			 size_t error_bytes)
+{
+	int fd = request_send(socket_path, command, args, error, error_bytes);
+	const struct timeval for_ever = { 0 };
+	enum cli_exit code = CLI_FINE;
+	json_t *result = NULL;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	FILE *f;
+
+	if (fd < 0)
+		return CLI_USAGE;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof(for_ever));
+	f = fdopen(fd, "r");
+	while (f != NULL && code == CLI_FINE && (n = getline(&line, &room, f)) > 0) {
+		if (strcmp(line, "{}\n") == 0)
+			break;
+		code = answer_read(line, (size_t)n, &result, error, error_bytes);
+		if (code == CLI_FINE)
+			row(arg, result);
+		json_decref(result);
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
 	return code;
 }

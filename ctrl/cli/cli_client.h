@@ -16,4 +16,9 @@ enum cli_exit { CLI_FINE, CLI_REFUSED, CLI_USAGE };
 [[nodiscard]] enum cli_exit cli_request(const char *socket_path, const char *command, json_t *args,
 					json_t **result, char *error, size_t error_bytes);
 
+/* The same for an answer of many lines: row gets each until the answer ends. */
+[[nodiscard]] enum cli_exit cli_stream(const char *socket_path, const char *command, json_t *args,
+				       void (*row)(void *arg, const json_t *result), void *arg,
+				       char *error, size_t error_bytes);
+
 #endif

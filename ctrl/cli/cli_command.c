@@ -178,6 +178,40 @@ static int args_endpoint(int n, char **words, json_t *args, char *error, size_t 
 	return 0;
 }
 
+static int args_tap(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	int i = 0;
+
+	while (i < n) {
+		if (strcmp(words[i], "--limit") == 0 && i + 1 < n && atoll(words[i + 1]) > 0) {
+			json_object_set_new(args, "limit", json_integer(atoll(words[i + 1])));
+			i += 2;
+		} else if (json_object_get(args, "glob") == NULL && words[i][0] != '-') {
+			json_object_set_new(args, "glob", json_string(words[i++]));
+		} else {
+			break;
+		}
+	}
+	if (i == n)
+		return 0;
+	snprintf(error, error_bytes,
+		 "tap [GLOB] [--limit N]: a pattern over METHOD AUTHORITY/PATH STATUS CLUSTER, "
+		 "as '* 503 *'");
+	return -1;
+}
+
+static int args_top(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n == 0)
+		return 0;
+	if (n == 2 && strcmp(words[0], "--count") == 0 && atoll(words[1]) > 0) {
+		json_object_set_new(args, "count", json_integer(atoll(words[1])));
+		return 0;
+	}
+	snprintf(error, error_bytes, "top takes --count N (how often to look) or nothing");
+	return -1;
+}
+
 static const struct cli_command commands[] = {
 	{ "status", args_none, "", "how the daemon is: the page to look at first" },
 	{ "show services", args_none, "", "services, their addresses and ports" },
@@ -191,10 +225,13 @@ static const struct cli_command commands[] = {
 	{ "show ports", args_none, "", "devices, addresses, packets" },
 	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },
 	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
+	{ "show requests", args_none, "", "what callers were answered: service, status, flags" },
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
 	{ "explain", args_explain, "METHOD URL",
 	  "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
+	{ "tap", args_tap, "[GLOB] [--limit N]", "requests as they end, a line each" },
+	{ "top", args_top, "[--count N]", "rate, errors and latency of each service, every second" },
 	{ "metrics", args_none, "", "the same text as the metrics endpoint" },
 	{ "endpoint eject", args_endpoint, "ADDR:PORT", "no new requests to it, until it is admitted" },
 	{ "endpoint drain", args_endpoint, "ADDR:PORT", "the same, shown as draining" },
@@ -289,6 +326,7 @@ void cli_help(FILE *out)
 	      "  heddlectl config check new-weights.yaml && heddlectl config apply new-weights.yaml\n"
 	      "  heddlectl config rollback\n"
 	      "  heddlectl stats 'tcp.*'\n"
+	      "  heddlectl tap '* 503 *'\n"
 	      "  heddlectl explain GET http://api.default/users -H 'x-canary: yes'\n"
 	      "  heddlectl -o json show endpoints | jq '.[] | select(.health != \"healthy\")'\n"
 	      "\n"

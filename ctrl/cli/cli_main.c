@@ -8,6 +8,7 @@
 
 #include "cli_client.h"
 #include "cli_command.h"
+#include "cli_live.h"
 #include "cli_view.h"
 
 struct options {
@@ -19,6 +20,15 @@ static enum cli_exit usage(const char *text)
 {
 	fprintf(stderr, "heddlectl: %s\n", text);
 	return CLI_USAGE;
+}
+
+/* A refusal is heddle's own text; the rest is about how we were called. */
+static enum cli_exit say(enum cli_exit code, const char *error)
+{
+	if (code == CLI_USAGE)
+		return usage(error);
+	fprintf(stderr, "%s\n", error);
+	return code;
 }
 
 static int value_of(int argc, char **argv, int *i, const char *letter, const char *name,
@@ -80,6 +90,18 @@ static size_t terminal_width(void)
 	return w.ws_col;
 }
 
+static enum cli_exit run_live(const struct options *o, const char *name, json_t *args)
+{
+	char error[4096];
+	enum cli_exit code;
+
+	if (strcmp(name, "tap") == 0)
+		code = cli_tap(o->socket, args, o->json, error, sizeof(error));
+	else
+		code = cli_top(o->socket, args, o->json, terminal_width(), error, sizeof(error));
+	return code == CLI_FINE ? code : say(code, error);
+}
+
 static enum cli_exit run(const struct options *o, int n, char **words)
 {
 	int taken, colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
@@ -93,11 +115,11 @@ static enum cli_exit run(const struct options *o, int n, char **words)
 		json_decref(args);
 		return usage(error);
 	}
+	if (strcmp(c->name, "tap") == 0 || strcmp(c->name, "top") == 0)
+		return run_live(o, c->name, args);
 	code = cli_request(o->socket, c->name, args, &result, error, sizeof(error));
-	if (code == CLI_USAGE)
-		usage(error);
-	else if (code == CLI_REFUSED)
-		fprintf(stderr, "%s\n", error);
+	if (code != CLI_FINE)
+		say(code, error);
 	else if (o->json)
 		json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	else

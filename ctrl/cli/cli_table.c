@@ -87,6 +87,9 @@ void cli_value_format(const json_t *value, enum cli_unit unit, char *out, size_t
 		case CLI_MS:
 			format_ms(v, out, bytes);
 			break;
+		case CLI_LATENCY:
+			snprintf(out, bytes, "%.2fms", v);
+			break;
 		case CLI_PERCENT:
 			snprintf(out, bytes, "%.1f%%", v);
 			break;

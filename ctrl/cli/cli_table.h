@@ -14,6 +14,7 @@ enum cli_unit {
 	CLI_COUNT,  /* large ones as 123.5k, 12.35M */
 	CLI_BYTES,  /* 1.5 MiB */
 	CLI_MS,	    /* an age in milliseconds: 350ms, 12s, 3m, 5h, 2d */
+	CLI_LATENCY, /* milliseconds, two digits behind the point */
 	CLI_PERCENT,
 	CLI_YES, /* a boolean: yes or no */
 };

@@ -66,6 +66,14 @@ static const struct cli_column neighbors[] = { { "ip", "ADDRESS" },
 					       { "port", "PORT", CLI_NUMBER },
 					       { "state", "STATE" },
 					       { "age_ms", "AGE", CLI_MS } };
+static const struct cli_column requests[] = { { "service", "SERVICE" },
+					      { "subset", "SUBSET" },
+					      { "status", "STATUS", CLI_NUMBER },
+					      { "flags", "FLAGS" },
+					      { "requests", "REQUESTS", CLI_COUNT },
+					      { "mean_ms", "MEAN", CLI_LATENCY },
+					      { "bytes_received", "IN", CLI_BYTES },
+					      { "bytes_sent", "OUT", CLI_BYTES } };
 static const struct cli_column memory[] = { { "kind", "KIND" },
 					    { "bytes", "BYTES", CLI_BYTES },
 					    { "text", "WHAT" } };
@@ -105,6 +113,7 @@ static const struct view views[] = {
 	VIEW("show ports", ports, "no ports"),
 	VIEW("show drops", drops, "nothing was dropped (--all lists every reason)"),
 	VIEW("show neighbors", neighbors, "no neighbours are known yet"),
+	VIEW("show requests", requests, "no request has ended yet"),
 	VIEW("show memory", memory, "nothing"),
 	VIEW("stats", stats, "no counter has such a name"),
 	VIEW("config history", history, "nothing"),

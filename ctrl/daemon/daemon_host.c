@@ -135,6 +135,13 @@ static uint8_t host_endpoint_health(void *arg, const struct hd_addr *addr)
 	return health_override_get(&d->reload.health, addr);
 }
 
+static const struct observe_requests *host_requests(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return d->requests;
+}
+
 static char *host_metrics(void *arg)
 {
 	struct observe_text t = { 0 };
@@ -180,6 +187,7 @@ void daemon_host_init(struct daemon *d)
 				      .log = host_log,
 				      .endpoint_set = host_endpoint_set,
 				      .endpoint_health = host_endpoint_health,
+				      .requests = host_requests,
 				      .metrics = host_metrics,
 				      .drain = host_drain,
 				      .stop = host_stop };

@@ -11,10 +11,9 @@
 #define TABLE_SLOTS (2 * MAX_ROWS)
 
 /* Envoy's default buckets, in milliseconds. */
-static const double buckets[] = { 0.5,	 1,	 5,	 10,	  25,	  50,	 100,
+const double observe_bucket_ms[OBSERVE_BUCKETS] = { 0.5,	 1,	 5,	 10,	  25,	  50,	 100,
 				  250,	 500,	 1000,	 2500,	  5000,	  10000, 30000,
 				  60000, 300000, 600000, 1800000, 3600000 };
-#define N_BUCKETS HD_ARRAY_SIZE(buckets)
 
 enum reporter { REPORTER_SOURCE, REPORTER_WAYPOINT };
 
@@ -30,7 +29,7 @@ _Static_assert(sizeof(struct key) % sizeof(uint64_t) == 0, "hashed by words");
 struct row {
 	struct key key;
 	uint64_t count, received, sent, sum_ns;
-	uint64_t buckets[N_BUCKETS + 1]; /* not cumulative */
+	uint64_t buckets[OBSERVE_BUCKETS + 1]; /* not cumulative */
 };
 
 struct observe_requests {
@@ -135,7 +134,7 @@ void observe_requests_count(struct observe_requests *r, const struct hd_access_r
 		r->lost++;
 		return;
 	}
-	while (b < N_BUCKETS && ms > buckets[b])
+	while (b < OBSERVE_BUCKETS && ms > observe_bucket_ms[b])
 		b++;
 	row->buckets[b]++;
 	row->count++;
@@ -154,6 +153,38 @@ static struct hd_str next_part(struct hd_str *rest, char separator)
 	return part;
 }
 
+/* "outbound|80|v1|api.default.svc.cluster.local" */
+static void cluster_split(const struct key *k, struct hd_str *subset, struct hd_str *host)
+{
+	struct hd_str rest = { k->cluster, k->cluster_n };
+
+	next_part(&rest, '|');
+	next_part(&rest, '|');
+	*subset = next_part(&rest, '|');
+	*host = rest;
+}
+
+uint32_t observe_requests_n(const struct observe_requests *r)
+{
+	return r->n;
+}
+
+void observe_requests_row(const struct observe_requests *r, uint32_t i,
+			  struct observe_request_row *out)
+{
+	const struct row *row = &r->rows[i];
+
+	*out = (struct observe_request_row){ .flags = row->key.flags,
+					     .status = row->key.status,
+					     .tcp = row->key.tcp,
+					     .requests = row->count,
+					     .bytes_received = row->received,
+					     .bytes_sent = row->sent,
+					     .duration = row->sum_ns,
+					     .buckets = row->buckets };
+	cluster_split(&row->key, &out->subset, &out->service);
+}
+
 static void label(struct observe_text *t, const char *name, struct hd_str value)
 {
 	observe_text_addf(t, ",%s=", name);
@@ -165,13 +196,10 @@ static void label(struct observe_text *t, const char *name, struct hd_str value)
 
 static void labels_write(struct observe_text *t, const struct key *k)
 {
-	/* "outbound|80|v1|api.default.svc.cluster.local" */
-	struct hd_str rest = { k->cluster, k->cluster_n }, host, name, space, subset;
+	struct hd_str host, rest, name, space, subset;
 
-	next_part(&rest, '|');
-	next_part(&rest, '|');
-	subset = next_part(&rest, '|');
-	host = rest;
+	cluster_split(k, &subset, &host);
+	rest = host;
 	name = next_part(&rest, '.');
 	space = next_part(&rest, '.');
 	observe_text_addf(
@@ -211,11 +239,11 @@ static void duration_write(struct observe_text *t, const struct row *row)
 	static const char name[] = "istio_request_duration_milliseconds";
 	uint64_t sum = 0;
 
-	for (size_t b = 0; b < N_BUCKETS; b++) {
+	for (size_t b = 0; b < OBSERVE_BUCKETS; b++) {
 		sum += row->buckets[b];
 		observe_text_addf(t, "%s_bucket", name);
 		labels_write(t, &row->key);
-		observe_text_addf(t, ",le=\"%g\"} %llu\n", buckets[b], (unsigned long long)sum);
+		observe_text_addf(t, ",le=\"%g\"} %llu\n", observe_bucket_ms[b], (unsigned long long)sum);
 	}
 	observe_text_addf(t, "%s_bucket", name);
 	labels_write(t, &row->key);

@@ -68,6 +68,7 @@ static const struct command {
 	{ "show ports", sock_show_ports, "", "devices, addresses, packets" },
 	{ "show drops", sock_show_drops, "all", "what was thrown away, and why" },
 	{ "show neighbors", sock_show_neighbors, "", "the link-layer addresses that ports know" },
+	{ "show requests", sock_show_requests, "", "what callers were answered, by service, status and flags" },
 	{ "show memory", sock_show_memory, "", "where memory is" },
 	{ "stats", sock_stats, "glob", "counters by name" },
 	{ "explain", sock_explain, "method, url, headers, source",

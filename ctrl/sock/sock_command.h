@@ -75,6 +75,7 @@ int sock_endpoint_eject(struct sock_request *rq);
 int sock_endpoint_drain(struct sock_request *rq);
 int sock_endpoint_admit(struct sock_request *rq);
 int sock_tap(struct sock_request *rq);
+int sock_show_requests(struct sock_request *rq);
 int sock_metrics(struct sock_request *rq);
 int sock_config_check(struct sock_request *rq);
 int sock_config_apply(struct sock_request *rq);

@@ -34,6 +34,8 @@ struct sock_rates {
 	double requests_per_second;
 };
 
+struct observe_requests;
+
 struct sock_host {
 	void *arg;
 	struct hd_dp *dp;
@@ -58,6 +60,7 @@ struct sock_host {
 	/* What an operator says about an endpoint, and what is known of it. */
 	int (*endpoint_set)(void *arg, const struct hd_addr *addr, uint8_t health);
 	uint8_t (*endpoint_health)(void *arg, const struct hd_addr *addr);
+	const struct observe_requests *(*requests)(void *arg);
 	/* The metrics endpoint's text, for free(). NULL: out of memory. */
 	char *(*metrics)(void *arg);
 	void (*drain)(void *arg);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "observe_requests.h"
 #include "observe_sum.h"
 #include "sock_command.h"
 
@@ -290,6 +291,45 @@ int sock_stats(struct sock_request *rq)
 	stat_add(rq->result, glob, "worker.total_cycles", t.total_cycles, "TSC ticks of all turns");
 	stats_ports(rq->result, glob, h->dp, &t);
 	stats_clusters(rq->result, glob, h);
+	return 0;
+}
+
+static json_t *buckets_json(const uint64_t *buckets)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i <= OBSERVE_BUCKETS; i++)
+		json_array_append_new(out, json_integer((json_int_t)buckets[i]));
+	return out;
+}
+
+int sock_show_requests(struct sock_request *rq)
+{
+	const struct observe_requests *requests = rq->host->requests(rq->host->arg);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < observe_requests_n(requests); i++) {
+		json_t *row = sock_row(rq->result);
+		struct observe_text flags = { 0 };
+		struct observe_request_row r;
+
+		observe_requests_row(requests, i, &r);
+		observe_text_add_flags(&flags, r.flags);
+		sock_put(row, "service", sock_json_str(r.service));
+		sock_put(row, "subset", sock_json_str(r.subset));
+		sock_put_text(row, "protocol", r.tcp ? "tcp" : "http");
+		sock_put_number(row, "status", r.status);
+		sock_put(row, "flags", sock_json_str((struct hd_str){ flags.p, (uint32_t)flags.n }));
+		sock_put_number(row, "requests", r.requests);
+		sock_put_number(row, "bytes_received", r.bytes_received);
+		sock_put_number(row, "bytes_sent", r.bytes_sent);
+		sock_put(row, "mean_ms",
+			 json_real((double)r.duration / (double)HD_NS_PER_MS / (double)r.requests));
+		sock_put(row, "buckets", buckets_json(r.buckets));
+		observe_text_fini(&flags);
+	}
 	return 0;
 }
 

@@ -217,6 +217,11 @@ static uint8_t endpoint_health(void *arg, const struct hd_addr *addr)
 	return h->said.port == addr->port && hd_ip_eq(&h->said.ip, &addr->ip) ? h->said_health : HD_EP_HEALTHY;
 }
 
+static const struct observe_requests *requests_get(void *arg)
+{
+	return ((struct fake_host *)arg)->requests;
+}
+
 static char *metrics(void *arg)
 {
 	return strdup("# EOF\n");
@@ -240,6 +245,8 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 	h->dp = fake_dp_create(n_workers);
 	h->node.name = name;
 	policy_texts_init(&h->texts);
+	if (observe_requests_create(&h->node.dp, &h->requests) != 0)
+		abort();
 	h->host = (struct sock_host){ .arg = h,
 				      .dp = h->dp,
 				      .node = &h->node,
@@ -255,6 +262,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .log = log_set,
 				      .endpoint_set = endpoint_set,
 				      .endpoint_health = endpoint_health,
+				      .requests = requests_get,
 				      .metrics = metrics,
 				      .drain = drain,
 				      .stop = stop };
@@ -265,5 +273,6 @@ void fake_host_destroy(struct fake_host *h)
 {
 	fake_dp_destroy(h->dp);
 	policy_texts_fini(&h->texts);
+	observe_requests_destroy(h->requests);
 	free(h);
 }

@@ -4,6 +4,7 @@
 #define FAKE_HOST_H
 
 #include "fake_dp.h"
+#include "observe_requests.h"
 #include "sock_host.h"
 
 struct fake_host {
@@ -11,6 +12,7 @@ struct fake_host {
 	struct hd_dp *dp;
 	struct policy_node node;
 	struct policy_texts texts;
+	struct observe_requests *requests;
 	int refuse; /* the next config_* call fails with two errors */
 	int drained, stopped;
 	struct hd_addr said;	/* by endpoint_set */

@@ -2,6 +2,7 @@
 #include "ctrl_test.h"
 
 #include "cli_command.h"
+#include "cli_live.h"
 #include "cli_table.h"
 #include "cli_view.h"
 
@@ -116,6 +117,41 @@ static void every_view_takes_a_result_of_any_shape(void **state)
 	}
 }
 
+static json_t *row(const char *service, int status, int requests, int fast, int slow)
+{
+	json_t *r = json_pack("{s:s,s:s,s:i,s:i,s:f}", "service", service, "protocol", "http",
+			      "status", status, "requests", requests, "mean_ms", 2.0);
+	json_t *buckets = json_array();
+
+	for (int i = 0; i < 20; i++)
+		json_array_append_new(buckets, json_integer(i == 0 ? fast : i == 7 ? slow : 0));
+	json_object_set_new(r, "buckets", buckets);
+	return r;
+}
+
+static double figure(const json_t *rows, size_t i, const char *key)
+{
+	return json_number_value(json_object_get(json_array_get(rows, i), key));
+}
+
+static void top_is_about_what_changed(void **state)
+{
+	json_t *before = json_pack("[o]", row("api", 200, 100, 100, 0)), *rows;
+	json_t *now = json_pack("[o,o,o]", row("api", 200, 280, 270, 10), row("api", 503, 20, 20, 0),
+				row("web", 200, 10, 10, 0));
+
+	rows = cli_top_rows(before, now, 2);
+	assert_int_equal(json_array_size(rows), 2);
+	assert_true(figure(rows, 0, "requests_per_second") == 100);
+	assert_true(figure(rows, 0, "errors_percent") == 10);
+	assert_true(figure(rows, 0, "p50_ms") < 0.5);
+	assert_true(figure(rows, 0, "p99_ms") > 100 && figure(rows, 0, "p99_ms") <= 250);
+	assert_true(figure(rows, 1, "requests_per_second") == 5);
+	json_decref(rows);
+	json_decref(before);
+	json_decref(now);
+}
+
 static void words_become_commands(void **state)
 {
 	char *show[] = { "show", "routes", "x" }, *bad[] = { "show", "rotes" },
@@ -141,6 +177,7 @@ int main(void)
 		cmocka_unit_test(a_server_cannot_drive_the_terminal),
 		cmocka_unit_test(values_have_units),
 		cmocka_unit_test(every_view_takes_a_result_of_any_shape),
+		cmocka_unit_test(top_is_about_what_changed),
 		cmocka_unit_test(words_become_commands),
 	};
 
