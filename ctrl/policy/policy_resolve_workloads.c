@@ -362,9 +362,42 @@ static void backends_find(struct policy_load *l, struct policy_service *s)
 		workload_add(l, s, entry_workload(l, s->object, y));
 }
 
+/* Istio would speak mutual TLS to these on its own account. Said once: a mesh has thousands of
+ * them. */
+static void plaintext_warn(struct policy_load *l)
+{
+	const struct policy_yaml *first = NULL;
+	const struct policy_object *object = NULL;
+	struct policy_check c;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->workloads.n; i++) {
+		const struct policy_workload *w =
+			*(struct policy_workload **)policy_vec_at(&l->workloads, i);
+		const struct policy_yaml *y =
+			policy_yaml_raw(w->labels, "security.istio.io/tlsMode");
+
+		if (y == NULL || !policy_str_is(y->text, "istio"))
+			continue;
+		if (n++ == 0) {
+			first = y;
+			object = w->object;
+		}
+	}
+	if (n == 0)
+		return;
+	policy_object_check(l, object, &c);
+	policy_warning(
+		&c, first,
+		"automatic mTLS is not there yet: workloads labelled tlsMode istio, %u of them, are "
+		"spoken to in plaintext",
+		n);
+}
+
 void policy_resolve_workloads(struct policy_load *l)
 {
 	workloads_read(l);
+	plaintext_warn(l);
 	for (uint32_t i = 0; i < l->services.n; i++)
 		backends_find(l, *(struct policy_service **)policy_vec_at(&l->services, i));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ServiceEntry, WorkloadEntry, Gateway, Sidecar: what Istio's validation refuses beyond types and
- * ranges. */
+/* Service, ServiceEntry, WorkloadEntry, Gateway, Sidecar: what Istio's validation refuses beyond
+ * types and ranges. */
 #include <stdlib.h>
 #include <strings.h>
 
@@ -267,4 +267,13 @@ void policy_rule_sidecar(struct policy_check *c, struct policy_yaml *map)
 				policy_error(c, y, "egress host \"%.*s\" must be namespace/host",
 					     POLICY_STR(y->text));
 	}
+}
+
+void policy_rule_service(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *affinity = policy_get(map, "sessionAffinity");
+
+	if (affinity != NULL && affinity->i == 1)
+		policy_warning(c, affinity,
+			       "sessionAffinity ClientIP is known but not yet honoured");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kubernetes' own objects, and the kinds as a whole. What has no meaning for traffic is listed so
  * that a slip of the pen is still told from a field that exists. */
-#include "policy_schema.h"
+#include "policy_rules.h"
 
 #define NOW POLICY_NOW
 #define LATER POLICY_LATER
@@ -38,6 +38,7 @@ static const struct policy_field service_port_fields[] = {
 	POLICY_END,
 };
 static const struct policy_schema service_port = { "ServicePort", service_port_fields };
+static const char *const affinity_words[] = { "None", "ClientIP", NULL };
 static const struct policy_field service_fields[] = {
 	POLICY_STR_("type", NOW),
 	POLICY_STR_("clusterIP", NOW),
@@ -47,7 +48,7 @@ static const struct policy_field service_fields[] = {
 	POLICY_BOOL_("publishNotReadyAddresses", NOW),
 	POLICY_STRS("externalIPs", LATER),
 	POLICY_STR_("externalName", LATER),
-	POLICY_ANY_("sessionAffinity", INERT),
+	POLICY_ENUM_("sessionAffinity", affinity_words, NOW),
 	POLICY_ANY_("sessionAffinityConfig", INERT),
 	POLICY_STR_("trafficDistribution", LATER),
 	POLICY_ANY_("ipFamilies", INERT),
@@ -61,7 +62,8 @@ static const struct policy_field service_fields[] = {
 	POLICY_ANY_("loadBalancerSourceRanges", INERT),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_service = { "Service", service_fields };
+const struct policy_schema policy_schema_service = { "Service", service_fields,
+						     policy_rule_service };
 
 static const struct policy_field slice_port_fields[] = {
 	POLICY_STR_("name", NOW),

@@ -234,6 +234,18 @@ static void names_and_app_protocols_choose_the_protocol(void **state)
 	}
 }
 
+static void plaintext_to_workloads_of_the_mesh_is_told_once(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {security.istio.io/tlsMode: istio}}\n"
+			"status: {podIP: 10.2.0.1}\n---\n"
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: b, labels: {security.istio.io/tlsMode: istio}}\n"
+			"status: {podIP: 10.2.0.2}\n");
+	assert_int_equal(w->diags.n, 1);
+	assert_said(w, POLICY_WARNING, 3, 57, "2 of them, are spoken to in plaintext");
+}
+
 static void a_failed_load_gives_no_snapshot(void **state)
 {
 	struct policy_world *w = *state;
@@ -302,6 +314,7 @@ int main(void)
 		world_test(workload_entries_and_service_entries_are_endpoints_too),
 		world_test(several_services_may_share_one_address_on_different_ports),
 		world_test(names_and_app_protocols_choose_the_protocol),
+		world_test(plaintext_to_workloads_of_the_mesh_is_told_once),
 		world_test(a_failed_load_gives_no_snapshot),
 		world_test(equal_expressions_are_one),
 		world_test(ten_thousand_routes_load_in_a_second),
