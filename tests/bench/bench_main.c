@@ -22,6 +22,7 @@ struct bench {
 	struct bench_callers callers;
 	struct bench_backends backends;
 	struct bench_dut *dut;
+	struct bench_quiet quiet;
 	uint32_t bufs_before;
 	unsigned int lcore;
 };
@@ -113,10 +114,13 @@ static void turn(struct bench *b)
 
 static void run_for(struct bench *b, hd_ns ns)
 {
-	hd_ns end = worker_clock_now(&b->clock) + ns;
+	hd_ns now = worker_clock_now(&b->clock), end = now + ns;
 
-	while (!interrupted && worker_clock_now(&b->clock) < end)
+	for (; !interrupted && now < end; now = worker_clock_now(&b->clock)) {
+		if (b->callers.measuring)
+			bench_quiet_look(&b->quiet, b->dut, now);
 		turn(b);
+	}
 }
 
 /* Idle: until every caller has had its answer, then a moment for the last acknowledgements. */
@@ -179,6 +183,7 @@ static int run(struct bench *b)
 	r.requests = b->callers.requests - requests;
 	r.errors = b->callers.errors - errors + b->backends.errors;
 	r.body_bytes = b->callers.body_bytes - body_bytes;
+	r.quiet = b->quiet;
 	r.latency_ns = &b->callers.latency_ns;
 	r.clock_ratio = bench_dut_clock_ratio(b->dut);
 	bench_report_text(&r);

@@ -50,8 +50,8 @@ void bench_options_help(void)
 	     "  --help            this text\n"
 	     "\n"
 	     "Busy cycles are the TSC ticks of the worker's turns that received, sent or fired anything, scaled by the\n"
-	     "core clock measured on the worker's core before and after the run. What other processes took from that\n"
-	     "core meanwhile is taken off and printed: above a few per cent, measure again on a quiet machine.");
+	     "core clock measured on the worker's core before and after the run. They are counted in the windows of 2 ms\n"
+	     "in which no other process took either core; when those are rare, over the whole time, less what others took.");
 }
 
 static int number(const char *name, const char *text, uint32_t least, uint32_t most, uint32_t *out)

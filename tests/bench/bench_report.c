@@ -33,8 +33,44 @@ static double busy_ticks(const struct bench_sample *from, const struct bench_sam
 	return (double)(to->busy - from->busy) * share_on_core(from, to);
 }
 
+#define WINDOW_NS (2 * HD_NS_PER_MS)
+#define LOST_NS (20 * HD_NS_PER_US) /* in a window: more is somebody else's turn on the core */
+#define ENOUGH_QUIET 0.05
+
+static int lost(hd_ns ran, hd_ns passed)
+{
+	return ran + LOST_NS < passed;
+}
+
+void bench_quiet_look(struct bench_quiet *q, struct bench_dut *d, hd_ns now)
+{
+	struct bench_sample to;
+	hd_ns ran, passed;
+
+	if (q->from.at != 0 && now - q->from.at < WINDOW_NS)
+		return;
+	ran = worker_clock_of(CLOCK_THREAD_CPUTIME_ID);
+	bench_dut_sample(d, &to);
+	passed = to.at - q->from.at;
+	if (q->from.at != 0 && !lost(ran - q->generator_ran, passed) &&
+	    !lost(to.ran - q->from.ran, passed)) {
+		q->busy += to.busy - q->from.busy;
+		q->requests += to.requests - q->from.requests;
+		q->time += passed;
+	}
+	q->from = to;
+	q->generator_ran = ran;
+}
+
+static double quiet_share(const struct bench_result *r)
+{
+	return (double)r->quiet.time / (double)(r->last.at - r->first.at);
+}
+
 static double cycles_per_request(const struct bench_result *r)
 {
+	if (quiet_share(r) >= ENOUGH_QUIET && r->quiet.requests != 0)
+		return (double)r->quiet.busy * r->clock_ratio / (double)r->quiet.requests;
 	return r->requests == 0
 		       ? 0
 		       : busy_ticks(&r->first, &r->last) * r->clock_ratio / (double)r->requests;
@@ -72,6 +108,9 @@ void bench_report_text(const struct bench_result *r)
 	printf("clock          TSC %.3f GHz, core %.3f GHz; other processes had the worker's core for %.1f %%\n",
 	       (double)r->tsc_hz / 1e9, (double)r->tsc_hz / 1e9 * r->clock_ratio,
 	       100 - 100 * share_on_core(&r->first, &r->last));
+	printf("quiet          %.1f %% of the time nobody took a core from worker or generator%s\n",
+	       100 * quiet_share(r),
+	       quiet_share(r) >= ENOUGH_QUIET ? ": busy cycles are of that time" : "");
 	printf("latency, us    p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n",
 	       (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
 	       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,
@@ -129,7 +168,7 @@ void bench_report_json(const struct bench_result *r)
 	       r->errors, BENCH_GIT, cpu, o->size, o->offloads ? "true" : "false",
 	       o->access_log ? "true" : "false");
 	printf(",\"busy_share\":%.4f,\"tsc_hz\":%" PRIu64
-	       ",\"core_hz\":%.0f,\"taken_by_others\":%.4f}\n",
+	       ",\"core_hz\":%.0f,\"taken_by_others\":%.4f,\"quiet\":%.4f}\n",
 	       busy_share(&r->first, &r->last), r->tsc_hz, (double)r->tsc_hz * r->clock_ratio,
-	       1 - share_on_core(&r->first, &r->last));
+	       1 - share_on_core(&r->first, &r->last), quiet_share(r));
 }

@@ -5,16 +5,26 @@
 #include "bench_dut.h"
 #include "bench_peers.h"
 
+/* Windows of two milliseconds in which neither thread lost its core: what a request costs when nobody disturbs. */
+struct bench_quiet {
+	struct bench_sample from;
+	hd_ns generator_ran, time;
+	uint64_t busy, requests;
+};
+
 struct bench_result {
 	const struct bench_options *options;
 	struct bench_sample first, last;
 	const struct hist *latency_ns;
 	uint64_t requests, errors, body_bytes; /* of the callers, while measured */
+	struct bench_quiet quiet;
 	double clock_ratio;
 	uint64_t tsc_hz;
 	double bytes_per_connection;	/* 0: not measured */
 };
 
+/* By the generator's thread, all the time; ends a window when it is due. */
+void bench_quiet_look(struct bench_quiet *q, struct bench_dut *d, hd_ns now);
 /* One second. */
 void bench_report_second(uint32_t second, const struct bench_sample *from, const struct bench_sample *to, uint64_t requests);
 /* The end, in words. */
