@@ -515,6 +515,15 @@ static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int wit
 	return STEP_SENT;
 }
 
+/* RFC 6928 2 means ten segments, also when some are small: nothing is known of the path yet. */
+static int is_first_flight_full(const struct tcp_conn *c)
+{
+	const struct tcp_scoreboard *b = c->sb;
+
+	return c->acked == 0 && b != NULL &&
+	       b->n >= TCP_CC_INITIAL_SEGMENTS + b->sacked_records + b->dupacks;
+}
+
 /* New data within the peer's window and ours (RFC 9293 3.8.6.2.1 without Nagle's delay, RFC 5681).
  */
 static enum step step_new(struct tcp *t, struct tcp_conn *c)
@@ -533,7 +542,7 @@ static enum step step_new(struct tcp *t, struct tcp_conn *c)
 		n = usable;
 	}
 	pipe = tcp_recovery_pipe(c);
-	if (pipe != 0 && pipe + n > c->cc.cwnd) {
+	if ((pipe != 0 && pipe + n > c->cc.cwnd) || is_first_flight_full(c)) {
 		c->flags |= TCP_F_CWND_LIMITED;
 		return STEP_DONE;
 	}

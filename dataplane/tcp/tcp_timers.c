@@ -6,6 +6,7 @@
 
 #define FIRES_PER_TURN 256    /* connections whose timers are served in one call */
 #define RELEASED_PROBES_MAX 8 /* zero-window probes for a connection that nobody owns any more */
+#define SYNACK_RETRIES_CROWDED 1
 #define RTO_AFTER_LOST_SYN_US 3000000
 #define PROBE_MIN_US 10000 /* RFC 8985 7.2 leaves the floor to us */
 #define PROBE_ONE_SEGMENT_US \
@@ -122,10 +123,20 @@ static int is_silent_for(const struct tcp *t, const struct tcp_conn *c, hd_ns li
 	return (hd_ns)(t->now_ms - c->heard_ms) * HD_NS_PER_MS >= limit;
 }
 
+/* While many handshakes are open their answers are not waited for as long: a flood ages quickly. */
+static uint8_t syn_retries(const struct tcp *t, const struct tcp_conn *c)
+{
+	if (c->state == TCP_SYN_SENT || c->flags & TCP_F_ACTIVE)
+		return t->config.syn_retries;
+	if (t->half_open > t->half_open_max / 2 && t->config.synack_retries > SYNACK_RETRIES_CROWDED)
+		return SYNACK_RETRIES_CROWDED;
+	return t->config.synack_retries;
+}
+
 /* RFC 6298 5.4 to 5.7 for SYN and SYN-ACK. */
 static void fire_syn(struct tcp *t, struct tcp_conn *c)
 {
-	uint8_t limit = c->state == TCP_SYN_SENT ? t->config.syn_retries : t->config.synack_retries;
+	uint8_t limit = syn_retries(t, c);
 
 	if (c->backoff >= limit) {
 		tcp_count(t, HD_TCP_TIMEOUTS);
