@@ -25,6 +25,7 @@ struct tcp_conn {
 	int is_closed;	/* the owner sent its FIN */
 	int is_aborted; /* the owner reset it */
 	int is_released;
+	int chaos_up, chaos_over; /* for the test's own books */
 	uint32_t text_n, text_read;
 	char text[FAKE_TCP_TEXT]; /* all that the owner sent */
 };

@@ -115,7 +115,8 @@ static void pipelined_requests_are_answered_in_order(void **state)
 
 	fake_tcp_say(
 		c,
-		"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\n"
+		"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\n"
+		"Content-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\n"
 		"Host: a\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");
 	for (int i = 1; i <= 3; i++) {
 		char path[] = " /0 HTTP";
@@ -148,7 +149,8 @@ static void bodies_cross_with_their_framing(void **state)
 	assert_has(said, "\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
 	fake_tcp_say(
 		up,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n");
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\n"
+		"X-Hop: 1\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n");
 	bed_run(b);
 	said = fake_tcp_heard(c);
 	assert_has(said, "transfer-encoding: chunked\r\n");
@@ -401,7 +403,8 @@ static void refused_connects_are_tried_as_the_policy_says(void **state)
 	assert_has(said, "HTTP/1.1 503 ");
 	assert_has(
 		said,
-		"\r\n\r\nupstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
+		"\r\n\r\nupstream connect error or disconnect/reset before headers. retried "
+		"and the latest reset reason: "
 		"remote connection failure");
 	r = bed_record(b);
 	assert_int_equal(r->flags, HD_FLAG_UF | HD_FLAG_URX);

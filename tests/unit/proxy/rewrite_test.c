@@ -93,15 +93,18 @@ static void one_hops_fields_stay_behind(void **state)
 	const struct proxy_request_patch q = { .role = HD_ROLE_SIDECAR };
 
 	assert_string_equal(
-		request("POST / HTTP/1.1\r\nHost: a\r\nConnection: X-Secret, keep-alive, Host, Content-Length\r\nX-Secret: 1\r\n"
+		request("POST / HTTP/1.1\r\nHost: a\r\nConnection: X-Secret, keep-alive, "
+			"Host, Content-Length\r\nX-Secret: 1\r\n"
 			"Keep-Alive: timeout=5\r\nProxy-Connection: k\r\nTE: gzip\r\nUpgrade: websocket\r\n"
 			"Content-Length: 0005\r\n\r\n",
 			q),
 		"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nx-forwarded-proto: http\r\n" TAIL);
 	assert_string_equal(
 		response(
-			"HTTP/1.1 200 Fine\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nServer: nginx\r\n"
-			"X-Envoy-Upstream-Service-Time: 9\r\nX-Envoy-Decorator-Operation: d\r\nX-Envoy-Overloaded: true\r\n"
+			"HTTP/1.1 200 Fine\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: "
+			"5\r\nServer: nginx\r\n"
+			"X-Envoy-Upstream-Service-Time: 9\r\nX-Envoy-Decorator-Operation: d\r\n"
+			"X-Envoy-Overloaded: true\r\n"
 			"Content-Length: 2\r\n\r\n",
 			(struct proxy_response_patch){ .role = HD_ROLE_SIDECAR,
 						       .upstream_ms = 12 }),
@@ -197,7 +200,8 @@ static void local_replies_are_envoys(void **state)
 	assert_string_equal(
 		reply(proxy_reply_of_failure(PROXY_FAIL_CONNECT, 1), sidecar),
 		"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 121\r\ncontent-type: text/plain\r\ndate: D\r\n"
-		"server: envoy\r\n\r\nupstream connect error or disconnect/reset before headers. retried and the latest reset "
+		"server: envoy\r\n\r\nupstream connect error or disconnect/reset before "
+		"headers. retried and the latest reset "
 		"reason: remote connection failure");
 	assert_string_equal(
 		reply(no_route, gateway),
@@ -209,7 +213,8 @@ static void local_replies_are_envoys(void **state)
 		"server: envoy\r\n\r\n");
 	assert_string_equal(
 		reply(proxy_reply_of_failure(PROXY_FAIL_NO_ENDPOINT, 0), grpc),
-		"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 14\r\ngrpc-message: no healthy upstream\r\n"
+		"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 14\r\n"
+		"grpc-message: no healthy upstream\r\n"
 		"content-length: 0\r\ndate: D\r\nserver: envoy\r\n\r\n");
 	assert_int_equal(proxy_reply_of_failure(PROXY_FAIL_PROTOCOL, 0).status, 502);
 	assert_int_equal(proxy_reply_of_failure(PROXY_FAIL_PER_TRY_TIMEOUT, 0).status, 504);
