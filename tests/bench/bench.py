@@ -27,6 +27,12 @@ import e2e_http  # noqa: E402
 import e2e_net  # noqa: E402
 import e2e_policy  # noqa: E402
 
+SCENARIOS = ["http1", "connect", "bulk", "idle"]
+BENCH_EAL = ["--no-huge", "-m", "1024", "--no-pci", "--no-shconf", "-l", "0,1"]
+SCENARIO_TEXT = {"http1": "1 KB answers on 64 kept connections", "connect": "a new connection for every request",
+                 "bulk": "10 MB answers on 4 connections", "idle": "10,000 connections, idle after one request"}
+SHOWN = [("requests_per_second", "{:,.0f}", "requests/s"), ("busy_cycles_per_request", "{:,.0f}", "busy cycles a request"),
+         ("gbit_per_second", "{:.1f}", "Gbit/s"), ("bytes_per_connection", "{:,.0f}", "bytes a connection"), ("errors", "{}", "errors")]
 PROXY_CPU, OTHER_CPU = "1", "0"
 CONNECTIONS = 64
 BACKENDS = [("v1", e2e_net.BACKENDS[0], 90), ("v2", e2e_net.BACKENDS[1], 10)]
@@ -247,16 +253,17 @@ def side_by_side(build, rounds, seconds):
 
 
 def in_memory(build, rounds, seconds):
-    program = os.path.join(build, "heddle-bench")
-    runs = []
+    """Each scenario of the standard set, interleaved: {scenario: rows}."""
+    rows = {name: [] for name in SCENARIOS}
     for r in range(rounds):
-        argv = [program, "--no-huge", "-m", "1024", "--no-pci", "--no-shconf", "-l", "0,1", "--", "--scenario", "http1",
-                "--connections", str(CONNECTIONS), "--duration", str(seconds), "--json"]
-        out = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
-        runs.append(json.loads(out.strip().splitlines()[-1]))
-        print(f"  run {r + 1} of {rounds}: {runs[-1]['requests_per_second']:,.0f} requests/s, "
-              f"{runs[-1]['busy_cycles_per_request']:,.0f} busy cycles a request", flush=True)
-    return runs, " ".join(["build/heddle-bench", *argv[1:]])
+        for name in SCENARIOS:
+            argv = [os.path.join(build, "heddle-bench"), *BENCH_EAL, "--", "--scenario", name, "--seconds", str(seconds), "--json"]
+            out = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 120, check=True).stdout
+            row = json.loads(out.strip().splitlines()[-1])
+            rows[name].append(row)
+            said = [f"{form.format(row[key])} {unit}" for key, form, unit in SHOWN if row.get(key)]
+            print(f"  round {r + 1} of {rounds}: {name:8} {', '.join(said)}", flush=True)
+    return rows
 
 
 def middle(rows, key):
@@ -283,21 +290,34 @@ def versions():
     return f"{first('haproxy', '-v').split(' - ')[0].split(' 20')[0]}, {first('nginx', '-v')}, both as Debian packages them"
 
 
-def tables(runs, memory_command, rows, args):
+def cell(rows, key, form):
+    have = [r for r in rows if r.get(key)]
+    return span(have, key, form) if have else ""
+
+
+def latency_cell(rows):
+    have = [r["latency_us"] for r in rows if r.get("latency_us")]
+    return " / ".join(f"{middle(have, p):,.0f}" for p in ("p50", "p99", "p999")) if have else ""
+
+
+def tables(memory, rows, args):
     alone = middle(rows["direct"], "machine_us")
     commit = subprocess.run(["git", "-c", "safe.directory=*", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
                             check=False).stdout.strip()
+    taken = max((r.get("taken_by_others", 0) for v in memory.values() for r in v), default=0)
     out = [f"Measured on {datetime.date.today().isoformat()} at commit {commit} by `{args.command}`: {machine()}. Load average before: "
-           f"{args.load:.2f}; steal at most {max(r['steal'] for v in rows.values() for r in v):.1%}.", "",
-           "In memory: one worker, a generator on the other core, in-memory devices, no kernel; 1 KB answers, "
-           f"{CONNECTIONS} keep-alive connections, routing and statistics on.", "",
-           f"| | median of {len(runs)} (range) |", "|---|---|",
-           f"| requests per second | {span(runs, 'requests_per_second', '{:,.0f}')} |",
-           f"| busy core cycles per request | {span(runs, 'busy_cycles_per_request', '{:,.0f}')} |"]
-    latency = [r["latency_us"] for r in runs if "latency_us" in r]
-    if latency:
-        out.append(f"| latency at full load, p50 / p99 / p99.9 | {' / '.join(f'{middle(latency, p):.0f}' for p in ('p50', 'p99', 'p999'))} us |")
-    out += ["", f"    {memory_command}", "",
+           f"{args.load:.2f}; other processes took at most {taken:.1%} of the worker's core in memory; steal at most "
+           f"{max(r['steal'] for v in rows.values() for r in v):.1%} on veth.", "",
+           f"In memory: one worker, generator and backend on the other core, no kernel, no driver; routing and statistics on; {args.rounds} rounds of "
+           f"{args.seconds} s, median (range).", "",
+           "| scenario | requests per second | busy core cycles per request | Gbit/s | bytes per connection | latency p50 / p99 / p99.9, us |",
+           "|---|---|---|---|---|---|"]
+    for name, what in SCENARIO_TEXT.items():
+        r = memory[name]
+        out.append(f"| {what} | {cell(r, 'requests_per_second', '{:,.0f}')} | {cell(r, 'busy_cycles_per_request', '{:,.0f}')} | "
+                   f"{cell(r, 'gbit_per_second', '{:.1f}')} | {cell(r, 'bytes_per_connection', '{:,.0f}')} | {latency_cell(r)} |")
+    out += ["", f"    build/heddle-bench {' '.join(BENCH_EAL)} -- --scenario http1 --seconds {args.seconds} --json"]
+    out += ["",
             f"On veth: AF_PACKET, one worker or thread on CPU {PROXY_CPU}, wrk and two nginx backends on CPU {OTHER_CPU}, {CONNECTIONS} connections, "
             f"1 KB answers, weights 90/10, access logs off, offloads of veth off, {args.rounds} interleaved rounds of {args.seconds} s.", "",
             "| CPU microseconds per request, median (range) | whole machine | less generator and backend | proxy's own run time | requests/s | p99 |",
@@ -336,10 +356,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: two CPUs at least")
-    print(f"bench: in memory, {args.rounds} runs of {args.seconds} s")
-    runs, command = in_memory(build, args.rounds, args.seconds)
+    print(f"bench: in memory, {args.rounds} rounds of {', '.join(SCENARIOS)}, {args.seconds} s each")
+    memory = in_memory(build, args.rounds, args.seconds)
     print(f"bench: on veth, {args.rounds} rounds of Heddle, HAProxy and nginx, {args.seconds} s each")
-    lines = tables(runs, command, side_by_side(build, args.rounds, args.seconds), args)
+    lines = tables(memory, side_by_side(build, args.rounds, args.seconds), args)
     print("\n" + "\n".join(lines))
     if args.readme:
         for path in ("README.md", "docs/performance.md"):
