@@ -255,6 +255,19 @@ static void status_ports(FILE *out, const json_t *rows, int colour)
 	}
 }
 
+static void status_problems(FILE *out, const json_t *problems, int colour)
+{
+	const json_t *p;
+	char line[1024];
+	size_t i;
+
+	json_array_foreach(problems, i, p) {
+		cli_value_format(p, CLI_TEXT, line, sizeof(line));
+		fprintf(out, "%-12s %s%s%s\n", i ? "" : "problems", colour ? "\033[31m" : "", line,
+			colour ? "\033[0m" : "");
+	}
+}
+
 static void status_print(FILE *out, const json_t *s, int colour)
 {
 	int ready = json_is_true(json_object_get(s, "ready")),
@@ -263,7 +276,6 @@ static void status_print(FILE *out, const json_t *s, int colour)
 			   : ready && !draining ? "\033[32m"
 						: "\033[1;31m",
 		   *plain = colour ? "\033[0m" : "";
-	const json_t *failure = json_object_get(s, "last_reload_error");
 	char a[64], b[64];
 
 	fprintf(out, "%-12s heddle %s, node %s, up ", "daemon", text(s, "version"),
@@ -279,10 +291,6 @@ static void status_print(FILE *out, const json_t *s, int colour)
 	fprintf(out, "%-12s generation %.0f; services %.0f, routes %.0f, endpoints %.0f\n",
 		"policy", number(s, "generation"), number(s, "services"), number(s, "routes"),
 		number(s, "endpoints"));
-	if (json_is_string(failure))
-		fprintf(out,
-			"%-12s %sthe last load was refused%s, the generation above stays:\n%-12s %s\n",
-			"", colour ? "\033[1;31m" : "", plain, "", json_string_value(failure));
 	status_workers(out, json_object_get(s, "workers"));
 	status_ports(out, json_object_get(s, "ports"), colour);
 	fprintf(out, "%-12s %s requests so far, %s connections open, ", "traffic",
@@ -293,6 +301,7 @@ static void status_print(FILE *out, const json_t *s, int colour)
 	if (json_is_object(json_object_get(s, "identity")))
 		fprintf(out, "%-12s %s\n", "identity",
 			text(json_object_get(s, "identity"), "certificate"));
+	status_problems(out, json_object_get(s, "problems"), colour);
 }
 
 static void explain_destinations(FILE *out, const json_t *rows)

@@ -14,8 +14,15 @@ static void host_status(void *arg, struct sock_status *out)
 				     .uptime_s = (loop_now() - d->started) / HD_NS_PER_S,
 				     .ready = d->ready,
 				     .draining = d->draining,
+				     .unenforced = d->options->allow_unenforced,
 				     .reloads = d->reload.loads,
 				     .reload_failures = d->reload.failures };
+	if (d->access != NULL) {
+		struct observe_access_stats st;
+
+		observe_access_stats(d->access, &st);
+		out->access_lost = st.lost;
+	}
 	snprintf(out->last_failure, sizeof(out->last_failure), "%s", d->reload.last_failure);
 }
 

@@ -57,6 +57,9 @@ void sock_put_text(json_t *row, const char *key, const char *value);
 json_t *sock_json_str(struct hd_str s);
 json_t *sock_json_addr(const struct hd_addr *a);
 
+/* Sentences about what is wrong now. */
+json_t *sock_problems(const struct sock_host *h, const struct sock_status *st);
+
 /* The commands, by file. */
 int sock_show_status(struct sock_request *rq);
 int sock_show_workers(struct sock_request *rq);

@@ -13,7 +13,9 @@ struct sock_status {
 	const char *version;
 	uint64_t uptime_s;
 	int ready, draining;
+	int unenforced; /* --allow-unenforced was given */
 	uint64_t reloads, reload_failures;
+	uint64_t access_lost;
 	char last_failure[512]; /* of the last load that failed; empty when the last one succeeded
 				 */
 };

@@ -107,6 +107,7 @@ int sock_show_status(struct sock_request *rq)
 	sock_put_number(row, "endpoints", s->n_endpoints);
 	sock_put_number(row, "reloads", st.reloads);
 	sock_put_number(row, "reload_failures", st.reload_failures);
+	sock_put(row, "problems", sock_problems(h, &st));
 	if (st.last_failure[0] != '\0')
 		sock_put_text(row, "last_reload_error", st.last_failure);
 	else

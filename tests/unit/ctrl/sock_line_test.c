@@ -174,6 +174,16 @@ static void status_is_one_object(void **state)
 	json_decref(s);
 }
 
+static void status_says_what_is_wrong(void **state)
+{
+	json_t *s = result_of("{\"command\":\"status\"}"), *problems = json_object_get(s, "problems");
+
+	assert_int_equal(json_array_size(problems), 1);
+	assert_string_equal(json_string_value(json_array_get(problems, 0)),
+			    "no healthy endpoint in outbound|80|v2|api.default.svc.cluster.local");
+	json_decref(s);
+}
+
 static void drops_list_what_happened_and_all_on_demand(void **state)
 {
 	json_t *r;
@@ -381,6 +391,7 @@ int main(void)
 		TEST(an_unknown_command_names_the_nearest),
 		TEST(results_have_the_promised_keys),
 		TEST(status_is_one_object),
+		TEST(status_says_what_is_wrong),
 		TEST(drops_list_what_happened_and_all_on_demand),
 		TEST(a_worker_that_does_not_answer_is_an_error_and_no_leak),
 		TEST(apply_is_refused_with_file_line_and_column),
