@@ -170,30 +170,12 @@ static struct tcp_conn *pop_output(struct tcp *t)
 	return c;
 }
 
-#define PRESSURE_LOW_SHARE 4 /* less than a quarter is left */
-#define PRESSURE_HIGH_SHARE 16
-
-/* At most once a millisecond, for counting costs. */
-static void judge_pressure(struct tcp *t)
-{
-	uint32_t left;
-
-	if (t->now_ms == t->pressure_ms)
-		return;
-	t->pressure_ms = t->now_ms;
-	left = rte_mempool_avail_count(t->header);
-	t->pressure = left < t->header->size / PRESSURE_HIGH_SHARE  ? TCP_PRESSURE_HIGH
-		      : left < t->header->size / PRESSURE_LOW_SHARE ? TCP_PRESSURE_LOW
-								    : TCP_PRESSURE_NONE;
-}
-
 int tcp_flush(struct tcp *t, hd_ns now)
 {
 	struct tcp_conn *last = t->output_tail, *c = NULL;
 	uint32_t sent = t->sent;
 
 	tcp_set_now(t, now);
-	judge_pressure(t);
 	/* Those that could not send everything come back behind `last`, for the next turn. */
 	while (t->output_head != NULL && c != last) {
 		c = pop_output(t);

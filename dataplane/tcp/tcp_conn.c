@@ -367,7 +367,7 @@ struct bufq *tcp_conn_rx(struct tcp_conn *c)
  * peer has room left the next ACK tells it; when it may be waiting an ACK of its own does. */
 void tcp_received(struct tcp_conn *c, uint32_t bytes)
 {
-	uint32_t buffer = tcp_receive_buffer(c->t), offered, room;
+	uint32_t buffer = c->t->config.rcv_buffer, offered, room;
 
 	c->rcv_held -= u32_min(bytes, c->rcv_held);
 	if (c->state < TCP_ESTABLISHED || c->flags & TCP_F_FIN_RECEIVED)
@@ -388,7 +388,7 @@ uint32_t tcp_send_space(const struct tcp_conn *c)
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED || c->tx.bytes >= limit ||
 	    c->tx.bufs >= max_bufs)
 		return 0;
-	if (c->t->shortage != 0 && c->tx.bytes != 0)
+	if (c->t->shortage != TCP_BUFFERS_PLENTY && c->tx.bytes != 0)
 		return 0;
 	return u32_min(limit - c->tx.bytes, (max_bufs - c->tx.bufs) * SEND_BUF_BYTES);
 }

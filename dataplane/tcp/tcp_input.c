@@ -16,9 +16,6 @@
 	536 /* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
 #define TIGHT_BUFS \
 	64 /* from so many held buffers on, small ones are packed together whatever they cost */
-#define SHORT_SHARE 8 /* of the pool: less is free */
-#define LAST_SHARE 64
-#define SHORTAGE_PERIOD_US 100
 
 uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t hash, int *found)
 {
@@ -222,11 +219,6 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 		rte_pktmbuf_free(m);
 		return;
 	}
-	if (hd_unlikely(t->pressure == TCP_PRESSURE_HIGH && c->rcv_held >= TCP_PRESSURE_BUFFER)) {
-		tcp_count(t, HD_TCP_PRESSURE);
-		rte_pktmbuf_free(m);
-		return;
-	}
 	if (c->flags & TCP_F_RELEASED) {
 		tcp_input_refuse(t, c, &s);
 		rte_pktmbuf_free(m);
@@ -234,46 +226,6 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 	}
 	rte_pktmbuf_adj(m, (uint16_t)(f->tcp_offset + f->data_offset));
 	tcp_input_deliver(c, &s);
-}
-
-/* Of the buffers that received data, headers and the device's rings share. */
-enum tcp_shortage { PLENTY, SHORT, LAST };
-
-/* Counting walks over the caches of all lcores: not in every burst. */
-static void look_for_shortage(struct tcp *t)
-{
-	const struct rte_mempool *pool = t->header;
-	uint32_t free;
-
-	if (t->now_us - t->shortage_us < SHORTAGE_PERIOD_US)
-		return;
-	t->shortage_us = t->now_us;
-	free = rte_mempool_avail_count(pool);
-	t->shortage = free < pool->size / LAST_SHARE	? LAST
-		      : free < pool->size / SHORT_SHARE ? SHORT
-							: PLENTY;
-}
-
-/* Windows that were offered cannot be taken back, so what comes into them is dropped as if the
- * network had lost it: of connections that hold something already when buffers run short, of all
- * when only what acknowledgements need is left. Else all would wait for a buffer to say that they
- * are waiting. */
-static int is_too_much(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f)
-{
-	if (f->payload == 0)
-		return 0;
-	return t->shortage == LAST || c->rx.bytes != 0 || c->tx.bytes != 0 || c->ooo != NULL;
-}
-
-/* Its acknowledgement may free what others wait for. */
-static int drop_payload(struct tcp *t, const struct tcp_conn *c, struct pkt_facts *f)
-{
-	hd_count(t->stats, HD_TCP_SHORT_OF_BUFFERS);
-	if (f->ack == c->snd_una)
-		return 1;
-	f->payload = 0;
-	f->flags &= ~(PKT_TCP_FIN | PKT_TCP_PSH);
-	return 0;
 }
 
 static void input_one(struct tcp *t, struct rte_mbuf *m)
@@ -289,8 +241,8 @@ static void input_one(struct tcp *t, struct rte_mbuf *m)
 	if (found && !(value & TCP_VALUE_WAIT)) {
 		struct tcp_conn *c = tcp_conn_at(t, value);
 
-		if (hd_unlikely(t->shortage != PLENTY) && is_too_much(t, c, f) &&
-		    drop_payload(t, c, f)) {
+		if (hd_unlikely(t->shortage != TCP_BUFFERS_PLENTY) &&
+		    tcp_shortage_refuses(t, c, f) && tcp_shortage_drop(t, c, f)) {
 			rte_pktmbuf_free(m);
 			return;
 		}
@@ -312,7 +264,7 @@ static void input_one(struct tcp *t, struct rte_mbuf *m)
 void tcp_input_burst(struct tcp *t, struct rte_mbuf **pkts, uint16_t n, hd_ns now)
 {
 	tcp_set_now(t, now);
-	look_for_shortage(t);
+	tcp_shortage_look(t);
 	for (uint32_t first = 0; first < n; first += BURST) {
 		uint32_t end = u32_min(first + BURST, n);
 

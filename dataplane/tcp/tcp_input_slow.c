@@ -246,14 +246,6 @@ static int take_text(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 		return 1;
 	if (!may_receive(c)) /* "this should not occur since a FIN has been received" */
 		return 1;
-	/* When memory is short nothing is kept above a gap, nor for those that hold much: the peer
-	 * sends it again. */
-	if (t->pressure == TCP_PRESSURE_HIGH &&
-	    (s->seq != c->rcv_nxt || c->rcv_held >= TCP_PRESSURE_BUFFER)) {
-		tcp_count(t, HD_TCP_PRESSURE);
-		s->flags &= (uint8_t)~PKT_TCP_FIN;
-		return 1;
-	}
 	if (c->flags & TCP_F_RELEASED) {
 		tcp_input_refuse(t, c, s);
 		return 0;

@@ -73,7 +73,7 @@ static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
  * never back; what rounding to the scale hides is accepted all the same. */
 uint16_t tcp_output_window(struct tcp_conn *c)
 {
-	uint32_t buffer = tcp_receive_buffer(c->t), scale = tcp_conn_scale_ours(c);
+	uint32_t buffer = c->t->config.rcv_buffer, scale = tcp_conn_scale_ours(c);
 	uint32_t room = buffer - u32_min(buffer, c->rcv_held), offered = c->rcv_edge - c->rcv_nxt;
 
 	if (room > offered && room - offered >= u32_min(c->mss, buffer / 2)) {

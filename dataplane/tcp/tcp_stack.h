@@ -22,13 +22,12 @@ struct tcp_wait {
 };
 _Static_assert(sizeof(struct tcp_wait) <= 104, "a third of a connection");
 
-/* How much of the pool that received and sent segments share is left. */
-enum tcp_pressure {
-	TCP_PRESSURE_NONE,
-	TCP_PRESSURE_LOW,  /* windows open less far */
-	TCP_PRESSURE_HIGH, /* who holds much gets nothing more */
+/* How much is left of the pool that received and sent segments share. */
+enum tcp_shortage {
+	TCP_BUFFERS_PLENTY,
+	TCP_BUFFERS_SHORT, /* who holds something gets nothing more */
+	TCP_BUFFERS_LAST,  /* what is left is for acknowledgements */
 };
-#define TCP_PRESSURE_BUFFER 16384u /* bytes that each connection may always hold */
 
 /* A value in the table: the index of a connection, or with this bit of a struct tcp_wait. */
 #define TCP_VALUE_WAIT UINT32_C(0x80000000)
@@ -51,10 +50,8 @@ struct tcp {
 	struct tcp_rto_limits rto;
 	const struct tcp_cc_ops *cc;
 	uint8_t scale;	      /* of the windows that we offer */
-	uint8_t shortage;     /* of buffers */
+	uint8_t shortage;     /* enum tcp_shortage */
 	uint32_t shortage_us; /* when that was looked at */
-	uint8_t pressure;     /* enum tcp_pressure */
-	uint32_t pressure_ms; /* when it was judged */
 
 	struct core_pool boards, medium, large, ranges, waits;
 	struct list_link waiting; /* struct tcp_wait */
@@ -117,6 +114,13 @@ uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t ha
 /* Appends the payload of an in-order segment, s->seq == rcv_nxt; takes s->m. */
 void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s);
 void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pkt_facts *f);
+/* tcp_shortage.c */
+/* Looks at the pool, at most every 100 us. */
+void tcp_shortage_look(struct tcp *t);
+/* Whether the payload must be dropped as if the network had lost it. */
+int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f);
+/* Drops it. 1: nothing of the segment is left; 0: its acknowledgement counts. */
+int tcp_shortage_drop(struct tcp *t, const struct tcp_conn *c, struct pkt_facts *f);
 /* tcp_input_slow.c */
 void tcp_input_slow(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s);
 /* Data for a connection that nobody reads any more: reset (RFC 9293 3.6.1). */
@@ -177,15 +181,6 @@ void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s);
 void tcp_output_wait_ack(struct tcp *t, struct tcp_wait *w);
 /* The window that would be offered now, and moves the promised edge. */
 uint16_t tcp_output_window(struct tcp_conn *c);
-/* What a connection may hold unread, now. */
-static inline uint32_t tcp_receive_buffer(const struct tcp *t)
-{
-	uint32_t buffer = t->config.rcv_buffer;
-
-	return t->pressure == TCP_PRESSURE_NONE || buffer < TCP_PRESSURE_BUFFER
-		       ? buffer
-		       : TCP_PRESSURE_BUFFER;
-}
 /* n bytes left the front of the send queue. */
 void tcp_output_acked(struct tcp_conn *c, uint32_t n);
 

@@ -128,7 +128,8 @@ static uint8_t syn_retries(const struct tcp *t, const struct tcp_conn *c)
 {
 	if (c->state == TCP_SYN_SENT || c->flags & TCP_F_ACTIVE)
 		return t->config.syn_retries;
-	if (t->half_open > t->half_open_max / 2 && t->config.synack_retries > SYNACK_RETRIES_CROWDED)
+	if (t->half_open > t->half_open_max / 2 &&
+	    t->config.synack_retries > SYNACK_RETRIES_CROWDED)
 		return SYNACK_RETRIES_CROWDED;
 	return t->config.synack_retries;
 }

@@ -62,7 +62,6 @@
 	X(TCP_BEYOND_WINDOW, "tcp", "beyond_window", "data cut off at the right edge of the window")			\
 	X(TCP_BAD_ACK, "tcp", "bad_ack", "acknowledges what was never sent, or far too old")				\
 	X(TCP_RANGES_FULL, "tcp", "out_of_order_full", "data above too many gaps")					\
-	X(TCP_PRESSURE, "tcp", "memory_pressure", "data not taken as buffers ran short and the connection held many")	\
 	X(TCP_SHORT_OF_BUFFERS, "tcp", "short_of_buffers", "data not taken as buffers run out: it comes again")		\
 	X(TCP_AFTER_RELEASE, "tcp", "after_release", "data for a connection that was closed here")			\
 	X(TCP_ICMP_IGNORED, "tcp", "icmp_ignored", "an ICMP error that fits no segment in flight or changes nothing")

@@ -603,28 +603,6 @@ static void c5_10_syn_acks_are_sent_a_bounded_number_of_times(void **state)
 	pair_fini(&p);
 }
 
-static void when_buffers_run_short_a_hoarder_gets_nothing_more(void **state)
-{
-	struct pair_stream *s = begin(&sack);
-	uint64_t before;
-
-	s->hold_reads = 1;
-	for (int i = 0; i < 20; i++)
-		raw_send(&r, ACK, bytes_at(s->c->received), 1460);
-	before = s->c->received;
-	p.end[0].t->pressure = TCP_PRESSURE_HIGH;
-	p.end[0].t->pressure_ms = p.end[0].t->now_ms;
-	raw_send_at(&r, r.nxt, ACK, bytes_at(before), 1460);
-	assert_int_equal(s->c->received, before);
-	assert_int_equal(p.end[0].stats.counters[HD_TCP_PRESSURE], 1);
-	s->hold_reads = 0;
-	tcp_ready_again(s->c, TCP_EV_READABLE);
-	pair_run_for(&p, 2 * MS); /* judged again: enough is left */
-	raw_send(&r, ACK, bytes_at(before), 1460);
-	assert_int_equal(s->received, before + 1460);
-	finish();
-}
-
 /* One handshake fills the table of half-open ones; the next SYN from port `sport` draws a cookie.
  */
 static const struct pair_segment *draw_cookie(const struct tcp_options *o, uint16_t sport)
@@ -780,7 +758,6 @@ int main(void)
 		cmocka_unit_test(segments_of_middle_size_are_packed_when_many_are_held),
 		cmocka_unit_test(c1_10_a_reset_in_syn_received_forgets_the_attempt),
 		cmocka_unit_test(c5_10_syn_acks_are_sent_a_bounded_number_of_times),
-		cmocka_unit_test(when_buffers_run_short_a_hoarder_gets_nothing_more),
 		cmocka_unit_test(c5_7_and_c5_8_a_cookie_keeps_mss_scale_and_sack),
 		cmocka_unit_test(c5_8_a_cookie_without_timestamps_keeps_the_mss),
 		cmocka_unit_test(c5_9_old_and_strange_cookies_are_refused),

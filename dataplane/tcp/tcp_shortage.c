@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When buffers run out. Windows that were offered cannot be taken back, so what comes into them is
+ * dropped as if the network had lost it: of connections that hold something already when buffers
+ * run short, of all when only what acknowledgements need is left. Else all would wait for a buffer
+ * to say that they are waiting. The owner lowers the windows before it comes to that
+ * (tcp_set_buffers). */
+#include "tcp_stack.h"
+
+#define SHORT_SHARE 8 /* less than this share of the pool is free */
+#define LAST_SHARE 64
+#define PERIOD_US 100
+
+/* Counting walks over the caches of all lcores: not in every burst. */
+void tcp_shortage_look(struct tcp *t)
+{
+	const struct rte_mempool *pool = t->header;
+	uint32_t free;
+
+	if (t->now_us - t->shortage_us < PERIOD_US)
+		return;
+	t->shortage_us = t->now_us;
+	free = rte_mempool_avail_count(pool);
+	t->shortage = free < pool->size / LAST_SHARE	? TCP_BUFFERS_LAST
+		      : free < pool->size / SHORT_SHARE ? TCP_BUFFERS_SHORT
+							: TCP_BUFFERS_PLENTY;
+}
+
+int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	if (f->payload == 0)
+		return 0;
+	return t->shortage == TCP_BUFFERS_LAST || c->rx.bytes != 0 || c->tx.bytes != 0 ||
+	       c->ooo != NULL;
+}
+
+int tcp_shortage_drop(struct tcp *t, const struct tcp_conn *c, struct pkt_facts *f)
+{
+	tcp_count(t, HD_TCP_SHORT_OF_BUFFERS);
+	if (f->ack == c->snd_una)
+		return 1;
+	/* Its acknowledgement may free what others wait for. */
+	f->payload = 0;
+	f->flags &= (uint8_t) ~(PKT_TCP_FIN | PKT_TCP_PSH);
+	return 0;
+}
