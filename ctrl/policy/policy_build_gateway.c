@@ -9,6 +9,7 @@
 /* All plain HTTP servers of one port number are one table of routes. */
 struct gateway_port {
 	uint16_t port;
+	struct hd_str bind; /* the one address, or "": all of the ports */
 	struct policy_names names;
 	struct policy_map hosts;     /* host -> struct gateway_host */
 	struct policy_vec host_list; /* struct gateway_host * */
@@ -147,6 +148,21 @@ static struct policy_route_range host_routes(struct policy_load *l, const struct
 	return range;
 }
 
+static void bound_listener(struct policy_load *l, const struct gateway_port *g,
+			   struct hd_listener *row)
+{
+	struct policy_check c;
+
+	if (hd_ip_parse(g->bind.p, &row->addr.ip) != 0) {
+		policy_object_check(l, g->object, &c);
+		policy_warning(&c, policy_get(g->server, "bind"),
+			       "bind \"%.*s\" is no address: nothing listens", POLICY_STR(g->bind));
+		return;
+	}
+	row->addr.port = g->port;
+	policy_listener_add(l, row, g->object);
+}
+
 static void port_listeners(struct policy_load *l, const struct gateway_port *g, uint32_t router)
 {
 	const struct hd_node *node = l->policy->settings.node;
@@ -160,6 +176,10 @@ static void port_listeners(struct policy_load *l, const struct gateway_port *g, 
 		.source = policy_source(l, g->object, g->server),
 	};
 
+	if (g->bind.n > 0) {
+		bound_listener(l, g, &row);
+		return;
+	}
 	for (uint32_t p = 0; node != NULL && p < node->n_ports; p++)
 		for (uint32_t i = 0; i < node->ports[p].n_addresses; i++) {
 			row.addr = (struct hd_addr){ node->ports[p].addresses[i].ip, g->port };
@@ -198,13 +218,19 @@ static struct gateway_port *port_of(struct policy_load *l, struct policy_map *by
 				    const struct policy_yaml *server)
 {
 	uint16_t port = (uint16_t)policy_get_int(policy_get(server, "port"), "number", 0);
-	struct hd_str key = policy_str_printf(&l->arena, "%u", port);
-	struct gateway_port *g = policy_map_get(by_port, key);
+	struct hd_str bind = policy_get_str(server, "bind"), key;
+	struct gateway_port *g;
+
+	if (policy_str_is(bind, "0.0.0.0") || policy_str_is(bind, "::"))
+		bind = (struct hd_str){ "", 0 };
+	key = policy_str_printf(&l->arena, "%u %.*s", port, POLICY_STR(bind));
+	g = policy_map_get(by_port, key);
 
 	if (g != NULL)
 		return g;
 	g = policy_alloc(&l->arena, sizeof(*g));
 	g->port = port;
+	g->bind = bind;
 	g->object = o;
 	g->server = server;
 	policy_names_init(&g->names, &l->arena);

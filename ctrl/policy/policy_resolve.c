@@ -217,6 +217,21 @@ static void entry_addresses(struct policy_load *l, struct policy_service *s,
 			policy_warning(&c, y, "a block of addresses is known but not yet honoured");
 }
 
+static int service_visible(struct policy_load *l, const struct policy_object *o)
+{
+	struct policy_check c;
+
+	if (policy_visible(l, o))
+		return 1;
+	policy_object_check(l, o, &c);
+	policy_warning(&c,
+		       policy_get(o->body, "exportTo") != NULL ? policy_get(o->body, "exportTo")
+							       : o->body,
+		       "%.*s is not exported to this node's namespace (%s): left out",
+		       POLICY_STR(o->label), l->policy->settings.node_namespace);
+	return 0;
+}
+
 /* Each host of a ServiceEntry is a service of its own; only the first owns the addresses. */
 static void entry_read(struct policy_load *l, const struct policy_object *o)
 {
@@ -252,7 +267,7 @@ void policy_resolve_services(struct policy_load *l)
 			continue;
 		if (o->row->id == POLICY_SERVICE)
 			service_read(l, o);
-		else if (o->row->id == POLICY_SERVICE_ENTRY)
+		else if (o->row->id == POLICY_SERVICE_ENTRY && service_visible(l, o))
 			entry_read(l, o);
 	}
 }

@@ -32,11 +32,26 @@ static void objects_sorted(struct policy_load *l, enum policy_kind kind, struct 
 		qsort(out->p, out->n, sizeof(struct policy_object *), object_compare);
 }
 
+/* The mesh's default for objects of a kind that do not say; "*" when it does not say either. */
+static const struct policy_yaml *export_default(const struct policy_load *l, enum policy_kind kind)
+{
+	switch (kind) {
+	case POLICY_VIRTUAL_SERVICE:
+		return policy_get(l->mesh, "defaultVirtualServiceExportTo");
+	case POLICY_DESTINATION_RULE:
+		return policy_get(l->mesh, "defaultDestinationRuleExportTo");
+	default:
+		return policy_get(l->mesh, "defaultServiceExportTo");
+	}
+}
+
 int policy_visible(const struct policy_load *l, const struct policy_object *o)
 {
 	const struct policy_yaml *to = policy_get(o->body, "exportTo");
 	struct hd_str node = policy_str(l->policy->settings.node_namespace);
 
+	if (to == NULL || to->n == 0)
+		to = export_default(l, o->row->id);
 	if (to == NULL || to->n == 0)
 		return 1;
 	for (const struct policy_yaml *y = to->first; y != NULL; y = y->next)
@@ -44,6 +59,17 @@ int policy_visible(const struct policy_load *l, const struct policy_object *o)
 		    (policy_str_is(y->text, ".") && hd_str_eq(o->namespace_, node)))
 			return 1;
 	return 0;
+}
+
+/* A rule for certain callers of its namespace: this node is one of them, or not. */
+static int rule_selects_node(const struct policy_load *l, const struct policy_object *o)
+{
+	const struct policy_yaml *selector = policy_get(o->body, "workloadSelector");
+
+	if (selector == NULL)
+		return 1;
+	return policy_str_is(o->namespace_, l->policy->settings.node_namespace) &&
+	       policy_node_has_labels(l, policy_get(selector, "matchLabels"));
 }
 
 /* Calls back with "a.b.c", "*.b.c", "*.c", "*": the most specific first. */
@@ -231,7 +257,7 @@ static void destinations_index(struct policy_load *l)
 		struct policy_destination *d = policy_map_get(&l->destinations, key);
 		int first = d == NULL;
 
-		if (!policy_visible(l, o))
+		if (!policy_visible(l, o) || !rule_selects_node(l, o))
 			continue;
 		if (first) {
 			d = policy_alloc(&l->arena, sizeof(*d));

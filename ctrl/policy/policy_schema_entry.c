@@ -47,7 +47,7 @@ static const struct policy_field service_entry_fields[] = {
 	  .note = "`STATIC`; the others not yet" },
 	POLICY_OBJS("endpoints", policy_schema_workload_entry_spec, NOW),
 	POLICY_OBJ("workloadSelector", policy_schema_selector, NOW),
-	POLICY_STRS("exportTo", LATER),
+	POLICY_STRS("exportTo", NOW),
 	POLICY_STRS("subjectAltNames", LATER),
 	POLICY_END,
 };
@@ -103,7 +103,7 @@ static const struct policy_schema server_tls = { "ServerTLSSettings", server_tls
 
 static const struct policy_field server_fields[] = {
 	{ .name = "port", .type = POLICY_T_OBJECT, .object = &gateway_port, .required = 1 },
-	POLICY_STR_("bind", LATER),
+	{ .name = "bind", .type = POLICY_T_STRING, .note = "addresses; unix sockets not yet" },
 	POLICY_STRS("hosts", NOW),
 	POLICY_OBJ("tls", server_tls, NOW),
 	POLICY_STR_("defaultEndpoint", INERT),

@@ -260,7 +260,7 @@ static const struct policy_field destination_rule_fields[] = {
 	POLICY_OBJ("trafficPolicy", traffic_policy, NOW),
 	POLICY_OBJS("subsets", subset, NOW),
 	POLICY_STRS("exportTo", NOW),
-	POLICY_OBJ("workloadSelector", policy_schema_selector, LATER),
+	POLICY_OBJ("workloadSelector", policy_schema_selector, NOW),
 	POLICY_END,
 };
 const struct policy_schema policy_schema_destination_rule = { "DestinationRule",

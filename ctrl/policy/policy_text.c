@@ -165,7 +165,8 @@ static int wanted(const char *path, const struct stat *st)
 
 	if (S_ISDIR(st->st_mode))
 		return 1;
-	return dot != NULL &&
+	return S_ISREG(st->st_mode) && /* a pipe would wait for a writer */
+	       dot != NULL &&
 	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
 }
 

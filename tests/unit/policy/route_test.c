@@ -268,6 +268,35 @@ static void exports_hide_from_other_namespaces(void **state)
 	policy_world_close(&w);
 }
 
+static void the_meshs_default_exports_hide_too(void **state)
+{
+	const struct policy_settings s = { .n_workers = 1, .node_namespace = "edge" };
+	struct policy_world w;
+
+	policy_world_open(&w, &s);
+	assert_loads(
+		&w,
+		TWO VS("api") "  hosts: [api]\n  http:\n  -\n" TO(
+			"web") "---\n"
+			       "kind: MeshConfig\ndefaultVirtualServiceExportTo: [\".\"]\n---\n"
+			       "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: x}\n"
+			       "spec: {hosts: [x.test], exportTo: [\".\"], resolution: STATIC}\n");
+	assert_true(str_is(to(&w, route(&w, HOST, 0), 0)->host, HOST));
+	assert_int_equal(w.snapshot->n_services, 2);
+	assert_said(&w, POLICY_WARNING, 47, 25, "not exported to this node's namespace (edge)");
+	policy_world_close(&w);
+}
+
+static void a_rule_for_other_workloads_does_not_apply(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w,
+		     API DR("a") "  host: api\n  workloadSelector: {matchLabels: {app: other}}\n"
+				 "  trafficPolicy: {connectionPool: {tcp: {maxConnections: 3}}}\n");
+	assert_int_equal(w->snapshot->clusters[0].max_connections, UINT32_MAX);
+}
+
 static void hosts_beside_the_services_are_served_on_port_80(void **state)
 {
 	struct policy_world *w = *state;
@@ -413,6 +442,27 @@ static void a_gateway_serves_what_is_bound_to_it(void **state)
 	policy_world_close(&w);
 }
 
+static void a_server_may_be_bound_to_one_address(void **state)
+{
+	struct hd_node node = { .n_ports = 1, .ports = { { .n_addresses = 1 } } };
+	struct policy_settings s = { .n_workers = 1, .node = &node };
+	struct policy_world w;
+
+	assert_int_equal(hd_ip_parse("10.1.0.1", &node.ports[0].addresses[0].ip), 0);
+	policy_world_open(&w, &s);
+	assert_loads(
+		&w,
+		"apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec:\n"
+		"  servers:\n"
+		"  - {port: {number: 80, name: a, protocol: HTTP}, hosts: [\"*\"], bind: 10.1.0.9}\n"
+		"  - {port: {number: 81, name: b, protocol: HTTP}, hosts: [\"*\"]}\n");
+	assert_int_equal(w.snapshot->n_listeners, 2);
+	assert_int_equal(w.snapshot->n_vips, 1);
+	assert_int_equal(w.snapshot->listeners[0].addr.port, 80);
+	assert_true(hd_ip_eq(&w.snapshot->listeners[0].addr.ip, &w.snapshot->vips[0].ip));
+	policy_world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,11 +479,14 @@ int main(void)
 		world_test(what_is_ruled_out_beforehand_is_no_route),
 		world_test(the_exact_host_beats_a_wildcard_and_the_first_by_name_the_second),
 		cmocka_unit_test(exports_hide_from_other_namespaces),
+		cmocka_unit_test(the_meshs_default_exports_hide_too),
+		world_test(a_rule_for_other_workloads_does_not_apply),
 		world_test(hosts_beside_the_services_are_served_on_port_80),
 		world_test(delegates_stand_in_place_of_the_rule_that_names_them),
 		world_test(tcp_rules_send_streams_by_port_and_address),
 		world_test(huge_weights_are_scaled_down),
 		cmocka_unit_test(a_gateway_serves_what_is_bound_to_it),
+		cmocka_unit_test(a_server_may_be_bound_to_one_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

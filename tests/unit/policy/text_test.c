@@ -31,6 +31,8 @@ static int folder_setup(void **state)
 	put("c.txt", "no policy");
 	put(".hidden.yaml", "no policy");
 	put("sub/d.yml", "d: 1\n");
+	snprintf(path, sizeof(path), "%s/pipe.yaml", root);
+	assert_int_equal(mkfifo(path, 0600), 0); /* left out, and not waited for */
 	return 0;
 }
 
