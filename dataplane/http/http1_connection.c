@@ -70,6 +70,10 @@ static int take_line(struct options *o, const struct http_field *f)
 {
 	const uint8_t *p = o->p + f->value, *end = p + f->value_n;
 
+	if (hd_likely(f->value_n == 10 && http_token_is(p, 10, "keep-alive"))) {
+		o->keep_alive = 1;
+		return ++o->count <= HTTP_MAX_CONNECTION_OPTIONS;
+	}
 	while (p < end) {
 		const uint8_t *from = p;
 		while (p < end && http_is(*p, HTTP_C_TOKEN))

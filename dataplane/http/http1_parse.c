@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quick reader of complete heads. It takes what is good and whole and leaves every other
- * verdict to http1_scan.c, so that both always agree; the fuzzer http_request compares them. Bytes
- * are classified 64 at a time into two masks, and lines are cut by looking for their next bits: the
- * common head costs few unpredicted branches. */
+ * verdict to http1_scan.c, so that both always agree; the fuzzer http_request compares them. Names
+ * and values are each looked through for the one class of bytes that ends them, 16 at a time. */
+#include <endian.h>
+
 #include "http_internal.h"
 
-#define BLOCK 64
+#define LANE 16
 #define MAX_METHOD 32
 
 struct cursor {
 	const uint8_t *p;
-	uint32_t n;
-	uint32_t block;
-	uint64_t no_token;
-	uint64_t control; /* no field-vchar, SP, HTAB or obs-text */
+	uint32_t n; /* at least LANE */
 };
 
 static inline uint32_t no_token_mask(__m128i x)
@@ -33,81 +31,73 @@ static inline uint32_t control_mask(__m128i x)
 	return _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, below), del));
 }
 
-static inline void classify(struct cursor *c, const uint8_t *p)
+/* The lane at `at` < n. Bytes past the end are zero, which belongs to no token and to no value. */
+static inline __m128i lane(const struct cursor *c, uint32_t at)
 {
-	uint64_t no_token = 0, control = 0;
+	static const int8_t down[2 * LANE] = { 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+					       11, 12, 13, 14, 15, -1, -1, -1, -1, -1, -1,
+					       -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+	uint32_t over;
+	__m128i x;
 
-	for (uint32_t i = 0; i < BLOCK; i += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(p + i));
-		no_token |= (uint64_t)no_token_mask(x) << i;
-		control |= (uint64_t)control_mask(x) << i;
-	}
-	c->no_token = no_token;
-	c->control = control;
+	if (hd_likely(at + LANE <= c->n))
+		return _mm_loadu_si128((const __m128i *)(c->p + at));
+	over = at + LANE - c->n;
+	x = _mm_loadu_si128((const __m128i *)(c->p + c->n - LANE));
+	return _mm_shuffle_epi8(x, _mm_loadu_si128((const __m128i *)(down + over)));
 }
 
-/* The last block, of `left` bytes: its last lane is read so that it ends where the bytes end, and
- * shifted down. Fewer than 16 bytes are no head in any case: they match nothing. */
-static void classify_last(struct cursor *c, const uint8_t *p, uint32_t left)
+/* The first byte at or after `at` that is no tchar; n when there is none. */
+static inline uint32_t token_end(const struct cursor *c, uint32_t at)
 {
-	c->no_token = c->control = 0;
-	for (uint32_t i = 0; i < left && c->n >= 16; i += 16) {
-		uint32_t over = left - i < 16 ? 16 - (left - i) : 0;
-		__m128i x = _mm_loadu_si128((const __m128i *)(p + i - over));
-		c->no_token |= (uint64_t)(no_token_mask(x) >> over) << i;
-		c->control |= (uint64_t)(control_mask(x) >> over) << i;
-	}
-}
-
-static inline void load_block(struct cursor *c, uint32_t block)
-{
-	uint32_t at = block * BLOCK;
-
-	c->block = block;
-	if (hd_likely(at + BLOCK <= c->n))
-		classify(c, c->p + at);
-	else
-		classify_last(c, c->p + at, c->n - at);
-}
-
-/* The first byte of the class at or after `at`; n when there is none. Positions only grow from call
- * to call. */
-static inline __attribute__((always_inline)) uint32_t next(struct cursor *c, uint32_t at,
-							   int control)
-{
-	uint32_t block = at / BLOCK;
-	uint64_t mask = UINT64_MAX << (at % BLOCK);
-
-	for (;; block++, mask = UINT64_MAX) {
-		if (block * BLOCK >= c->n)
-			return c->n;
-		if (block != c->block)
-			load_block(c, block);
-		mask &= control ? c->control : c->no_token;
+	for (; at < c->n; at += LANE) {
+		uint32_t mask = no_token_mask(lane(c, at));
 		if (mask != 0)
-			break;
+			return at + (uint32_t)__builtin_ctz(mask);
 	}
-	uint32_t found = block * BLOCK + (uint32_t)__builtin_ctzll(mask);
-	return found < c->n ? found : c->n;
+	return c->n;
+}
+
+/* The first control character at or after `at`, or n. */
+static inline uint32_t value_end(const struct cursor *c, uint32_t at)
+{
+	for (; at < c->n; at += LANE) {
+		uint32_t mask = control_mask(lane(c, at));
+		if (mask != 0)
+			return at + (uint32_t)__builtin_ctz(mask);
+	}
+	return c->n;
 }
 
 static inline int is_crlf(const struct cursor *c, uint32_t at)
 {
-	return at + 1 < c->n && c->p[at] == '\r' && c->p[at + 1] == '\n';
+	uint16_t two;
+
+	if (hd_unlikely(at + 1 >= c->n))
+		return 0;
+	memcpy(&two, c->p + at, 2);
+	return two == htole16('\r' | '\n' << 8);
 }
 
-static void add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint32_t colon,
-		      uint32_t end)
+static inline void add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint32_t colon,
+			     uint32_t end)
 {
 	uint32_t value = colon + 1, i = h->n_fields++;
+	enum http_field_id id = http_field_lookup(p + name, colon - name);
 	struct http_field *f = &h->fields[i];
 
-	while (value < end && http_is_space(p[value]))
+	/* At `end` is a CR: it ends the first loop. */
+	value += p[value] == ' ';
+	while (hd_unlikely(http_is_space(p[value])))
 		value++;
-	while (end > value && http_is_space(p[end - 1]))
+	while (hd_unlikely(p[end - 1] <= ' ') && end > value && http_is_space(p[end - 1]))
 		end--;
-	enum http_field_id id = http_field_lookup(p + name, colon - name);
-	*f = (struct http_field){name, colon - name, value, end - value, id, http1_always_hop(id)};
+	f->name = (uint16_t)name;
+	f->name_n = (uint16_t)(colon - name);
+	f->value = (uint16_t)value;
+	f->value_n = (uint16_t)(end - value);
+	f->id = (uint8_t)id;
+	f->hop = (uint8_t)http1_always_hop(id);
 	if (id == HTTP_F_UNKNOWN)
 		return;
 	if (h->first[id] == 0)
@@ -117,14 +107,14 @@ static void add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint
 }
 
 /* From the first field line to the end of the head. */
-static int read_fields(struct cursor *c, uint32_t at, struct http_head *h)
+static int read_fields(const struct cursor *c, uint32_t at, struct http_head *h)
 {
 	while (!is_crlf(c, at)) {
-		uint32_t colon = next(c, at, 0);
+		uint32_t colon = token_end(c, at);
 		if (colon == at || colon >= c->n || c->p[colon] != ':' ||
 		    h->n_fields == HTTP_MAX_FIELDS)
 			return 0;
-		uint32_t end = next(c, colon + 1, 1);
+		uint32_t end = value_end(c, colon + 1);
 		if (!is_crlf(c, end))
 			return 0;
 		add_field(h, c->p, at, colon, end);
@@ -159,14 +149,14 @@ static uint32_t target_end(const struct cursor *c, uint32_t at)
 	return at;
 }
 
-static int read_request(struct cursor *c, struct http_head *h)
+static int read_request(const struct cursor *c, struct http_head *h)
 {
 	uint32_t at = 0;
 
 	while (is_crlf(c, at))
 		at += 2;
 	h->start = at;
-	uint32_t method = next(c, at, 0);
+	uint32_t method = token_end(c, at);
 	if (method == at || method >= c->n || c->p[method] != ' ' || method - at > MAX_METHOD)
 		return 0;
 	h->method_n = method - at;
@@ -179,13 +169,13 @@ static int read_request(struct cursor *c, struct http_head *h)
 	return read_fields(c, end + 11, h);
 }
 
-static int read_reason(struct cursor *c, struct http_head *h)
+static int read_reason(const struct cursor *c, struct http_head *h)
 {
 	if (is_crlf(c, 12))
 		return read_fields(c, 14, h);
 	if (c->p[12] != ' ')
 		return 0;
-	uint32_t end = next(c, 13, 1);
+	uint32_t end = value_end(c, 13);
 	if (!is_crlf(c, end))
 		return 0;
 	h->reason = 13;
@@ -193,7 +183,7 @@ static int read_reason(struct cursor *c, struct http_head *h)
 	return read_fields(c, end + 2, h);
 }
 
-static int read_response(struct cursor *c, struct http_head *h)
+static int read_response(const struct cursor *c, struct http_head *h)
 {
 	const uint8_t *p = c->p;
 
@@ -212,8 +202,7 @@ static void head_init(struct http_head *h)
 
 static struct cursor cursor_of(const uint8_t *p, uint32_t n)
 {
-	return (struct cursor){p, n < HTTP_MAX_HEAD_BYTES ? n : HTTP_MAX_HEAD_BYTES, UINT32_MAX, 0,
-			       0};
+	return (struct cursor){ p, n < HTTP_MAX_HEAD_BYTES ? n : HTTP_MAX_HEAD_BYTES };
 }
 
 /* Values that hold for every version and method. */
@@ -251,7 +240,7 @@ enum http_verdict http1_parse_request(const uint8_t *p, uint32_t n, struct http_
 	struct cursor c = cursor_of(p, n);
 
 	head_init(h);
-	if (hd_unlikely(!read_request(&c, h))) {
+	if (hd_unlikely(n < LANE || !read_request(&c, h))) {
 		struct http1_scan s = {0};
 		uint32_t bytes;
 		enum http_verdict v = http1_scan_request(&s, p, n, &bytes, e);
@@ -274,7 +263,7 @@ static enum http_verdict parse_response(const uint8_t *p, uint32_t n,
 	struct cursor c = cursor_of(p, n);
 
 	head_init(h);
-	if (hd_unlikely(!read_response(&c, h))) {
+	if (hd_unlikely(n < LANE || !read_response(&c, h))) {
 		struct http1_scan s = {0};
 		uint32_t bytes;
 		enum http_verdict v = http1_scan_response(&s, p, n, &bytes, e);

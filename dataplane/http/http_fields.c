@@ -70,7 +70,7 @@ static inline uint64_t differ8(const uint8_t *a, const char *b)
 
 /* Bit 5 set makes a tchar lower case or leaves it, but for '^' and '_', which no known name holds;
  * nor '~' and DEL. */
-static inline int token_is(const uint8_t *p, uint32_t n, const char *lower)
+int http_token_is(const uint8_t *p, uint32_t n, const char *lower)
 {
 	if (n >= 16)
 		return (differ8(p, lower) | differ8(p + 8, lower + 8) |
@@ -86,7 +86,7 @@ enum http_field_id http_field_lookup(const uint8_t *name, uint32_t n)
 {
 	uint8_t id = slots[slot_of(name, n)];
 
-	if (lengths[id] != n || !token_is(name, n, names[id]))
+	if (lengths[id] != n || !http_token_is(name, n, names[id]))
 		return HTTP_F_UNKNOWN;
 	return id;
 }

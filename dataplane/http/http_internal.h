@@ -68,6 +68,9 @@ int http_method_lookup(const uint8_t *p, uint32_t n);
 /* A request's authority, target forms and Host (RFC 9112 3.2). */
 enum http_verdict http_target_check(const uint8_t *p, struct http_head *h, struct http_error *e);
 
+/* Whether n bytes without controls are this word, in any case; none of '^', '_' and '~' in the word. */
+int http_token_is(const uint8_t *p, uint32_t n, const char *lower);
+
 /* Fields that are hop-by-hop whatever Connection says. */
 int http1_always_hop(enum http_field_id id);
 /* Connection, Upgrade and TE: hop-by-hop marks, keep-alive, upgrade. After the framing is known. */
