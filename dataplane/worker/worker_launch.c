@@ -21,6 +21,7 @@
 #include "worker_clock.h"
 #include "worker_eal.h"
 #include "worker_idle.h"
+#include "worker_telemetry.h"
 #include "worker_steer.h"
 
 #define DEFAULT_CONNECTIONS 131072
@@ -417,6 +418,7 @@ int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, 
 		}
 		l->launched = 1;
 	}
+	worker_telemetry_open(dp);
 	return 0;
 }
 
@@ -438,6 +440,7 @@ static void stop_workers(struct hd_dp *dp)
 
 void hd_dp_close(struct hd_dp *dp)
 {
+	worker_telemetry_close();
 	if (dp->lanes != NULL) {
 		stop_workers(dp);
 		for (uint32_t i = 0; i < dp->n_lanes; i++)
