@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How an exchange begins: from a request head, or a TCP stream, to a decision copied out of the
  * snapshot. */
+#include <immintrin.h>
+
 #include "proxy_state.h"
 
 static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
@@ -125,6 +127,39 @@ static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *
 	return l;
 }
 
+static uint32_t host_hash(const uint8_t *p, uint32_t n)
+{
+	uint64_t h = n, w;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&w, p, 8);
+		h = _mm_crc32_u64(h, w);
+	}
+	for (; n > 0; n--, p++)
+		h = _mm_crc32_u8((uint32_t)h, *p);
+	return (uint32_t)h;
+}
+
+static uint32_t find_vhost(struct proxy *p, uint32_t router, const uint8_t *authority, uint32_t n)
+{
+	const struct hd_snapshot *s = p->snapshot;
+	struct proxy_host_memo *m = &p->hosts[host_hash(authority, n) % PROXY_HOST_MEMO];
+	uint32_t vhost;
+
+	if (m->generation == s->generation && m->router == router && m->n == n &&
+	    memcmp(m->authority, authority, n) == 0)
+		return m->vhost;
+	vhost = proxy_route_vhost(s, &s->routers[router], p->host,
+				  proxy_route_host(authority, n, p->host));
+	if (n <= sizeof(m->authority)) {
+		*m = (struct proxy_host_memo){
+			.generation = s->generation, .router = router, .vhost = vhost, .n = n
+		};
+		memcpy(m->authority, authority, n);
+	}
+	return vhost;
+}
+
 static const struct proxy_answer no_route = { .status = 404,
 					      .flags = HD_FLAG_NR,
 					      .details = "route_not_found" };
@@ -150,9 +185,7 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 	*a = no_route;
 	if (l == NULL || l->router == HD_NONE)
 		return NULL;
-	vhost = proxy_route_vhost(
-		s, &s->routers[l->router], p->host,
-		proxy_route_host(bytes + p->head.authority, p->head.authority_n, p->host));
+	vhost = find_vhost(p, l->router, bytes + p->head.authority, p->head.authority_n);
 	if (vhost == HD_NONE) {
 		if (s->routers[l->router].unknown_host_status != 404)
 			*a = (struct proxy_answer){

@@ -43,6 +43,16 @@
 
 #define PROXY_HEAD_ROOM (HTTP_MAX_HEAD_BYTES + 8192)
 
+/* Names that callers asked for lately: most say the same one again and again, and to make it small,
+ * to hash it and to look it up costs as much as all the rest of routing. */
+#define PROXY_HOST_MEMO 64
+struct proxy_host_memo {
+	uint64_t generation; /* of the snapshot; 0: empty */
+	uint32_t router, vhost;
+	uint32_t n;
+	uint8_t authority[76]; /* as it was sent */
+};
+
 struct proxy {
 	struct tcp *tcp;
 	struct net *net;
@@ -72,6 +82,8 @@ struct proxy {
 	struct hd_ring *access;
 	uint64_t date_second;
 	char date[30];
+
+	struct proxy_host_memo hosts[PROXY_HOST_MEMO];
 
 	/* Work space, valid within one step. */
 	struct proxy_route_memo memo;

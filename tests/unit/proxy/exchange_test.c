@@ -884,6 +884,19 @@ static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
 	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
 }
 
+static void names_are_looked_up_again_after_a_reload(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	b->router.any_vhost = HD_NONE;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 404 Not Found\r\n");
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_NR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -923,6 +936,7 @@ int main(void)
 		T(heads_in_pieces_read_alike),
 		T(tcp_listener_carries_a_stream),
 		T(stream_without_a_backend_gets_no_text),
+		T(names_are_looked_up_again_after_a_reload),
 		T(stuck_callers_give_their_buffers_up_when_there_are_few),
 		T(route_timeout_covers_the_connect),
 		T(overloaded_backend_is_not_asked_again),
