@@ -7,6 +7,7 @@
 
 #include "core_siphash.h"
 
+#define POOL_BUFS 8191
 #define JUNK_HEADER 34 /* Ethernet and IPv4, which tcp must not read */
 
 static struct rte_mempool *rx_pool, *header_pool, *indirect_pool;
@@ -37,10 +38,10 @@ int pair_eal(const char *prefix)
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		return -1;
 	rx_pool =
-		rte_pktmbuf_pool_create("rx", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	header_pool = rte_pktmbuf_pool_create("header", 8191, 0, PKT_PRIV_SIZE,
+		rte_pktmbuf_pool_create("rx", POOL_BUFS, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	header_pool = rte_pktmbuf_pool_create("header", POOL_BUFS, 0, PKT_PRIV_SIZE,
 					      RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	indirect_pool = rte_pktmbuf_pool_create("indirect", 8191, 0, PKT_PRIV_SIZE, 0, 0);
+	indirect_pool = rte_pktmbuf_pool_create("indirect", POOL_BUFS, 0, PKT_PRIV_SIZE, 0, 0);
 	return rx_pool != NULL && header_pool != NULL && indirect_pool != NULL ? 0 : -1;
 }
 
@@ -311,8 +312,10 @@ static void app_write(struct pair *p, struct pair_stream *s)
 			return;
 		for (uint32_t i = 0; i < n; i++)
 			buf[i] = pair_byte(s->salt, s->sent + i);
-		if (tcp_send_copy(s->c, buf, n) != 0)
+		if (tcp_send_copy(s->c, buf, n) != 0) { /* in the next turn */
+			tcp_ready_again(s->c, TCP_EV_WRITABLE);
 			return;
+		}
 		s->sent += n;
 	}
 	if (s->close_when_done && !s->close_called) {
@@ -459,19 +462,34 @@ static void receive(struct pair *p, uint32_t end)
 		tcp_input_burst(p->end[end].t, burst, n, p->now);
 }
 
+/* Takes all but a few buffers for one turn. */
+static uint32_t starve(struct pair *p, struct rte_mempool *pool, void **held)
+{
+	uint32_t n = rte_mempool_avail_count(pool), left = pair_random(p, 4);
+
+	if (!happens(p, p->starve_ppm) || n <= left)
+		return 0;
+	return rte_mempool_get_bulk(pool, held, n - left) == 0 ? n - left : 0;
+}
+
 static void turn(struct pair *p, uint32_t end)
 {
+	static void *hidden[2][POOL_BUFS];
 	struct tcp *t = p->end[end].t;
 	struct tcp_conn *c;
-	uint32_t events;
+	uint32_t events, held[2];
 
 	if (p->end[end].raw)
 		return;
 	receive(p, end);
+	held[0] = starve(p, header_pool, hidden[0]);
+	held[1] = starve(p, indirect_pool, hidden[1]);
 	tcp_timers_run(t, p->now);
 	while ((c = tcp_ready_next(t, &events)) != NULL)
 		app_event(p, end, c, events);
 	tcp_flush(t, p->now);
+	rte_mempool_put_bulk(header_pool, hidden[0], held[0]);
+	rte_mempool_put_bulk(indirect_pool, hidden[1], held[1]);
 }
 
 static hd_ns next_event(const struct pair *p)

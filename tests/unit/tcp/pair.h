@@ -71,6 +71,7 @@ struct pair {
 	uint64_t seed;
 	hd_ns delay, jitter;
 	uint32_t loss_ppm, dup_ppm, reorder_ppm, corrupt_ppm;
+	uint32_t starve_ppm; /* in so many turns the pools have hardly a buffer left */
 	/* 1: the test takes the segment away. */
 	int (*drop)(void *ctx, const struct pair_segment *s);
 	void *drop_ctx;

@@ -112,6 +112,19 @@ static void bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption
 	}
 }
 
+static void allocations_may_fail_at_any_point(void **state)
+{
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		pair_init(&p, seed, NULL, NULL);
+		p.starve_ppm = 50000 + (uint32_t)(seed % 8) * 100000;
+		p.loss_ppm = (uint32_t)(seed % 3) * 10000;
+		exchange(3000 * seed, 100000, seed % 2 ? 4096 : 300);
+		p.starve_ppm = 0;
+		pair_drain(&p);
+		pair_fini(&p);
+	}
+}
+
 static void c1_31_half_close_keeps_the_other_direction_open(void **state)
 {
 	struct pair_stream *s;
@@ -475,6 +488,7 @@ int main(void)
 		cmocka_unit_test(c1_28_keepalive_finds_a_dead_peer_and_bears_one_lost_probe),
 		cmocka_unit_test(an_idle_connection_holds_nothing),
 		cmocka_unit_test(c3_8_a_lost_tail_is_probed_after_two_round_trips),
+		cmocka_unit_test(allocations_may_fail_at_any_point),
 		cmocka_unit_test(
 			bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption),
 	};
