@@ -211,6 +211,33 @@ static struct policy_yaml *body_of(struct policy_check *c, struct policy_load *l
 	return spec;
 }
 
+/* As Kubernetes has them: DNS names in lower case. */
+static int name_valid(struct hd_str s)
+{
+	for (uint32_t i = 0; i < s.n; i++) {
+		char ch = s.p[i];
+		int inner = ch == '-' || ch == '.';
+
+		if (!(ch >= 'a' && ch <= 'z') && !(ch >= '0' && ch <= '9') &&
+		    (!inner || i == 0 || i + 1 == s.n))
+			return 0;
+	}
+	return s.n <= 253;
+}
+
+static void names_check(struct policy_check *c, const struct policy_object *o)
+{
+	const struct policy_yaml *name = policy_get(o->metadata, "name"),
+				 *ns = policy_get(o->metadata, "namespace");
+
+	if (name != NULL && !name_valid(name->text))
+		policy_error(c, name, "name \"%.*s\" must be a DNS name in lower case",
+			     POLICY_STR(name->text));
+	if (ns != NULL && ns->text.n > 0 && !policy_label_valid(ns->text))
+		policy_error(c, ns, "namespace \"%.*s\" must be a DNS label in lower case",
+			     POLICY_STR(ns->text));
+}
+
 static struct hd_str name_of(struct policy_check *c, struct policy_load *l,
 			     const struct policy_object *o, const struct policy_yaml *root)
 {
@@ -263,6 +290,7 @@ static void object_describe(struct policy_load *l, struct policy_check *c, struc
 	if (o->namespace_.n == 0)
 		o->namespace_ = policy_str(l->policy->settings.default_namespace);
 	o->name = name_of(c, l, o, root);
+	names_check(c, o);
 	o->label = policy_str_printf(&l->arena, "%s %.*s/%.*s", o->row->kind,
 				     POLICY_STR(o->namespace_), POLICY_STR(o->name));
 	o->identity = o->row->id == POLICY_NAMESPACE
