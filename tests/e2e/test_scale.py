@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import e2e_daemon
+import e2e_http
 import e2e_net
 import e2e_policy
 
@@ -69,4 +70,41 @@ def test_af_xdp_carries_the_same_traffic(world):
         assert caller.request(path="/1k").status == 200
     r = caller.request(path="/big")
     assert len(r.body) == 4 << 20 and daemon.alive()
+    world.stop_daemon()
+
+
+def two_workers(folder):
+    node = e2e_daemon.node_object(folder, workers=[1, 2])
+    node["spec"]["eal"] += ["--lcores", "0@0,1@0,2@1" if (os.cpu_count() or 1) > 1 else "0@0,1@0,2@0"]
+    return node
+
+
+def test_two_workers_share_connections_and_every_answer_is_right(world):
+    """One queue, two workers: frames find the worker that owns their connection, towards callers and towards backends."""
+    world.backends()
+    daemon = world.heddle(e2e_policy.api(), two_workers)
+    callers = [world.caller() for _ in range(40)]
+    for _ in range(5):
+        for caller in callers:
+            assert caller.request(path="/1k").status == 200
+    workers = daemon.command("show workers")
+    assert len(workers) == 2 and all(w["requests"] >= 20 for w in workers), workers
+    assert sum(w["requests"] for w in workers) >= 200, workers
+    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    result = e2e_http.parse_wrk(process.communicate(timeout=30)[0])
+    assert result["failed"] == 0, result["text"]
+    world.stop_daemon()
+
+
+def test_a_limit_on_connections_holds_over_two_workers(world):
+    world.backends()
+    policy = e2e_policy.api()
+    policy["rule.json"] = e2e_policy.destination_rule(connectionPool={"tcp": {"maxConnections": 4}})
+    daemon = world.heddle(policy, two_workers)
+    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    most = 0
+    while process.poll() is None:
+        most = max(most, max(c["connections"] for c in daemon.command("show clusters")))
+    process.communicate()
+    assert 1 <= most <= 4, f"{most} connections to one cluster"
     world.stop_daemon()
