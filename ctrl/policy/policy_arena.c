@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -92,7 +93,7 @@ struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s)
 	return (struct hd_str){ p, s.n };
 }
 
-struct hd_str policy_str_vprintf(struct policy_arena *a, const char *format, va_list ap)
+static struct hd_str str_vprintf(struct policy_arena *a, const char *format, va_list ap)
 {
 	va_list again;
 	char *p;
@@ -114,7 +115,7 @@ struct hd_str policy_str_printf(struct policy_arena *a, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	s = policy_str_vprintf(a, format, ap);
+	s = str_vprintf(a, format, ap);
 	va_end(ap);
 	return s;
 }

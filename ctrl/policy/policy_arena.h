@@ -10,7 +10,6 @@
 #define POLICY_ARENA_H
 
 #include <setjmp.h>
-#include <stdarg.h>
 
 #include <heddle/base.h>
 
@@ -36,7 +35,6 @@ struct hd_str policy_str_copy(struct policy_arena *a, struct hd_str s);
 struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s);
 struct hd_str policy_str_printf(struct policy_arena *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-struct hd_str policy_str_vprintf(struct policy_arena *a, const char *format, va_list ap);
 
 static inline struct hd_str policy_str(const char *s)
 {

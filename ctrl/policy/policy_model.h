@@ -169,7 +169,6 @@ void policy_object_check(struct policy_load *l, const struct policy_object *o,
 /* policy_resolve_workloads.c: what runs behind them. */
 void policy_resolve_workloads(struct policy_load *l);
 int policy_labels_match(const struct policy_yaml *wanted, const struct policy_yaml *labels);
-int policy_label_is(const struct policy_yaml *labels, const char *key, struct hd_str value);
 
 /* policy_resolve_rules.c: which VirtualService and which DestinationRules apply. */
 void policy_resolve_rules(struct policy_load *l);

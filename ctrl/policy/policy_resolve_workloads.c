@@ -3,7 +3,7 @@
  * ServiceEntries. */
 #include "policy_model.h"
 
-int policy_label_is(const struct policy_yaml *labels, const char *key, struct hd_str value)
+static int label_is(const struct policy_yaml *labels, const char *key, struct hd_str value)
 {
 	const struct policy_yaml *y = policy_yaml_raw(labels, key);
 
@@ -14,7 +14,7 @@ int policy_labels_match(const struct policy_yaml *wanted, const struct policy_ya
 {
 	for (const struct policy_yaml *w = wanted != NULL ? wanted->first : NULL; w != NULL;
 	     w = w->next)
-		if (!policy_label_is(labels, w->key.p, w->text))
+		if (!label_is(labels, w->key.p, w->text))
 			return 0;
 	return 1;
 }

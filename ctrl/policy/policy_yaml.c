@@ -254,10 +254,49 @@ static struct policy_yaml *read_pair(struct policy_yaml_reader *r, unsigned int 
 	return value;
 }
 
+static int key_refuse_twice(struct policy_yaml_reader *r, const struct policy_yaml *child,
+			    const struct policy_yaml *before)
+{
+	if (before != NULL)
+		reader_error(r, child->key_line - r->line_base, child->key_col - r->col_base,
+			     "key \"%.*s\" is given twice (first in line %u)",
+			     POLICY_STR(child->key), before->key_line);
+	return before != NULL;
+}
+
+/* Up to the map's end; a merge key is handed back, to be taken when all others are there. */
+static int read_pairs(struct policy_yaml_reader *r, struct policy_yaml *map,
+		      struct policy_yaml **merged, unsigned int depth)
+{
+	struct policy_yaml **tail = &map->first;
+	struct policy_map seen;
+
+	policy_map_init(&seen, r->arena);
+	for (;;) {
+		struct policy_yaml *child;
+
+		if (next_event(r) != 0)
+			return -1;
+		if (r->event.type == YAML_MAPPING_END_EVENT)
+			return 0;
+		child = read_pair(r, depth);
+		if (child == NULL)
+			return -1;
+		if (policy_str_is(child->key, "<<") && child->type != POLICY_YAML_SCALAR) {
+			*merged = child;
+			continue;
+		}
+		if (key_refuse_twice(r, child, key_claim(r, map, &seen, child)))
+			return -1;
+		*tail = child;
+		tail = &child->next;
+		map->n++;
+	}
+}
+
 static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int depth)
 {
-	struct policy_yaml *y = node_create(r, POLICY_YAML_MAP), **tail, *merged = NULL;
-	struct policy_map seen;
+	struct policy_yaml *y = node_create(r, POLICY_YAML_MAP), *merged = NULL;
 	struct hd_str anchor = { 0 };
 
 	if (y == NULL)
@@ -265,35 +304,8 @@ static struct policy_yaml *read_map(struct policy_yaml_reader *r, unsigned int d
 	if (r->event.data.mapping_start.anchor != NULL)
 		anchor = policy_str_copy(
 			r->arena, policy_str((const char *)r->event.data.mapping_start.anchor));
-	policy_map_init(&seen, r->arena);
-	tail = &y->first;
-	for (;;) {
-		struct policy_yaml *child;
-		const struct policy_yaml *before;
-
-		if (next_event(r) != 0)
-			return NULL;
-		if (r->event.type == YAML_MAPPING_END_EVENT)
-			break;
-		child = read_pair(r, depth);
-		if (child == NULL)
-			return NULL;
-		if (policy_str_is(child->key, "<<") && child->type != POLICY_YAML_SCALAR) {
-			merged = child;
-			continue;
-		}
-		before = key_claim(r, y, &seen, child);
-		if (before != NULL) {
-			reader_error(r, child->key_line - r->line_base,
-				     child->key_col - r->col_base,
-				     "key \"%.*s\" is given twice (first in line %u)",
-				     POLICY_STR(child->key), before->key_line);
-			return NULL;
-		}
-		*tail = child;
-		tail = &child->next;
-		y->n++;
-	}
+	if (read_pairs(r, y, &merged, depth) != 0)
+		return NULL;
 	if (merged != NULL && merge_into(r, y, merged) != 0) {
 		if (!r->failed)
 			reader_error(r, merged->key_line - r->line_base,
