@@ -239,17 +239,31 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 }
 
 /* The weighted choice; HD_NONE when what was chosen does not exist. */
-static uint32_t choose_cluster(struct proxy *p, const struct hd_route *r)
+static uint32_t choose_destination(struct proxy *p, uint32_t first, uint32_t count,
+				   uint32_t total_weight, uint32_t choice)
 {
-	const struct hd_destination *d = p->snapshot->destinations + r->destinations_first;
+	const struct hd_destination *d = p->snapshot->destinations + first;
 	uint32_t i;
 
-	if (r->destinations_count == 0)
+	if (count == 0)
 		return HD_NONE;
-	i = proxy_balance_destination(d, r->destinations_count, r->total_weight,
-				      p->own->wrr + r->choice);
-	p->own->destination_requests[r->destinations_first + i]++;
+	i = proxy_balance_destination(d, count, total_weight, p->own->wrr + choice);
+	p->own->destination_requests[first + i]++;
 	return d[i].cluster;
+}
+
+static uint32_t choose_cluster(struct proxy *p, const struct hd_route *r)
+{
+	return choose_destination(p, r->destinations_first, r->destinations_count, r->total_weight,
+				  r->choice);
+}
+
+static uint32_t stream_cluster(struct proxy *p, const struct hd_listener *l)
+{
+	if (hd_likely(l->destinations_count == 0))
+		return l->cluster;
+	return choose_destination(p, l->destinations_first, l->destinations_count, l->total_weight,
+				  l->choice);
 }
 
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x)
@@ -454,9 +468,11 @@ void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct
 	proxy_exchange_reply(p, x, &a);
 }
 
-void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down, uint32_t cluster)
+void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
+				 const struct hd_listener *l)
 {
 	struct proxy_exchange *x = create(p, down);
+	uint32_t cluster = stream_cluster(p, l);
 
 	if (x == NULL || cluster == HD_NONE) {
 		if (x != NULL)

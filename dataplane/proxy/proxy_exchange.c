@@ -5,9 +5,7 @@
 static void touch(struct proxy *p, struct proxy_exchange *x)
 {
 	if (x->down != NULL)
-		proxy_leg_set_due(p, x->down,
-				  p->now + (x->state == EXCHANGE_TUNNEL ? PROXY_TUNNEL_TIMEOUT
-									: PROXY_STREAM_TIMEOUT));
+		proxy_leg_set_due(p, x->down, p->now + proxy_exchange_patience(x));
 }
 
 static void arm(struct proxy *p, struct proxy_exchange *x)
@@ -253,7 +251,11 @@ void proxy_exchange_silent(struct proxy *p, struct proxy_exchange *x)
 	struct proxy_answer a = late;
 
 	proxy_count(p, HD_PROXY_STREAM_TIMEOUTS);
-	if (x->answer_begun || x->state == EXCHANGE_TUNNEL) {
+	if (x->is_stream && x->state == EXCHANGE_TUNNEL) {
+		cut(p, x, 0, "idle_timeout");
+		return;
+	}
+	if (x->answer_begun) {
 		cut(p, x, HD_FLAG_SI, late.details);
 		return;
 	}
@@ -282,7 +284,9 @@ static void route_timeout(struct proxy *p, struct proxy_exchange *x)
 
 void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x)
 {
-	if (x->deadline <= p->now) {
+	if (x->deadline <= p->now && x->state == EXCHANGE_TUNNEL) {
+		cut(p, x, HD_FLAG_DT, "max_connection_duration_reached");
+	} else if (x->deadline <= p->now) {
 		route_timeout(p, x);
 	} else if (x->try_deadline <= p->now) {
 		proxy_pool_endpoint(p, x->endpoint_slot)->stats.timeouts++;

@@ -109,7 +109,8 @@ void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t
 /* What the leg received is no request, or came too late. */
 void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct http_error *e);
 /* A connection of a TCP listener. */
-void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down, uint32_t cluster);
+void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
+				 const struct hd_listener *l);
 /* Moves what can be moved, as events of either leg say. */
 void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);
 void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);

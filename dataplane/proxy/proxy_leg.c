@@ -277,7 +277,7 @@ void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events)
 	leg->down.generation = (uint32_t)p->snapshot->generation;
 	if (l->protocol == HD_PROTO_TCP && !(events & TCP_EV_RESET)) {
 		leg->fin = (events & TCP_EV_FIN) != 0;
-		proxy_exchange_begin_tunnel(p, leg, l->cluster);
+		proxy_exchange_begin_tunnel(p, leg, l);
 		return;
 	}
 	rest(p, leg);

@@ -216,6 +216,8 @@ enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x
 	sync_endpoint(p, st, ep);
 	if (cs->stats.requests_active >= share(p, c->max_requests))
 		return POOL_OVERFLOW;
+	if (x->is_stream && cs->stats.connections >= share(p, c->max_connections))
+		return POOL_OVERFLOW; /* a stream does not wait for its turn */
 	*out = x->is_resend ? NULL : take_idle(p, st, c);
 	if (*out != NULL)
 		return POOL_READY;

@@ -24,8 +24,7 @@ static uint32_t held(struct tcp_conn *c)
 static int is_stuck(const struct proxy *p, const struct proxy_leg *leg, hd_ns after)
 {
 	const struct proxy_exchange *x = leg->exchange;
-	hd_ns since = leg->due -
-		      (x->state == EXCHANGE_TUNNEL ? PROXY_TUNNEL_TIMEOUT : PROXY_STREAM_TIMEOUT);
+	hd_ns since = leg->due - proxy_exchange_patience(x);
 	uint32_t bytes = held(leg->conn);
 
 	if (x->up != NULL && !x->up->reset)

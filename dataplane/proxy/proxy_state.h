@@ -109,6 +109,14 @@ static inline int proxy_put(struct proxy *p, struct bufq *q, const void *bytes, 
 	return bufq_copy_in(q, bytes, n, p->pools.bufs);
 }
 
+/* How long nothing may move. */
+static inline hd_ns proxy_exchange_patience(const struct proxy_exchange *x)
+{
+	if (x->state != EXCHANGE_TUNNEL)
+		return PROXY_STREAM_TIMEOUT;
+	return x->is_stream && x->idle_timeout > 0 ? x->idle_timeout : PROXY_TUNNEL_TIMEOUT;
+}
+
 /* Where a head of ours is written: at once into a buffer when it surely fits, else by way of the
  * work space. */
 struct proxy_head_room {

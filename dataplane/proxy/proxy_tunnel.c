@@ -13,7 +13,11 @@ void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x)
 	x->request.done = x->response.done = 0;
 	x->deadline = x->try_deadline = x->wake = HD_NS_NEVER;
 	wheel_cancel(&p->wheel, &x->timer.wheel);
-	proxy_leg_set_due(p, x->down, p->now + PROXY_TUNNEL_TIMEOUT);
+	if (x->is_stream && x->max_connection_duration > 0) {
+		x->deadline = p->now + x->max_connection_duration;
+		wheel_arm(&p->wheel, &x->timer.wheel, x->deadline);
+	}
+	proxy_leg_set_due(p, x->down, p->now + proxy_exchange_patience(x));
 	proxy_tunnel_relay(p, x);
 }
 
@@ -62,7 +66,7 @@ void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x)
 	if (out > 0 || in > 0) {
 		x->bytes_received += (uint64_t)RTE_MAX(out, 0);
 		x->bytes_sent += (uint64_t)RTE_MAX(in, 0);
-		proxy_leg_set_due(p, x->down, p->now + PROXY_TUNNEL_TIMEOUT);
+		proxy_leg_set_due(p, x->down, p->now + proxy_exchange_patience(x));
 	}
 	if (out < 0 || in < 0) {
 		proxy_count(p, HD_PROXY_NO_MEMORY);

@@ -110,6 +110,10 @@ static void shake_policy(struct bed *b)
 	r->retry.attempts = (uint16_t)below(3);
 	r->retry.per_try_timeout = below(3) ? 0 : 50 * HD_NS_PER_MS;
 	r->timeout = below(3) ? 0 : 200 * HD_NS_PER_MS;
+	b->listener.protocol = below(3) == 0 ? HD_PROTO_TCP : HD_PROTO_HTTP;
+	b->listener.cluster = 0;
+	b->clusters[0].idle_timeout = below(2) * HD_NS_PER_S;
+	b->clusters[0].max_connection_duration = below(2) * HD_NS_PER_S;
 	b->clusters[0].endpoints_count = below(4);
 	b->clusters[0].lb = (uint8_t)below(3);
 	b->clusters[0].max_connections = below(2) ? UINT32_MAX : 1 + below(3);

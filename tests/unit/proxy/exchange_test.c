@@ -782,6 +782,29 @@ static void tcp_listener_carries_a_stream(void **state)
 	assert_true(up->is_aborted);
 }
 
+static void streams_are_split_by_weight(void **state)
+{
+	struct bed *b = bed_of(state, 2);
+	uint32_t made[2] = { 0 };
+
+	b->clusters[0].endpoints_count = b->clusters[1].endpoints_count = 1;
+	b->clusters[1].endpoints_first = 1;
+	b->destinations[0] = (struct hd_destination){ .cluster = 0, .weight = 3 };
+	b->destinations[1] = (struct hd_destination){ .cluster = 1, .weight = 1 };
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.destinations_count = 2;
+	b->listener.total_weight = 4;
+	bed_publish(b);
+	for (uint32_t i = 0; i < 8; i++) {
+		bed_caller(b);
+		bed_run(b);
+		made[tcp_conn_key(bed_backend(b, i))->remote.b[15] - 2]++;
+	}
+	assert_int_equal(made[0], 6);
+	assert_int_equal(made[1], 2);
+	assert_int_equal(b->destination_requests[0], 6);
+}
+
 static void stream_without_a_backend_gets_no_text(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -884,6 +907,41 @@ static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
 	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
 }
 
+static void streams_obey_the_limits_of_their_cluster(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *first, *second, *up;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	b->clusters[0].max_connections = 1;
+	b->clusters[0].idle_timeout = HD_NS_PER_S;
+	b->clusters[0].max_connection_duration = 3 * HD_NS_PER_S;
+	bed_publish(b);
+	first = bed_caller(b);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	second = bed_caller(b);
+	bed_run(b);
+	assert_true(second->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UO);
+	for (int i = 0; i < 4; i++) {
+		fake_tcp_say(up, "tick");
+		bed_pass(b, 700 * HD_NS_PER_MS);
+		assert_false(first->is_closed);
+	}
+	fake_tcp_say(up, "tick");
+	bed_pass(b, 700 * HD_NS_PER_MS);
+	assert_true(first->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_DT);
+	first = bed_caller(b);
+	bed_run(b);
+	bed_backend(b, 1);
+	bed_pass(b, 1100 * HD_NS_PER_MS);
+	assert_true(first->is_closed);
+	assert_int_equal(bed_record(b)->flags, 0);
+}
+
 static void names_are_looked_up_again_after_a_reload(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -935,8 +993,10 @@ int main(void)
 		T(head_that_never_ends_is_answered_408),
 		T(heads_in_pieces_read_alike),
 		T(tcp_listener_carries_a_stream),
+		T(streams_are_split_by_weight),
 		T(stream_without_a_backend_gets_no_text),
 		T(names_are_looked_up_again_after_a_reload),
+		T(streams_obey_the_limits_of_their_cluster),
 		T(stuck_callers_give_their_buffers_up_when_there_are_few),
 		T(route_timeout_covers_the_connect),
 		T(overloaded_backend_is_not_asked_again),
