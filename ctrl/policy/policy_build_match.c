@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is decided before any request: whether a match can hold on a port and gateway, and which
- * cluster a destination is. */
+/* What is decided before any request: whether a match can hold on a port and gateway of this node.
+ */
 #include "policy_model.h"
 
 int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml *wanted)
@@ -52,57 +52,4 @@ int policy_match_applies(struct policy_load *l, const struct policy_object *orig
 		return 0;
 	return namespace_ == NULL || namespace_->text.n == 0 ||
 	       policy_str_is(namespace_->text, l->policy->settings.node_namespace);
-}
-
-static void destination_warn(struct policy_load *l, const struct policy_object *origin,
-			     const struct policy_yaml *destination, uint32_t cluster, uint16_t port,
-			     int by_version)
-{
-	const struct policy_yaml *subset = policy_get(destination, "subset"),
-				 *host = policy_get(destination, "host");
-	struct policy_check c;
-
-	policy_object_check(l, origin, &c);
-	if (subset != NULL && by_version && cluster != HD_NONE)
-		policy_warning(
-			&c, subset,
-			"subset \"%.*s\" is defined by no DestinationRule: taken as the workloads "
-			"labelled version=%.*s (Istio would answer 503)",
-			POLICY_STR(subset->text), POLICY_STR(subset->text));
-	else if (subset != NULL && by_version)
-		policy_warning(
-			&c, subset,
-			"subset \"%.*s\" is defined by no DestinationRule and no workload is labelled "
-			"version=%.*s: requests to it get 503",
-			POLICY_STR(subset->text), POLICY_STR(subset->text));
-	else if (cluster == HD_NONE)
-		policy_warning(&c, host, "%.*s has no port %u: requests to it get 503",
-			       POLICY_STR(host->text), port);
-}
-
-uint32_t policy_destination_cluster(struct policy_load *l, const struct policy_object *origin,
-				    uint16_t context_port, const struct policy_yaml *destination,
-				    uint16_t *port)
-{
-	const struct policy_yaml *host = policy_get(destination, "host");
-	struct hd_str full = policy_host_full(l, host->text, origin->namespace_);
-	const struct policy_service *s = policy_map_get(&l->services_by_host, full);
-	int64_t number = policy_get_int(policy_get(destination, "port"), "number", 0);
-	struct policy_check c;
-	uint32_t cluster;
-	int by_version;
-
-	*port = number != 0 ? (uint16_t)number : context_port;
-	if (s == NULL) {
-		policy_object_check(l, origin, &c);
-		policy_warning(&c, host, "no service is called %.*s: requests to it get 503",
-			       POLICY_STR(full));
-		return HD_NONE;
-	}
-	if (number == 0 && s->n_ports == 1)
-		*port = s->ports[0].port;
-	cluster = policy_cluster_find(l, s, *port, policy_get_str(destination, "subset"),
-				      &by_version);
-	destination_warn(l, origin, destination, cluster, *port, by_version);
-	return cluster;
 }

@@ -6,7 +6,6 @@
 
 #define BACKOFF (25 * HD_NS_PER_MS)
 #define DEFAULT_ATTEMPTS 2
-#define MAX_TOTAL_WEIGHT (1u << 28)
 #define DEFAULT_ON                                                                        \
 	(HD_RETRY_CONNECT_FAILURE | HD_RETRY_REFUSED_STREAM | HD_RETRY_GRPC_UNAVAILABLE | \
 	 HD_RETRY_GRPC_CANCELLED)
@@ -220,65 +219,18 @@ static void retry_fill(struct route_run *r, const struct policy_yaml *retries, h
 
 /* Destinations. */
 
-static void destination_add(struct route_run *r, const struct policy_yaml *entry, uint32_t weight)
-{
-	const struct policy_yaml *destination = policy_get(entry, "destination");
-	struct hd_str subset = policy_get_str(destination, "subset");
-	struct hd_str host =
-		policy_host_full(r->l, policy_get_str(destination, "host"), r->origin->namespace_);
-	struct hd_destination *d;
-	uint16_t port;
-	uint32_t cluster =
-		policy_destination_cluster(r->l, r->origin, r->context->port, destination, &port);
-
-	d = policy_vec_push(&r->l->arena, &r->l->destinations_out);
-	d->cluster = cluster;
-	d->weight = weight;
-	d->host = policy_out(r->l, host);
-	d->subset = policy_out(r->l, subset);
-	d->source = policy_source(r->l, r->origin, entry);
-	*(struct hd_str *)policy_vec_push(&r->l->arena, &r->l->destination_keys) = policy_out(
-		r->l, policy_str_printf(&r->l->arena, "%.*s#%u@%u|%u|%.*s|%.*s",
-					POLICY_STR(r->vs->label), r->rule, r->context->port, port,
-					POLICY_STR(subset), POLICY_STR(host)));
-}
-
-/* The workers' sums are of 32 bits with a sign. */
-static void weights_bound(struct route_run *r, struct hd_route *route)
-{
-	uint32_t shift = 0, sum = 0;
-
-	while (route->total_weight >> shift > MAX_TOTAL_WEIGHT)
-		shift++;
-	for (uint32_t i = 0; shift > 0 && i < route->destinations_count; i++) {
-		struct hd_destination *d =
-			policy_vec_at(&r->l->destinations_out, route->destinations_first + i);
-
-		d->weight = d->weight >> shift > 0 ? d->weight >> shift : 1;
-		sum += d->weight;
-	}
-	route->total_weight = shift > 0 ? sum : route->total_weight;
-}
-
-/* Weight 0 among several is never chosen and left out; a rule that answers in another way is not
- * served yet. */
+/* A rule that answers in another way has none, and is not served yet. */
 static void destinations_fill(struct route_run *r, const struct policy_yaml *rule,
 			      struct hd_route *route)
 {
-	const struct policy_yaml *list = policy_get(rule, "route");
+	struct hd_str key = policy_str_printf(&r->l->arena, "%.*s#%u@%u", POLICY_STR(r->vs->label),
+					      r->rule, r->context->port);
+	struct policy_destinations d = policy_destinations_add(r->l, r->origin, r->context->port,
+							       key, policy_get(rule, "route"));
 
-	route->destinations_first = route->choice = r->l->destinations_out.n;
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
-	     y = y->next) {
-		int64_t weight = list->n == 1 ? 1 : policy_get_int(y, "weight", 0);
-
-		if (weight == 0)
-			continue;
-		destination_add(r, y, (uint32_t)weight);
-		route->total_weight += (uint32_t)weight;
-	}
-	route->destinations_count = r->l->destinations_out.n - route->destinations_first;
-	weights_bound(r, route);
+	route->destinations_first = route->choice = d.first;
+	route->destinations_count = d.count;
+	route->total_weight = d.total_weight;
 }
 
 /* As Istio's: the single destination, else the VirtualService, then the path. */

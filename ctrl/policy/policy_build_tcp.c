@@ -50,56 +50,47 @@ static int rule_applies(struct policy_load *l, const struct policy_object *vs,
 	return 0;
 }
 
-/* The only destination, or the heaviest of several. */
-static const struct policy_yaml *destination_of(struct policy_load *l,
-						const struct policy_object *vs,
-						const struct policy_yaml *rule)
+static void destinations_fill(struct policy_load *l, const struct policy_object *vs,
+			      const struct policy_yaml *rule, struct hd_listener *row)
 {
-	const struct policy_yaml *route = policy_get(rule, "route"), *best = route->first;
-	uint32_t weighed = 0;
-	struct policy_check c;
+	char text[HD_ADDR_STRLEN];
+	struct hd_str key = policy_str_printf(&l->arena, "%.*s#tcp@%s", POLICY_STR(vs->label),
+					      hd_addr_format(&row->addr, text));
+	struct policy_destinations d =
+		policy_destinations_add(l, vs, row->addr.port, key, policy_get(rule, "route"));
 
-	for (const struct policy_yaml *y = route->first; y != NULL; y = y->next) {
-		weighed += policy_get_int(y, "weight", 0) > 0;
-		if (policy_get_int(y, "weight", 0) > policy_get_int(best, "weight", 0))
-			best = y;
-	}
-	policy_object_check(l, vs, &c);
-	if (weighed > 1)
-		policy_warning(
-			&c, route,
-			"weights of a tcp rule are known but not yet honoured: every stream goes to %.*s",
-			POLICY_STR(policy_get_str(policy_get(best, "destination"), "host")));
-	return policy_get(best, "destination");
+	row->destinations_first = row->choice = d.first;
+	row->destinations_count = d.count;
+	row->total_weight = d.total_weight;
+	row->cluster = HD_NONE;
 }
 
-static uint32_t stream_cluster(struct policy_load *l, const struct policy_service *s,
-			       const struct policy_service_port *p, const struct hd_ip *vip)
+static void stream_fill(struct policy_load *l, const struct policy_service *s,
+			const struct policy_service_port *p, struct hd_listener *row)
 {
 	const struct policy_object *vs = policy_virtual_service_of(l, s->host);
 	const struct policy_yaml *tcp = vs != NULL ? policy_get(vs->body, "tcp") : NULL;
 	const struct policy_route_context context = { .port = p->port };
-	uint16_t port;
 
+	row->cluster = p->cluster;
 	for (const struct policy_yaml *y = tcp != NULL ? tcp->first : NULL; y != NULL; y = y->next)
-		if (rule_applies(l, vs, y, &context, vip))
-			return policy_destination_cluster(l, vs, p->port, destination_of(l, vs, y),
-							  &port);
-	return p->cluster;
+		if (rule_applies(l, vs, y, &context, &row->addr.ip)) {
+			destinations_fill(l, vs, y, row);
+			return;
+		}
 }
 
+/* Each address has a count of its own; what leads nowhere is closed at once by the worker. */
 static void port_listeners(struct policy_load *l, const struct policy_service *s,
 			   const struct policy_service_port *p)
 {
-	struct hd_listener row;
-
-	policy_listener_fill(l, &row, s, p);
 	for (uint32_t i = 0; i < s->n_vips; i++) {
+		struct hd_listener row;
+
+		policy_listener_fill(l, &row, s, p);
 		row.addr = (struct hd_addr){ s->vips[i], p->port };
-		row.cluster = stream_cluster(l, s, p, &s->vips[i]);
-		if (row.cluster !=
-		    HD_NONE) /* else refused, as Envoy closes at once; a warning says why */
-			policy_listener_add(l, &row, s->object);
+		stream_fill(l, s, p, &row);
+		policy_listener_add(l, &row, s->object);
 	}
 }
 

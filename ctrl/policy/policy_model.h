@@ -208,10 +208,19 @@ int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml
 int policy_match_applies(struct policy_load *l, const struct policy_object *origin,
 			 const struct policy_route_context *context,
 			 const struct policy_yaml *match);
-/* HD_NONE when there is none, with a warning; the port that it would be. */
-uint32_t policy_destination_cluster(struct policy_load *l, const struct policy_object *origin,
-				    uint16_t context_port, const struct policy_yaml *destination,
-				    uint16_t *port);
+
+/* policy_build_destination.c: the destinations of a rule, in the snapshot's list. A single one
+ * counts whatever its weight; of several those without weight are left out. What leads nowhere has
+ * no cluster, and a warning. */
+struct policy_destinations {
+	uint32_t first, count, total_weight;
+};
+
+/* key: what counts are carried over by. */
+struct policy_destinations policy_destinations_add(struct policy_load *l,
+						   const struct policy_object *origin,
+						   uint16_t port, struct hd_str key,
+						   const struct policy_yaml *list);
 
 /* policy_build_tcp.c: listeners of opaque ports. */
 void policy_build_streams(struct policy_load *l);

@@ -348,6 +348,8 @@ void policy_rule_tcp_route(struct policy_check *c, struct policy_yaml *map)
 {
 	if (count(map, "route") == 0)
 		policy_error(c, map, "a tcp rule needs route");
+	else
+		route_weights(c, policy_get(map, "route"));
 }
 
 void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *list, int tilde)

@@ -129,6 +129,8 @@ struct hd_listener {
 	uint8_t gateway;	/* a Gateway server: role is HD_ROLE_GATEWAY whatever port it came from */
 	uint32_t router;	/* for HTTP; HD_NONE for TCP */
 	uint32_t cluster;	/* for TCP: where the stream goes; else HD_NONE */
+	/* For TCP with several destinations, as those of a route; count 0: all streams go to `cluster`. */
+	uint32_t destinations_first, destinations_count, total_weight, choice;
 	struct hd_str service;	/* "api.default.svc.cluster.local", or the Gateway's name */
 	struct hd_str port_name;
 	struct hd_source source;

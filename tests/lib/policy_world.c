@@ -175,13 +175,27 @@ static const char *cluster_wrong(const struct hd_snapshot *s, const struct hd_cl
 	return NULL;
 }
 
+static const char *stream_wrong(const struct hd_snapshot *s, const struct hd_listener *l)
+{
+	uint64_t sum = 0;
+
+	if (l->destinations_count == 0)
+		return l->cluster >= s->n_clusters ? "a listener leads nowhere" : NULL;
+	if (!range(l->destinations_first, l->destinations_count, s->n_destinations) ||
+	    !range(l->choice, l->destinations_count, s->n_destinations))
+		return "destinations of a listener out of range";
+	for (uint32_t i = 0; i < l->destinations_count; i++)
+		sum += s->destinations[l->destinations_first + i].weight;
+	return sum != l->total_weight ? "total_weight of a listener is not the sum" : NULL;
+}
+
 static const char *listener_wrong(const struct hd_snapshot *s, const struct hd_listener *l)
 {
 	if (hd_snapshot_listener(s, &l->addr.ip, l->addr.port) != l)
 		return "a listener is not found by its table";
-	if (l->protocol == HD_PROTO_TCP ? l->cluster >= s->n_clusters : l->router >= s->n_routers)
-		return "a listener leads nowhere";
-	return NULL;
+	if (l->protocol == HD_PROTO_TCP)
+		return stream_wrong(s, l);
+	return l->router >= s->n_routers ? "a listener leads nowhere" : NULL;
 }
 
 #define CHECK_ALL(array, count, wrong)               \

@@ -350,7 +350,8 @@ static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n  clusterIPs: [10.96.0.7, 10.97.0.7]\n" \
 	"  ports: [{name: tcp-a, port: 7}, {name: tcp-b, port: 8}]\n---\n"
 
-static struct hd_str stream(const struct policy_world *w, const char *vip, uint16_t port)
+static const struct hd_listener *stream(const struct policy_world *w, const char *vip,
+					uint16_t port)
 {
 	const struct hd_listener *l;
 	struct hd_ip ip;
@@ -359,12 +360,13 @@ static struct hd_str stream(const struct policy_world *w, const char *vip, uint1
 	l = hd_snapshot_listener(w->snapshot, &ip, port);
 	assert_non_null(l);
 	assert_int_equal(l->protocol, HD_PROTO_TCP);
-	return w->snapshot->clusters[l->cluster].name;
+	return l;
 }
 
 static void tcp_rules_send_streams_by_port_and_address(void **state)
 {
 	struct policy_world *w = *state;
+	const struct hd_listener *l;
 
 	assert_loads(
 		w, TWO STREAMS VS(
@@ -373,12 +375,17 @@ static void tcp_rules_send_streams_by_port_and_address(void **state)
 				 "  - match: [{destinationSubnets: [10.97.0.0/16]}]\n"
 				 "    route:\n    - {destination: {host: web}, weight: 1}\n"
 				 "    - {destination: {host: api}, weight: 2}\n");
-	assert_true(
-		str_is(stream(w, "10.96.0.7", 8), "outbound|80||api.default.svc.cluster.local"));
-	assert_true(str_is(stream(w, "10.96.0.7", 7), "outbound|7||db.default.svc.cluster.local"));
-	assert_true(
-		str_is(stream(w, "10.97.0.7", 7), "outbound|80||api.default.svc.cluster.local"));
-	assert_said(w, POLICY_WARNING, 48, 5, "weights of a tcp rule");
+	l = stream(w, "10.96.0.7", 8);
+	assert_int_equal(l->destinations_count, 1);
+	assert_true(str_is(w->snapshot->destinations[l->destinations_first].host, HOST));
+	l = stream(w, "10.96.0.7", 7);
+	assert_int_equal(l->destinations_count, 0);
+	assert_true(str_is(w->snapshot->clusters[l->cluster].name,
+			   "outbound|7||db.default.svc.cluster.local"));
+	l = stream(w, "10.97.0.7", 7);
+	assert_int_equal(l->destinations_count, 2);
+	assert_int_equal(l->total_weight, 3);
+	assert_int_equal(w->snapshot->destinations[l->destinations_first + 1].weight, 2);
 }
 
 static void huge_weights_are_scaled_down(void **state)
