@@ -12,7 +12,6 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_pool_ops.h>
 
 #include <heddle/dp.h>
 
@@ -21,6 +20,7 @@
 #include "worker_clock.h"
 #include "worker_eal.h"
 #include "worker_idle.h"
+#include "worker_pool.h"
 #include "worker_telemetry.h"
 #include "worker_steer.h"
 
@@ -28,7 +28,6 @@
 #define LEAST_CONNECTIONS 8192
 #define DEFAULT_MBUFS 65535
 #define LEAST_MBUFS 8191
-#define MBUF_CACHE 256
 #define ACCESS_RECORDS 4096
 #define MAILBOX_MESSAGES 64
 #define NOTIFY_EVERY HD_NS_PER_MS
@@ -84,34 +83,12 @@ static int check_node(const struct hd_node *node, char *error, size_t bytes)
 	return 0;
 }
 
-/* Without huge pages DPDK would keep each buffer within one 4 KiB page, as for a device that reads physical addresses:
- * half of the memory would be lost. The devices that work there are software and see the virtual ones. */
-static unsigned int pool_flags(void)
-{
-	return rte_eal_has_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
-}
-
 static struct rte_mempool *make_pool(const char *kind, const struct lane *l, uint32_t n, uint16_t room)
 {
-	struct rte_pktmbuf_pool_private priv = { .mbuf_data_room_size = room, .mbuf_priv_size = PKT_PRIV_SIZE };
-	unsigned int object_bytes = sizeof(struct rte_mbuf) + PKT_PRIV_SIZE + room;
 	char name[RTE_MEMPOOL_NAMESIZE];
-	struct rte_mempool *mp;
 
 	snprintf(name, sizeof(name), "%s%u", kind, l->index);
-	mp = rte_mempool_create_empty(name, n, object_bytes, MBUF_CACHE, sizeof(priv),
-				      (int)rte_lcore_to_socket_id(l->lcore), pool_flags());
-	if (mp == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL) == 0) {
-		rte_pktmbuf_pool_init(mp, &priv);
-		if (rte_mempool_populate_default(mp) >= 0) {
-			rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
-			return mp;
-		}
-	}
-	rte_mempool_free(mp);
-	return NULL;
+	return worker_pool_create(name, n, room, (int)rte_lcore_to_socket_id(l->lcore));
 }
 
 static uint16_t data_room(const struct hd_node *node)

@@ -28,6 +28,7 @@ FORBIDDEN = {
 
 # (file, symbols, reason).
 EXCEPTIONS = [
+    ("*/worker_pool.c", "mmap mmap64 munmap", "makes the packet pools at start"),
     ("*/worker_launch.c", "*", "start and stop: implements dp.h on the control thread, before and after the loop"),
     ("*/worker_eal.c", "*", "makes DPDK's command line at start"),
     ("*/worker_idle.c", "*", "an idle worker sleeps here; a busy one never comes by"),
