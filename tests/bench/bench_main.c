@@ -9,8 +9,8 @@
 #include <rte_lcore.h>
 
 #include "bench_report.h"
+#include "worker_pool.h"
 
-#define MBUF_CACHE 256
 #define IDLE_SETTLE_NS (2 * HD_NS_PER_S)
 
 /* Everything that a run has. */
@@ -43,11 +43,9 @@ static int create_pools(struct bench *b)
 	while (n < b->options.connections * 4)
 		n = n * 2 + 1;
 	for (int side = 0; side < 2; side++) {
-		b->bufs[side] =
-			rte_pktmbuf_pool_create(names[side][0], n, MBUF_CACHE, PKT_PRIV_SIZE,
-						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-		b->indirect[side] = rte_pktmbuf_pool_create(names[side][1], n, MBUF_CACHE,
-							    PKT_PRIV_SIZE, 0, SOCKET_ID_ANY);
+		b->bufs[side] = worker_pool_create(names[side][0], n, RTE_MBUF_DEFAULT_BUF_SIZE,
+						   SOCKET_ID_ANY);
+		b->indirect[side] = worker_pool_create(names[side][1], n, 0, SOCKET_ID_ANY);
 		if (b->bufs[side] == NULL || b->indirect[side] == NULL)
 			return -1;
 	}

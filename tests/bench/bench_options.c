@@ -28,11 +28,12 @@ void bench_options_help(void)
 {
 	puts("heddle-bench [EAL options] -- [options]\n"
 	     "\n"
-	     "Drives one real worker, the code of the daemon with policy, routing and statistics on, from another core.\n"
-	     "Callers and backends are Heddle's own TCP, joined to the worker by wires in memory, so no kernel and no\n"
-	     "card is in the figures. Needs two cores: the first lcore generates, the second one is the worker.\n"
+	     "Drives one real worker, the code of the daemon with policy, routing and statistics on,\n"
+	     "from another core. Callers and backends are Heddle's own TCP, joined to the worker by wires\n"
+	     "in memory: no kernel and no card is in the figures. Needs two cores: the first lcore\n"
+	     "generates, the second one is the worker.\n"
 	     "\n"
-	     "  heddle-bench --no-huge -m 1024 --no-pci --in-memory -l 0,1 -- --scenario http1 --seconds 10\n"
+	     "  heddle-bench --no-huge -m 1024 --no-pci --no-shconf -l 0,1 -- --scenario http1 --seconds 10\n"
 	     "\n"
 	     "  --scenario NAME   what is done (http1):");
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
@@ -43,15 +44,16 @@ void bench_options_help(void)
 	     "  --warm-up N       seconds before that which do not count (1)\n"
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
-	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but the same ones in\n"
-	     "                    the same order each run, for callgrind --toggle-collect=worker_turn and for machines\n"
-	     "                    with one core\n"
+	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but\n"
+	     "                    the same ones in the same order each run, for callgrind\n"
+	     "                    --toggle-collect=worker_turn and for machines with one core\n"
 	     "  --json            the last line is one JSON object\n"
 	     "  --help            this text\n"
 	     "\n"
-	     "Busy cycles are the TSC ticks of the worker's turns that received, sent or fired anything, scaled by the\n"
-	     "core clock measured on the worker's core before and after the run. They are counted in the windows of 2 ms\n"
-	     "in which no other process took either core; when those are rare, over the whole time, less what others took.");
+	     "Busy cycles are the TSC ticks of the worker's turns that received, sent or fired anything,\n"
+	     "scaled by the core clock measured on the worker's core before and after the run. They are\n"
+	     "counted in the windows of 2 ms in which no other process took either core; when those are\n"
+	     "rare, over the whole time, less what others took.");
 }
 
 static int number(const char *name, const char *text, uint32_t least, uint32_t most, uint32_t *out)

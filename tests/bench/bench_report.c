@@ -153,7 +153,8 @@ void bench_report_json(const struct bench_result *r)
 	       bench_scenario_name(o->scenario), o->connections, seconds(r), r->requests,
 	       (double)r->requests / seconds(r));
 	if (o->scenario != BENCH_IDLE)
-		printf(",\"busy_cycles_per_request\":%.0f,\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f}",
+		printf(",\"busy_cycles_per_request\":%.0f,\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,"
+		       "\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f}",
 		       cycles_per_request(r), (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
 		       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,
 		       (double)hist_quantile(r->latency_ns, 0.99) / 1e3,
