@@ -6,6 +6,7 @@
 #include "sim_mesh.h"
 #include "worker.h"
 
+#define DRAIN_EVERY 10 /* seeds */
 #define RELOAD_PERIOD (500 * HD_NS_PER_MS)
 
 struct sim_dut {
@@ -14,12 +15,11 @@ struct sim_dut {
 	struct sim_mesh *mesh;
 	const struct hd_snapshot *snapshot;
 	const struct hd_snapshot *_Atomic published;
-	hd_ns reload_at;
+	hd_ns reload_at, drain_at;
 	struct hd_node node;
 	struct proxy_slots slots;
 	uint8_t *health;
-	struct hd_ring *access;
-	uint64_t records;
+	struct hd_ring *access, *mailbox;
 };
 
 int sim_dut_is_there(void)
@@ -56,8 +56,9 @@ static void create_slots(struct sim_dut *d)
 	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
 	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
 	d->access = hd_ring_create(1024, sizeof(struct hd_access_record));
+	d->mailbox = hd_ring_create(16, sizeof(struct hd_ctrl_msg));
 	if (d->slots.clusters[0] == NULL || d->slots.endpoints[0] == NULL || d->health == NULL ||
-	    d->access == NULL)
+	    d->access == NULL || d->mailbox == NULL)
 		abort();
 }
 
@@ -74,6 +75,7 @@ static void create_worker(struct sim_dut *d, const struct net_device *devices,
 		.slots = &d->slots,
 		.health = d->health,
 		.access = d->access,
+		.mailbox = d->mailbox,
 		.max_connections = 512,
 		.flow_secret = { sim_mix(seed + 11), sim_mix(seed + 12) },
 		.secret = { sim_mix(seed + 13), sim_mix(seed + 14) },
@@ -93,6 +95,8 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 	if (d == NULL)
 		abort();
 	d->world = w;
+	d->drain_at =
+		w->seed % DRAIN_EVERY == 1 ? w->now + w->seed % 1000 * HD_NS_PER_MS : HD_NS_NEVER;
 	fill_node(&d->node);
 	d->mesh = sim_mesh_create(&d->node);
 	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
@@ -109,7 +113,21 @@ void sim_dut_destroy(struct sim_dut *d)
 	free(d->slots.endpoints[0]);
 	free(d->health);
 	free(d->access);
+	free(d->mailbox);
 	free(d);
+}
+
+/* The path is the request's number. */
+static void count_record(struct sim_dut *d, const struct hd_access_record *r)
+{
+	uint32_t id = 0;
+
+	for (uint32_t i = 1; i < r->path_n && i < HD_ACCESS_PATH; i++)
+		id = id * 10 + (uint32_t)(r->path[i] - '0');
+	if (id >= d->world->n_requests)
+		sim_fail(d->world, "a record of request %u, which nobody sent", id);
+	else
+		d->world->requests[id].records++;
 }
 
 static void read_access_log(struct sim_dut *d)
@@ -120,7 +138,7 @@ static void read_access_log(struct sim_dut *d)
 		sim_note(d->world, "access %.*s %.*s status %u flags %x details %s", r->method_n,
 			 r->method, r->path_n < HD_ACCESS_PATH ? r->path_n : HD_ACCESS_PATH,
 			 r->path, r->status, r->flags, r->details);
-		d->records++;
+		count_record(d, r);
 		hd_ring_pop(d->access);
 	}
 }
@@ -136,11 +154,27 @@ static void reload(struct sim_dut *d, hd_ns now)
 	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
 }
 
+/* In some runs the worker is told to drain in the middle. */
+static void drain(struct sim_dut *d, hd_ns now)
+{
+	struct hd_ctrl_msg *msg;
+
+	if (now < d->drain_at)
+		return;
+	d->drain_at = HD_NS_NEVER;
+	d->world->drained = 1;
+	msg = hd_ring_slot(d->mailbox);
+	*msg = (struct hd_ctrl_msg){ .type = HD_CTRL_DRAIN };
+	hd_ring_push(d->mailbox);
+	sim_note(d->world, "drain");
+}
+
 int sim_dut_turn(struct sim_dut *d, hd_ns now)
 {
 	int did;
 
 	reload(d, now);
+	drain(d, now);
 	did = worker_turn(d->worker, now);
 	read_access_log(d);
 	return did;

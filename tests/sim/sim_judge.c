@@ -41,7 +41,7 @@ static int may_be(const struct sim_world *w, uint32_t id, const struct sim_reque
 	case SIM_CUT:
 		return fault == SIM_RESET_AMID || fault == SIM_CLOSE_AMID;
 	case SIM_UNANSWERED:
-		return had_trouble_before(w, id);
+		return w->drained || had_trouble_before(w, id);
 	case SIM_GIVEN_UP:
 		return w->profile->aborts > 0;
 	default:
@@ -56,6 +56,13 @@ static int may_come_twice(const struct sim_world *w, const struct sim_request *q
 	return w->profile->cut || (w->profile->lossy && q->reset_after);
 }
 
+/* Of the others the proxy may have seen nothing, or no whole head. */
+static int must_be_logged(const struct sim_request *q)
+{
+	return q->outcome == SIM_ANSWERED || q->outcome == SIM_LOCAL || q->outcome == SIM_CUT ||
+	       q->records > 1;
+}
+
 static void judge(struct sim_world *w, uint32_t id)
 {
 	const struct sim_request *q = &w->requests[id];
@@ -65,6 +72,9 @@ static void judge(struct sim_world *w, uint32_t id)
 			 outcomes[q->outcome]);
 	if (q->heads > 1 && !may_come_twice(w, q))
 		sim_fail(w, "request %u reached backends %u times", id, q->heads);
+	if (sim_dut_is_there() && q->records != 1 && must_be_logged(q))
+		sim_fail(w, "request %u was %s and logged %u times", id, outcomes[q->outcome],
+			 q->records);
 	if (q->outcome == SIM_ANSWERED && q->wholes == 0)
 		sim_fail(w, "request %u was answered but never whole at a backend", id);
 }

@@ -66,6 +66,7 @@ struct sim_request {
 	enum sim_outcome outcome;
 	uint16_t status;
 	uint32_t connection;   /* number of the first request on its connection */
+	uint8_t records;       /* in the access log */
 	uint8_t poisoned;      /* came on a backend connection that had brought surplus bytes */
 	uint8_t timed_out;     /* SIM_LOCAL that speaks of a timeout */
 	uint8_t heads, wholes; /* seen by backends */

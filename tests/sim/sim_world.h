@@ -16,6 +16,7 @@ struct sim_world {
 	const struct sim_profile *profile;
 	hd_ns now;
 	int trace;
+	int drained; /* the worker takes no new connections any more */
 	uint32_t n_requests;
 	struct sim_request requests[SIM_MAX_REQUESTS];
 	char failure[512]; /* "": none */
