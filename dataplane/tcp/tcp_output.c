@@ -357,9 +357,10 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	fill(t, c, &o, seq, 0);
 	if (c->ooo != NULL)
 		fill_sack(c, &o, NULL);
-	/* RFC 9293 MUST-16: c->mss has paid for the timestamp, the rest comes off here. */
-	n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) -
-				  tcp_options_bytes(&o.opt));
+	n = u32_min(want, c->mss);
+	if (o.opt.n_sack != 0) /* RFC 9293 MUST-16: c->mss has paid for the timestamp, not for these */
+		n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) -
+					  tcp_options_bytes(&o.opt));
 	m = build_header(t, &c->key, &o);
 	if (m == NULL)
 		return -1;
@@ -477,8 +478,11 @@ static int was_idle(const struct tcp *t, const struct tcp_conn *c)
 {
 	if (c->rtx_us != 0 && c->rtx_kind == TCP_RTX_PERSIST)
 		return 1;
-	return c->sb == NULL ||
-	       (c->sb->n == 0 && t->now_ms - c->sb->sent_ms > tcp_timers_rto_us(t, c) / 1000);
+	if (c->sb == NULL)
+		return 1;
+	if (c->sb->n != 0 || (t->now_ms - c->sb->sent_ms) * 1000 < t->rto.min_us)
+		return 0; /* sooner than any timeout: nothing to compute */
+	return t->now_ms - c->sb->sent_ms > tcp_timers_rto_us(t, c) / 1000;
 }
 
 /* The next n bytes that were never sent, and the FIN when it is due and all else is sent. */
@@ -567,9 +571,9 @@ static enum step step_lost(struct tcp *t, struct tcp_conn *c, struct tcp_sent *s
 
 static enum step step(struct tcp *t, struct tcp_conn *c)
 {
-	struct tcp_sent *lost = c->sb == NULL ? NULL : tcp_scoreboard_first_lost(c->sb);
-
-	return lost != NULL ? step_lost(t, c, lost) : step_new(t, c);
+	if (c->sb != NULL && c->sb->lost != 0)
+		return step_lost(t, c, tcp_scoreboard_first_lost(c->sb));
+	return step_new(t, c);
 }
 
 /* All data and FIN that may go now. */

@@ -79,16 +79,15 @@ static int may_probe(const struct tcp_conn *c)
 
 void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
 {
-	uint32_t rto = tcp_timers_rto_us(t, c);
-
 	if (c->snd_una != c->snd_nxt) {
+		uint32_t rto = tcp_timers_rto_us(t, c);
 		uint32_t probe = may_probe(c) ? probe_timeout_us(c) : rto;
 
 		tcp_timers_set_rtx_at(t, c, probe < rto ? TCP_RTX_PROBE : TCP_RTX_TIMEOUT,
 				      u32_min(probe, rto));
 	} else if (c->flags & TCP_F_WINDOW_SMALL) {
 		if (c->rtx_us == 0 || c->rtx_kind != TCP_RTX_PERSIST)
-			tcp_timers_set_rtx_at(t, c, TCP_RTX_PERSIST, rto);
+			tcp_timers_set_rtx_at(t, c, TCP_RTX_PERSIST, tcp_timers_rto_us(t, c));
 	} else {
 		c->rtx_us = 0;
 	}
