@@ -296,8 +296,7 @@ void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x)
 		arm(p, x);
 		if (x->state == EXCHANGE_BACKOFF)
 			proxy_exchange_start_try(p, x);
-		else /* the backend closed, and said neither that it saw the request nor that it did
-			not */
+		else /* the backend closed, and whether it saw the request did not show */
 			proxy_exchange_try_failed(p, x, PROXY_FAIL_TERMINATED);
 	} else {
 		arm(p, x);
