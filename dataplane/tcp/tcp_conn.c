@@ -177,6 +177,8 @@ struct tcp_conn *tcp_ready_next(struct tcp *t, uint32_t *events)
 			tcp_conn_free(c);
 			continue;
 		}
+		if (c->events == 0) /* released since, and closing by itself */
+			continue;
 		*events = c->events;
 		c->events = 0;
 		return c;

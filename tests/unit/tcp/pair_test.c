@@ -376,6 +376,22 @@ static void data_for_a_released_connection_are_reset(void **state)
 	pair_fini(&p);
 }
 
+static void a_released_connection_has_no_more_events(void **state)
+{
+	uint32_t events;
+
+	pair_init(&p, 17, NULL, NULL);
+	pair_connect(&p, 0);
+	pair_run_for(&p, HD_NS_PER_S);
+	tcp_ready_again(p.stream[0].c, TCP_EV_WRITABLE);
+	assert_null(tcp_ready_next(p.end[0].t, &events)); /* moves it to the list of this turn */
+	tcp_release(p.stream[0].c);
+	assert_null(tcp_ready_next(p.end[0].t, &events));
+	tcp_close(p.stream[1].c);
+	pair_drain(&p);
+	pair_fini(&p);
+}
+
 static void c1_28_keepalive_finds_a_dead_peer_and_bears_one_lost_probe(void **state)
 {
 	struct pair_stream *s;
@@ -488,6 +504,7 @@ int main(void)
 		cmocka_unit_test(c1_28_keepalive_finds_a_dead_peer_and_bears_one_lost_probe),
 		cmocka_unit_test(an_idle_connection_holds_nothing),
 		cmocka_unit_test(c3_8_a_lost_tail_is_probed_after_two_round_trips),
+		cmocka_unit_test(a_released_connection_has_no_more_events),
 		cmocka_unit_test(allocations_may_fail_at_any_point),
 		cmocka_unit_test(
 			bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption),
