@@ -171,7 +171,8 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 static int args_endpoint(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
 	if (n != 1) {
-		snprintf(error, error_bytes, "endpoint eject|drain|admit ADDR:PORT: see show endpoints");
+		snprintf(error, error_bytes,
+			 "endpoint eject|drain|admit ADDR:PORT: see show endpoints");
 		return -1;
 	}
 	json_object_set_new(args, "address", json_string(words[0]));
@@ -231,9 +232,11 @@ static const struct cli_command commands[] = {
 	{ "explain", args_explain, "METHOD URL",
 	  "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
 	{ "tap", args_tap, "[GLOB] [--limit N]", "requests as they end, a line each" },
-	{ "top", args_top, "[--count N]", "rate, errors and latency of each service, every second" },
+	{ "top", args_top, "[--count N]",
+	  "rate, errors and latency of each service, every second" },
 	{ "metrics", args_none, "", "the same text as the metrics endpoint" },
-	{ "endpoint eject", args_endpoint, "ADDR:PORT", "no new requests to it, until it is admitted" },
+	{ "endpoint eject", args_endpoint, "ADDR:PORT",
+	  "no new requests to it, until it is admitted" },
 	{ "endpoint drain", args_endpoint, "ADDR:PORT", "the same, shown as draining" },
 	{ "endpoint admit", args_endpoint, "ADDR:PORT", "back into rotation" },
 	{ "config check", args_files, "[FILE...]",

@@ -10,8 +10,9 @@
 #include "cli_table.h"
 
 /* Upper bounds in milliseconds of the buckets in `show requests`; the last one has none. */
-static const double bounds[] = { 0.5,  1,    5,	    10,	   25,	  50,	  100,	  250,	   500,	   1000,
-				 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000 };
+static const double bounds[] = { 0.5,	1,	5,	10,	 25,	 50,	100,
+				 250,	500,	1000,	2500,	 5000,	 10000, 30000,
+				 60000, 300000, 600000, 1800000, 3600000 };
 #define N_BUCKETS (sizeof(bounds) / sizeof(bounds[0]) + 1)
 
 #define MAX_SERVICES 256

@@ -130,7 +130,8 @@ static int host_endpoint_set(void *arg, const struct hd_addr *addr, uint8_t heal
 	if (rc != 0)
 		return rc;
 	health_overrides_apply(&d->reload.health, d->dp, d->reload.snapshot);
-	hd_log(HD_LOG_NOTICE, "policy", "endpoint %s is %s by an operator", hd_addr_format(addr, text),
+	hd_log(HD_LOG_NOTICE, "policy", "endpoint %s is %s by an operator",
+	       hd_addr_format(addr, text),
 	       health == HD_EP_HEALTHY ? "back in rotation" : "out of rotation");
 	return 0;
 }

@@ -123,7 +123,8 @@ static int http_ready(void *arg)
 
 static int http_open(struct daemon *d)
 {
-	static const struct observe_http_ops ops = { .ready = http_ready, .metrics = daemon_metrics };
+	static const struct observe_http_ops ops = { .ready = http_ready,
+						     .metrics = daemon_metrics };
 	char text[HD_ADDR_STRLEN];
 	int rc;
 

@@ -286,7 +286,8 @@ static unsigned int records_drain(struct daemon *d, hd_ns now)
 		struct hd_ring *ring = hd_dp_access_ring(d->dp, i);
 		const struct hd_access_record *r;
 
-		for (unsigned int k = 0; k < RECORDS && (r = hd_ring_peek(ring)) != NULL; k++, n++) {
+		for (unsigned int k = 0; k < RECORDS && (r = hd_ring_peek(ring)) != NULL;
+		     k++, n++) {
 			observe_requests_count(d->requests, r);
 			if (d->access != NULL)
 				observe_access_add(d->access, r, now);

@@ -11,9 +11,10 @@
 #define TABLE_SLOTS (2 * MAX_ROWS)
 
 /* Envoy's default buckets, in milliseconds. */
-const double observe_bucket_ms[OBSERVE_BUCKETS] = { 0.5,	 1,	 5,	 10,	  25,	  50,	 100,
-				  250,	 500,	 1000,	 2500,	  5000,	  10000, 30000,
-				  60000, 300000, 600000, 1800000, 3600000 };
+const double observe_bucket_ms[OBSERVE_BUCKETS] = { 0.5,    1,	    5,	     10,     25,
+						    50,	    100,    250,     500,    1000,
+						    2500,   5000,   10000,   30000,  60000,
+						    300000, 600000, 1800000, 3600000 };
 
 enum reporter { REPORTER_SOURCE, REPORTER_WAYPOINT };
 
@@ -243,7 +244,8 @@ static void duration_write(struct observe_text *t, const struct row *row)
 		sum += row->buckets[b];
 		observe_text_addf(t, "%s_bucket", name);
 		labels_write(t, &row->key);
-		observe_text_addf(t, ",le=\"%g\"} %llu\n", observe_bucket_ms[b], (unsigned long long)sum);
+		observe_text_addf(t, ",le=\"%g\"} %llu\n", observe_bucket_ms[b],
+				  (unsigned long long)sum);
 	}
 	observe_text_addf(t, "%s_bucket", name);
 	labels_write(t, &row->key);

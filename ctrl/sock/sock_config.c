@@ -217,10 +217,12 @@ int sock_config_show(struct sock_request *rq)
 		json_t *row = sock_row(rq->result);
 		const struct policy_text *r = &t->rows[i];
 
-		sock_put(row, "file", sock_json_str( (struct hd_str){ r->name, (uint32_t)strlen(r->name) }));
+		sock_put(row, "file",
+			 sock_json_str((struct hd_str){ r->name, (uint32_t)strlen(r->name) }));
 		sock_put_text(row, "origin", r->layer ? "apply" : "files");
 		sock_put_number(row, "bytes", r->n);
-		sock_put(row, "content", sock_json_str((struct hd_str){ r->bytes, (uint32_t)r->n }));
+		sock_put(row, "content",
+			 sock_json_str((struct hd_str){ r->bytes, (uint32_t)r->n }));
 	}
 	return 0;
 }

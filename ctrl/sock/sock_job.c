@@ -114,7 +114,8 @@ static char *dump_poll(struct sock_job *job, hd_ns now, int *done)
 		reply = sock_reply_result(job->id, result);
 	} else {
 		reply = sock_reply_error(
-			job->id, "a worker did not answer within 2 s: see `show workers` and the log");
+			job->id,
+			"a worker did not answer within 2 s: see `show workers` and the log");
 	}
 	*done = 1;
 	dump_drop(job);

@@ -322,7 +322,8 @@ int sock_show_requests(struct sock_request *rq)
 		sock_put(row, "subset", sock_json_str(r.subset));
 		sock_put_text(row, "protocol", r.tcp ? "tcp" : "http");
 		sock_put_number(row, "status", r.status);
-		sock_put(row, "flags", sock_json_str((struct hd_str){ flags.p, (uint32_t)flags.n }));
+		sock_put(row, "flags",
+			 sock_json_str((struct hd_str){ flags.p, (uint32_t)flags.n }));
 		sock_put_number(row, "requests", r.requests);
 		sock_put_number(row, "bytes_received", r.bytes_received);
 		sock_put_number(row, "bytes_sent", r.bytes_sent);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tap: requests as they end, one reply line each, until the client leaves or the limit is reached; then
- * an empty object. A client that does not keep up loses some, and is told how many. */
+/* tap: requests as they end, one reply line each, until the client leaves or the limit is reached;
+ * then an empty object. A client that does not keep up loses some, and is told how many. */
 #include "sock_tap.h"
 
 #include <errno.h>
@@ -72,8 +72,8 @@ static int tap_wants(const struct tap *t, const struct hd_access_record *r)
 		return 1;
 	snprintf(line, sizeof(line), "%.*s %.*s%.*s %u %.*s", (int)r->method_n, r->method,
 		 r->authority_n < HD_ACCESS_AUTHORITY ? (int)r->authority_n : HD_ACCESS_AUTHORITY,
-		 r->authority, r->path_n < HD_ACCESS_PATH ? (int)r->path_n : HD_ACCESS_PATH, r->path,
-		 r->status, r->cluster_n < 128 ? (int)r->cluster_n : 128, r->cluster);
+		 r->authority, r->path_n < HD_ACCESS_PATH ? (int)r->path_n : HD_ACCESS_PATH,
+		 r->path, r->status, r->cluster_n < 128 ? (int)r->cluster_n : 128, r->cluster);
 	return fnmatch(t->glob, line, 0) == 0;
 }
 

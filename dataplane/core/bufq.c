@@ -4,7 +4,9 @@
 #include "bufq.h"
 #include "core_mbuf.h"
 
-#define SMALL_BYTES 256 /* at most this is copied rather than referenced: less than what an indirect mbuf costs */
+#define SMALL_BYTES                                                                           \
+	256 /* at most this is copied rather than referenced: less than what an indirect mbuf \
+	       costs */
 
 static void push(struct bufq *q, struct rte_mbuf *m)
 {
@@ -27,7 +29,8 @@ static void set_len(struct rte_mbuf *m, uint32_t n)
 /* Whether n bytes may be written behind m's: nobody else sees its memory, and there is room. */
 static int has_room(const struct rte_mbuf *m, uint32_t n)
 {
-	return m != NULL && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 && rte_pktmbuf_tailroom(m) >= n;
+	return m != NULL && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	       rte_pktmbuf_tailroom(m) >= n;
 }
 
 static void write_tail(struct bufq *q, const void *data, uint32_t n)
@@ -87,7 +90,8 @@ static void trim_head(struct bufq *q, uint32_t n)
 	q->bytes -= n;
 }
 
-/* Splits the head of src so that exactly n of its bytes are reachable through a buffer of their own. */
+/* Splits the head of src so that exactly n of its bytes are reachable through a buffer of their
+ * own. */
 static struct rte_mbuf *share_front(struct rte_mbuf *m, uint32_t n, struct rte_mempool *indirect)
 {
 	struct rte_mbuf *ref = core_mbuf_alloc(indirect, 0);
@@ -101,8 +105,10 @@ static struct rte_mbuf *share_front(struct rte_mbuf *m, uint32_t n, struct rte_m
 	return ref;
 }
 
-/* Where a move ends: the buffers that move whole come first, then `*part` bytes of the one returned. */
-static struct rte_mbuf *find_cut(const struct bufq *q, uint32_t n, struct rte_mbuf **before, uint32_t *part)
+/* Where a move ends: the buffers that move whole come first, then `*part` bytes of the one
+ * returned. */
+static struct rte_mbuf *find_cut(const struct bufq *q, uint32_t n, struct rte_mbuf **before,
+				 uint32_t *part)
 {
 	struct rte_mbuf *m = q->head;
 

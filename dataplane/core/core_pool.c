@@ -15,7 +15,8 @@ static uint64_t inverse_of_odd(uint64_t odd)
 	return x;
 }
 
-int core_pool_init(struct core_pool *p, const char *name, uint32_t capacity, uint32_t object_bytes, int socket)
+int core_pool_init(struct core_pool *p, const char *name, uint32_t capacity, uint32_t object_bytes,
+		   int socket)
 {
 	*p = (struct core_pool){ .capacity = capacity, .stride = (object_bytes + 7) & ~7u };
 	p->shift = (uint32_t)__builtin_ctz(p->stride);

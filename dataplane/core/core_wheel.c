@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core_wheel.h"
 
-/* A timer sits at the highest digit in which its tick differs from the current one, in the slot of that digit's value.
- * So all slots of a lower digit come due before any of a higher one, and slots up to the current digit are empty. */
+/* A timer sits at the highest digit in which its tick differs from the current one, in the slot of
+ * that digit's value. So all slots of a lower digit come due before any of a higher one, and slots
+ * up to the current digit are empty. */
 
 void wheel_init(struct wheel *w, hd_ns now)
 {
@@ -76,11 +77,13 @@ void wheel_cancel(struct wheel *w, struct wheel_timer *t)
 	w->armed--;
 	if (*link == NULL && link >= slots && link < slots + WHEEL_DIGITS * WHEEL_SLOTS) {
 		size_t slot = (size_t)(link - slots);
-		w->map[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS / 64] &= ~(UINT64_C(1) << (slot % 64));
+		w->map[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS / 64] &=
+			~(UINT64_C(1) << (slot % 64));
 	}
 }
 
-/* The first slot that holds something, lowest digit first; its tick goes to w->next. False when all are empty. */
+/* The first slot that holds something, lowest digit first; its tick goes to w->next. False when all
+ * are empty. */
 static int find_next(struct wheel *w, unsigned int *digit, unsigned int *slot)
 {
 	for (unsigned int d = 0; d < WHEEL_DIGITS; d++) {

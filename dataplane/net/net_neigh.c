@@ -267,7 +267,8 @@ static void enqueue(struct net *n, struct net_neigh *g, struct rte_mbuf *m)
 {
 	struct net_neigh_table *t = &n->neigh;
 
-	if (g->n_queue == NEIGH_QUEUE || (g->n_queue >= NEIGH_QUEUE_SURE && t->n_queued >= NEIGH_QUEUE_ALL)) {
+	if (g->n_queue == NEIGH_QUEUE ||
+	    (g->n_queue >= NEIGH_QUEUE_SURE && t->n_queued >= NEIGH_QUEUE_ALL)) {
 		give_up(n, m, HD_NET_NEIGH_QUEUE);
 		return;
 	}

@@ -228,7 +228,8 @@ static void too_big(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 		tcp_count(t, HD_TCP_ICMP_IGNORED);
 		return;
 	}
-	/* No congestion: what is in flight and too long goes out again in pieces, the window stays. */
+	/* No congestion: what is in flight and too long goes out again in pieces, the window stays.
+	 */
 	for (uint32_t i = 0; i < c->sb->n; i++)
 		if (tcp_scoreboard_at(c->sb, i)->len > c->mss)
 			tcp_scoreboard_mark_lost(c->sb, tcp_scoreboard_at(c->sb, i));

@@ -358,7 +358,8 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	if (c->ooo != NULL)
 		fill_sack(c, &o, NULL);
 	n = u32_min(want, c->mss);
-	if (o.opt.n_sack != 0) /* RFC 9293 MUST-16: c->mss has paid for the timestamp, not for these */
+	if (o.opt.n_sack !=
+	    0) /* RFC 9293 MUST-16: c->mss has paid for the timestamp, not for these */
 		n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) -
 					  tcp_options_bytes(&o.opt));
 	m = build_header(t, &c->key, &o);

@@ -13,8 +13,8 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return proxy_listener(w->proxy, f);
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos,
-		    int32_t payload_sum)
+static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		    struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct worker *w = ctx;
 
@@ -50,7 +50,8 @@ static int on_steers_here(void *ctx, const struct flow_key *key)
 	if (w->flow_owner == NULL)
 		return 1;
 	/* Without a route the connection fails soon enough. */
-	return net_route(w->net, key, &path) != 0 || w->flow_owner(w->flow_ctx, path.port, key) == w->index;
+	return net_route(w->net, key, &path) != 0 ||
+	       w->flow_owner(w->flow_ctx, path.port, key) == w->index;
 }
 
 static const struct tcp_ops tcp_to_net = {
@@ -62,7 +63,8 @@ static const struct tcp_ops tcp_to_net = {
 	.steers_here = on_steers_here,
 };
 
-static void on_icmp(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what, uint32_t mtu)
+static void on_icmp(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what,
+		    uint32_t mtu)
 {
 	struct worker *w = ctx;
 
@@ -78,7 +80,8 @@ static void on_unreachable(void *ctx, const struct flow_key *key)
 
 static int create_net(struct worker *w, const struct worker_config *c, hd_ns now)
 {
-	struct net_config nc = { .node = c->node, .secret = { c->flow_secret[0], c->flow_secret[1] } };
+	struct net_config nc = { .node = c->node,
+				 .secret = { c->flow_secret[0], c->flow_secret[1] } };
 
 	w->net = net_create(&nc, c->devices, c->bufs, &w->stats, now, c->socket);
 	return w->net != NULL;
@@ -200,7 +203,8 @@ static int run_timers(struct worker *w, hd_ns now)
 	return any;
 }
 
-/* Everything is sent and nothing of an older snapshot is held: the quiescent state that ctrl waits for. */
+/* Everything is sent and nothing of an older snapshot is held: the quiescent state that ctrl waits
+ * for. */
 static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
 {
 	struct hd_worker_stats *s = &w->stats;
@@ -235,7 +239,8 @@ int worker_turn(struct worker *w, hd_ns now)
 
 hd_ns worker_next_deadline(const struct worker *w)
 {
-	hd_ns tcp = tcp_next_deadline(w->tcp), net = net_next_deadline(w->net), proxy = proxy_next_deadline(w->proxy);
+	hd_ns tcp = tcp_next_deadline(w->tcp), net = net_next_deadline(w->net),
+	      proxy = proxy_next_deadline(w->proxy);
 	hd_ns first = RTE_MIN(tcp, net);
 
 	return RTE_MIN(first, proxy);

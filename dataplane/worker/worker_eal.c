@@ -36,7 +36,8 @@ static int has_any(const struct hd_node *node, const char *const *options)
 
 #define HAS(node, ...) has_any(node, (const char *const[]){ __VA_ARGS__, NULL })
 
-static int add(struct worker_eal_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int add(struct worker_eal_args *a, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static int add(struct worker_eal_args *a, const char *format, ...)
 {
@@ -113,7 +114,8 @@ int worker_eal_build(const struct hd_node *node, int has_huge_pages, struct work
 		if (add(out, "%s", *arg) < 0)
 			return -E2BIG;
 	}
-	if (add_lcores(out, node) < 0 || add_devices(out, node) < 0 || add_memory(out, node, has_huge_pages) < 0)
+	if (add_lcores(out, node) < 0 || add_devices(out, node) < 0 ||
+	    add_memory(out, node, has_huge_pages) < 0)
 		return -E2BIG;
 	return HAS(node, "--log-level") ? 0 : add(out, "--log-level=warning");
 }
@@ -149,7 +151,8 @@ int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes)
 	rc = rte_eal_init(args.argc, args.argv);
 	if (rc >= 0)
 		return 0;
-	snprintf(error, error_bytes, "DPDK does not start: %s (lcores, memory and EAL arguments must be right)",
+	snprintf(error, error_bytes,
+		 "DPDK does not start: %s (lcores, memory and EAL arguments must be right)",
 		 rte_strerror(rte_errno));
 	return rte_errno > 0 ? -rte_errno : -EINVAL;
 }

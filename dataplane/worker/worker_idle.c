@@ -9,14 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN (5 * HD_NS_PER_US)	/* what going to sleep and waking costs: spinning longer never pays */
+#define SPIN \
+	(5 * HD_NS_PER_US) /* what going to sleep and waking costs: spinning longer never pays */
 #define DEAF_STEP (50 * HD_NS_PER_US)
 #define LONGEST (100 * HD_NS_PER_MS)	/* so that the watchdog sees a sleeper turn */
 
 int worker_idle_init(struct worker_idle *i)
 {
 	memset(i, 0, sizeof(*i));
-	i->fds[0] = (struct pollfd){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .events = POLLIN };
+	i->fds[0] =
+		(struct pollfd){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .events = POLLIN };
 	i->n_fds = 1;
 	return i->fds[0].fd < 0 ? -errno : 0;
 }
@@ -77,7 +79,8 @@ static void take_error(int fd)
 
 static void sleep_for(struct worker_idle *i, hd_ns span)
 {
-	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S), .tv_nsec = (long)(span % HD_NS_PER_S) };
+	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S),
+			       .tv_nsec = (long)(span % HD_NS_PER_S) };
 	uint64_t kicks;
 
 	if (ppoll(i->fds, i->n_fds, &ts, NULL) <= 0)
@@ -90,7 +93,8 @@ static void sleep_for(struct worker_idle *i, hd_ns span)
 	}
 }
 
-/* Announced one turn before the sleep: who puts something down after that turn has looked sees the flag and kicks. */
+/* Announced one turn before the sleep: who puts something down after that turn has looked sees the
+ * flag and kicks. */
 static void set_asleep(struct worker_idle *i, int asleep)
 {
 	if (atomic_load_explicit(&i->asleep, memory_order_relaxed) == asleep)

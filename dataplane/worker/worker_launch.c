@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* heddle/dp.h: the workers of this process as ctrl sees them. All but the lcore loop runs on the control thread. */
+/* heddle/dp.h: the workers of this process as ctrl sees them. All but the lcore loop runs on the
+ * control thread. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ struct hd_dp {
 	struct net_port *ports[HD_MAX_PORTS];
 	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
 	struct lane *lanes;
-	struct worker_steer *steers[HD_MAX_PORTS];	 /* one a port when there are several workers */
+	struct worker_steer *steers[HD_MAX_PORTS]; /* one a port when there are several workers */
 	struct hd_worker_stats *stats[HD_MAX_WORKERS];
 	uint8_t *health; /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
 };
@@ -77,13 +78,15 @@ static int check_node(const struct hd_node *node, char *error, size_t bytes)
 	for (uint32_t i = 0; i < node->n_workers; i++) {
 		if (node->workers[i] != node->main_lcore)
 			continue;
-		snprintf(error, bytes, "workers: lcore %u is mainLcore too: a worker needs its own", node->main_lcore);
+		snprintf(error, bytes, "workers: lcore %u is mainLcore too: a worker needs its own",
+			 node->main_lcore);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static struct rte_mempool *make_pool(const char *kind, const struct lane *l, uint32_t n, uint16_t room)
+static struct rte_mempool *make_pool(const char *kind, const struct lane *l, uint32_t n,
+				     uint16_t room)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -100,7 +103,8 @@ static uint16_t data_room(const struct hd_node *node)
 	return (uint16_t)RTE_MIN(room + RTE_PKTMBUF_HEADROOM, (uint32_t)UINT16_MAX);
 }
 
-/* A size that the operator wrote is taken as it is; ours shrinks until it fits the memory there is. */
+/* A size that the operator wrote is taken as it is; ours shrinks until it fits the memory there is.
+ */
 static int make_pools(struct lane *l, const struct hd_node *node)
 {
 	uint32_t n = node->max_mbufs != 0 ? node->max_mbufs : DEFAULT_MBUFS;
@@ -227,7 +231,8 @@ static void kick_lane(void *ctx, uint32_t worker)
 	worker_idle_kick(&dp->lanes[worker].idle);
 }
 
-/* Several workers share a port: its owner polls it for all of them. Owners take turns over the ports. */
+/* Several workers share a port: its owner polls it for all of them. Owners take turns over the
+ * ports. */
 static int share_port(struct hd_dp *dp, uint32_t i)
 {
 	struct worker_steer_config c = {
@@ -266,7 +271,9 @@ static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 	if (dp->n_lanes == 1)
 		return 0;
 	rc = share_port(dp, i);
-	return rc < 0 ? fail(rc, error, bytes, "no memory for the rings between workers: give DPDK more (-m)") : 0;
+	return rc < 0 ? fail(rc, error, bytes,
+			     "no memory for the rings between workers: give DPDK more (-m)")
+		      : 0;
 }
 
 static int open_all(struct hd_dp *dp, char *error, size_t bytes)
@@ -276,7 +283,8 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		rc = open_lane(dp, i);
 		if (rc < 0)
-			return fail(rc, error, bytes, "no memory for packet buffers: give DPDK more (-m)");
+			return fail(rc, error, bytes,
+				    "no memory for packet buffers: give DPDK more (-m)");
 	}
 	for (uint32_t i = 0; i < dp->node->n_ports; i++) {
 		rc = open_port(dp, i, error, bytes);
@@ -286,7 +294,8 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		rc = make_worker(&dp->lanes[i], worker_clock_now(&dp->clock));
 		if (rc < 0)
-			return fail(rc, error, bytes, "no memory for connections: give DPDK more (-m)");
+			return fail(rc, error, bytes,
+				    "no memory for connections: give DPDK more (-m)");
 	}
 	return 0;
 }
@@ -390,7 +399,8 @@ int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, 
 		struct lane *l = &dp->lanes[i];
 		int rc = rte_eal_remote_launch(lcore_main, l, l->lcore);
 		if (rc < 0) {
-			snprintf(error, error_bytes, "lcore %u does not start: %s", l->lcore, strerror(-rc));
+			snprintf(error, error_bytes, "lcore %u does not start: %s", l->lcore,
+				 strerror(-rc));
 			return rc;
 		}
 		l->launched = 1;
@@ -527,7 +537,8 @@ const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worke
 	return &dp->lanes[worker].worker->stats;
 }
 
-const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker,
+						     uint32_t slot)
 {
 	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
 	size_t offset = slot % PROXY_CHUNK_SLOTS * proxy_endpoint_state_bytes();
@@ -537,7 +548,8 @@ const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uin
 	return (const void *)((const uint8_t *)dp->lanes[worker].slots.endpoints[chunk] + offset);
 }
 
-const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot)
+const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker,
+						   uint32_t slot)
 {
 	uint32_t chunk = slot / PROXY_CHUNK_SLOTS;
 	size_t offset = slot % PROXY_CHUNK_SLOTS * proxy_cluster_state_bytes();

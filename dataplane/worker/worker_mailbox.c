@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker_mailbox.h"
 
-static void dump_connection(const struct worker *w, struct tcp_conn *c, struct hd_dump_connection *row)
+static void dump_connection(const struct worker *w, struct tcp_conn *c,
+			    struct hd_dump_connection *row)
 {
 	const struct flow_key *key = tcp_conn_key(c);
 	hd_ns opened = tcp_conn_opened(c);
@@ -84,7 +85,8 @@ int worker_mailbox_read(struct worker *w, hd_ns now)
 
 	if (w->mailbox == NULL)
 		return 0;
-	for (; any < WORKER_MESSAGES && w->dump == NULL && (msg = hd_ring_peek(w->mailbox)) != NULL; any++) {
+	for (; any < WORKER_MESSAGES && w->dump == NULL && (msg = hd_ring_peek(w->mailbox)) != NULL;
+	     any++) {
 		handle_message(w, msg, now);
 		hd_ring_pop(w->mailbox);
 	}

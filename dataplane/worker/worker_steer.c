@@ -25,7 +25,8 @@ struct steer_lane {
 	uint32_t worker;
 	struct rte_ring *in;	/* owner -> this worker */
 	struct rte_ring *out;	/* this worker -> owner */
-	/* Of the owner alone: frames on their way in, and those that the device has not taken yet. */
+	/* Of the owner alone: frames on their way in, and those that the device has not taken yet.
+	 */
 	uint32_t n_staged, n_unsent;
 	struct rte_mbuf *staged[BURST], *unsent[BURST];
 };
@@ -58,7 +59,8 @@ static uint16_t be16_at(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Addresses and ports as the receiver of `v`'s packet sees them; quoted: as the sender does. 0: no TCP header there. */
+/* Addresses and ports as the receiver of `v`'s packet sees them; quoted: as the sender does. 0: no
+ * TCP header there. */
 static int read_ip4_flow(struct view v, int quoted, struct flow_key *key)
 {
 	uint32_t header, v4;
@@ -111,7 +113,8 @@ static struct view quoted_by_icmp6(struct view v)
 	return (struct view){ v.p + 48, v.n - 48 };
 }
 
-/* Replies and gratuitous announcements (RFC 5227 3) change everybody's view; requests are the owner's to answer. */
+/* Replies and gratuitous announcements (RFC 5227 3) change everybody's view; requests are the
+ * owner's to answer. */
 static int is_neighbor_news(struct view v, uint16_t ethertype)
 {
 	if (ethertype == ETHERTYPE_ARP)
@@ -119,7 +122,8 @@ static int is_neighbor_news(struct view v, uint16_t ethertype)
 	return ethertype == ETHERTYPE_IP6 && v.n >= 48 && v.p[6] == PROTO_ICMP6 && v.p[40] == 136;
 }
 
-uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, uint32_t n_workers, uint32_t owner)
+uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, uint32_t n_workers,
+			    uint32_t owner)
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct flow_key key;
@@ -177,7 +181,8 @@ static void copy_to_all(struct worker_steer *s, const struct rte_mbuf *m)
 	}
 }
 
-/* Sends what the other workers gave; what the device does not take waits here, and the rest in the ring. */
+/* Sends what the other workers gave; what the device does not take waits here, and the rest in the
+ * ring. */
 static void send_for(struct worker_steer *s, struct steer_lane *from)
 {
 	uint32_t n = from->n_unsent, sent;

@@ -49,7 +49,8 @@ static void counters_fill(const struct hd_dp *dp, struct rte_tel_data *d)
 	HD_COUNTERS(ADD_COUNTER)
 }
 
-static int answer(struct rte_tel_data *d, void (*fill)(const struct hd_dp *dp, struct rte_tel_data *d))
+static int answer(struct rte_tel_data *d,
+		  void (*fill)(const struct hd_dp *dp, struct rte_tel_data *d))
 {
 	const struct hd_dp *dp = dp_get();
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target on every file of the folders and on the files given: replays a corpus or a crash
- * without libFuzzer. */
+/* Runs a fuzz target on every file of the folders and on the files given: replays a corpus or a
+ * crash without libFuzzer. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -214,7 +214,8 @@ static uint8_t endpoint_health(void *arg, const struct hd_addr *addr)
 {
 	const struct fake_host *h = arg;
 
-	return h->said.port == addr->port && hd_ip_eq(&h->said.ip, &addr->ip) ? h->said_health : HD_EP_HEALTHY;
+	return h->said.port == addr->port && hd_ip_eq(&h->said.ip, &addr->ip) ? h->said_health
+									      : HD_EP_HEALTHY;
 }
 
 static const struct observe_requests *requests_get(void *arg)

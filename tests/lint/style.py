@@ -3,7 +3,8 @@
 import os
 import re
 
-COLUMNS_CODE = 120
+COLUMNS_CODE = 100
+COLUMNS_STRING = 160  # a line with a text: texts are never broken, so that grep finds them
 COLUMNS_HEADER = 150  # tables and one-line contracts
 FILE_LINES = 1000
 FUNCTION_LINES = 100
@@ -33,7 +34,7 @@ def check_lines(root, files):
             if line.startswith(" " * 8):
                 problems.append(f"{path}:{number}: indented with spaces")
             columns = len(line.expandtabs(8))
-            if columns > limit and "http" + "s://" not in line:
+            if columns > (COLUMNS_STRING if '"' in line else limit) and "http" + "s://" not in line:
                 problems.append(f"{path}:{number}: {columns} columns, {limit} at most")
     return problems
 

@@ -191,7 +191,8 @@ static int setup(void **state)
 {
 	if (eal_setup("hd_unit_bufq", "64") < 0)
 		return -1;
-	direct = rte_pktmbuf_pool_create("direct", 2047, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	direct = rte_pktmbuf_pool_create("direct", 2047, 0, PKT_PRIV_SIZE,
+					 RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	indirect = rte_pktmbuf_pool_create("indirect", 2047, 0, PKT_PRIV_SIZE, 0, 0);
 	return direct != NULL && indirect != NULL ? 0 : -1;
 }

@@ -17,7 +17,8 @@ static void published_vectors_hold(void **state)
 
 	for (uint8_t i = 0; i < sizeof(in); i++)
 		in[i] = i;
-	assert_true(siphash_2_4(key, in, 15) == UINT64_C(0xa129ca6149be45e5)); /* the paper's appendix A */
+	assert_true(siphash_2_4(key, in, 15) ==
+		    UINT64_C(0xa129ca6149be45e5)); /* the paper's appendix A */
 	assert_true(siphash_2_4(key, in, 0) == UINT64_C(0x726fdb47dd0e0e31));
 	assert_true(siphash_1_3(key, in, 0) == UINT64_C(0xabac0158050fc4dc));
 }

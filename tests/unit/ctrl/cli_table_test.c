@@ -137,8 +137,8 @@ static double figure(const json_t *rows, size_t i, const char *key)
 static void top_is_about_what_changed(void **state)
 {
 	json_t *before = json_pack("[o]", row("api", 200, 100, 100, 0)), *rows;
-	json_t *now = json_pack("[o,o,o]", row("api", 200, 280, 270, 10), row("api", 503, 20, 20, 0),
-				row("web", 200, 10, 10, 0));
+	json_t *now = json_pack("[o,o,o]", row("api", 200, 280, 270, 10),
+				row("api", 503, 20, 20, 0), row("web", 200, 10, 10, 0));
 
 	rows = cli_top_rows(before, now, 2);
 	assert_int_equal(json_array_size(rows), 2);

@@ -176,7 +176,8 @@ static void status_is_one_object(void **state)
 
 static void status_says_what_is_wrong(void **state)
 {
-	json_t *s = result_of("{\"command\":\"status\"}"), *problems = json_object_get(s, "problems");
+	json_t *s = result_of("{\"command\":\"status\"}"),
+	       *problems = json_object_get(s, "problems");
 
 	assert_int_equal(json_array_size(problems), 1);
 	assert_string_equal(json_string_value(json_array_get(problems, 0)),
@@ -280,10 +281,13 @@ static void an_operator_takes_an_endpoint_out_and_back(void **state)
 	e = json_array_get(r, 0);
 	assert_string_equal(json_string_value(json_object_get(e, "health")), "ejected");
 	json_decref(r);
-	json_decref(result_of("{\"command\":\"endpoint admit\",\"args\":{\"address\":\"10.2.0.2:9000\"}}"));
+	json_decref(result_of(
+		"{\"command\":\"endpoint admit\",\"args\":{\"address\":\"10.2.0.2:9000\"}}"));
 	assert_int_equal(h->said_health, HD_EP_HEALTHY);
-	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.9.9.9:1\"}}", "no cluster has");
-	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.2.0.2\"}}", "`address`");
+	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.9.9.9:1\"}}",
+		"no cluster has");
+	REFUSED("{\"command\":\"endpoint eject\",\"args\":{\"address\":\"10.2.0.2\"}}",
+		"`address`");
 	REFUSED("{\"command\":\"endpoint drain\",\"args\":{\"address\":\"[]:\"}}", "`address`");
 	REFUSED("{\"command\":\"endpoint drain\"}", "`address`");
 }

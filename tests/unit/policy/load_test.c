@@ -238,10 +238,12 @@ static void plaintext_to_workloads_of_the_mesh_is_told_once(void **state)
 {
 	struct policy_world *w = *state;
 
-	assert_loads(w, "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {security.istio.io/tlsMode: istio}}\n"
-			"status: {podIP: 10.2.0.1}\n---\n"
-			"apiVersion: v1\nkind: Pod\nmetadata: {name: b, labels: {security.istio.io/tlsMode: istio}}\n"
-			"status: {podIP: 10.2.0.2}\n");
+	assert_loads(
+		w,
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {security.istio.io/tlsMode: istio}}\n"
+		"status: {podIP: 10.2.0.1}\n---\n"
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: b, labels: {security.istio.io/tlsMode: istio}}\n"
+		"status: {podIP: 10.2.0.2}\n");
 	assert_int_equal(w->diags.n, 1);
 	assert_said(w, POLICY_WARNING, 3, 57, "2 of them, are spoken to in plaintext");
 }

@@ -35,7 +35,8 @@ static const struct {
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labes: {a: b}}\n", W, 3, 21,
 	  "\"labels\"" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: Ab}\n", E, 3, 18, "lower case" },
-	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: b.c}\n", E, 3, 32, "DNS label" },
+	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: b.c}\n", E, 3, 32,
+	  "DNS label" },
 	{ "apiVersion: v1\nkind: List\nitems: 5\n", E, 3, 8, "items must be a list" },
 	/* Names. */
 	{ NET("VirtualService") "  hosst: [b.test]\n" ROUTE, W, 5, 3,

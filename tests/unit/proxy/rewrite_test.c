@@ -100,14 +100,13 @@ static void one_hops_fields_stay_behind(void **state)
 			q),
 		"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nx-forwarded-proto: http\r\n" TAIL);
 	assert_string_equal(
-		response(
-			"HTTP/1.1 200 Fine\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: "
-			"5\r\nServer: nginx\r\n"
-			"X-Envoy-Upstream-Service-Time: 9\r\nX-Envoy-Decorator-Operation: d\r\n"
-			"X-Envoy-Overloaded: true\r\n"
-			"Content-Length: 2\r\n\r\n",
-			(struct proxy_response_patch){ .role = HD_ROLE_SIDECAR,
-						       .upstream_ms = 12 }),
+		response("HTTP/1.1 200 Fine\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: "
+			 "5\r\nServer: nginx\r\n"
+			 "X-Envoy-Upstream-Service-Time: 9\r\nX-Envoy-Decorator-Operation: d\r\n"
+			 "X-Envoy-Overloaded: true\r\n"
+			 "Content-Length: 2\r\n\r\n",
+			 (struct proxy_response_patch){ .role = HD_ROLE_SIDECAR,
+							.upstream_ms = 12 }),
 		"HTTP/1.1 200 Fine\r\nserver: envoy\r\nx-envoy-overloaded: true\r\ncontent-length: 2\r\n"
 		"date: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-envoy-upstream-service-time: 12\r\n\r\n");
 }

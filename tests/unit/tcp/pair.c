@@ -37,8 +37,8 @@ int pair_eal(const char *prefix)
 
 	if (rte_eal_init(HD_ARRAY_SIZE(argv), argv) < 0)
 		return -1;
-	rx_pool =
-		rte_pktmbuf_pool_create("rx", POOL_BUFS, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	rx_pool = rte_pktmbuf_pool_create("rx", POOL_BUFS, 0, PKT_PRIV_SIZE,
+					  RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	header_pool = rte_pktmbuf_pool_create("header", POOL_BUFS, 0, PKT_PRIV_SIZE,
 					      RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	indirect_pool = rte_pktmbuf_pool_create("indirect", POOL_BUFS, 0, PKT_PRIV_SIZE, 0, 0);

@@ -19,7 +19,8 @@ static const char *line(const struct hd_node *node, int huge)
 	assert_int_equal(worker_eal_build(node, huge, &args), 0);
 	assert_null(args.argv[args.argc]);
 	for (int i = 0; i < args.argc; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? " " : "", args.argv[i]);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? " " : "",
+				      args.argv[i]);
 	return text;
 }
 
@@ -28,35 +29,47 @@ static void a_bare_node_gets_lcores_devices_and_memory(void **state)
 	struct hd_node node = { .workers = { 1 }, .n_workers = 1, .main_lcore = 0, .n_ports = 1 };
 
 	strcpy(node.ports[0].device, "net_af_packet0,iface=c0");
-	assert_string_equal(line(&node, 1), "heddle --lcores=0,1 --main-lcore=0 --no-pci --log-level=warning");
-	assert_string_equal(line(&node, 0),
-			    "heddle --lcores=0,1 --main-lcore=0 --no-pci --no-huge -m768 --log-level=warning");
+	assert_string_equal(line(&node, 1),
+			    "heddle --lcores=0,1 --main-lcore=0 --no-pci --log-level=warning");
+	assert_string_equal(
+		line(&node, 0),
+		"heddle --lcores=0,1 --main-lcore=0 --no-pci --no-huge -m768 --log-level=warning");
 }
 
 static void only_the_ports_own_pci_devices_are_taken(void **state)
 {
-	struct hd_node node = { .workers = { 3, 5 }, .n_workers = 2, .main_lcore = 2, .n_ports = 2 };
+	struct hd_node node = {
+		.workers = { 3, 5 }, .n_workers = 2, .main_lcore = 2, .n_ports = 2
+	};
 
 	strcpy(node.ports[0].device, "0000:3b:00.0");
 	strcpy(node.ports[1].device, "net_memif0,role=server");
-	assert_string_equal(line(&node, 1),
-			    "heddle --lcores=2,3,5 --main-lcore=2 --allow=0000:3b:00.0 --log-level=warning");
+	assert_string_equal(
+		line(&node, 1),
+		"heddle --lcores=2,3,5 --main-lcore=2 --allow=0000:3b:00.0 --log-level=warning");
 }
 
 static void what_the_operator_says_wins(void **state)
 {
-	struct hd_node node = { .workers = { 1 }, .n_workers = 1, .n_ports = 1,
-				.eal = { "--no-huge", "-m", "1024", "--no-pci", "-l0,1", "--log-level=debug" } };
+	struct hd_node node = { .workers = { 1 },
+				.n_workers = 1,
+				.n_ports = 1,
+				.eal = { "--no-huge", "-m", "1024", "--no-pci", "-l0,1",
+					 "--log-level=debug" } };
 
-	assert_string_equal(line(&node, 0), "heddle --no-huge -m 1024 --no-pci -l0,1 --log-level=debug");
+	assert_string_equal(line(&node, 0),
+			    "heddle --no-huge -m 1024 --no-pci -l0,1 --log-level=debug");
 }
 
 static void a_long_option_is_not_taken_for_a_short_one(void **state)
 {
-	struct hd_node node = { .workers = { 1 }, .n_workers = 1, .eal = { "--log-level=debug", "--match-allocations" } };
+	struct hd_node node = { .workers = { 1 },
+				.n_workers = 1,
+				.eal = { "--log-level=debug", "--match-allocations" } };
 
-	assert_string_equal(line(&node, 1),
-			    "heddle --log-level=debug --match-allocations --lcores=0,1 --main-lcore=0 --no-pci");
+	assert_string_equal(
+		line(&node, 1),
+		"heddle --log-level=debug --match-allocations --lcores=0,1 --main-lcore=0 --no-pci");
 }
 
 int main(void)

@@ -38,7 +38,8 @@ static void an_idle_worker_uses_under_two_percent_of_its_core(void **state)
 	assert_int_equal(pipe(pipe_fds), 0);
 	assert_int_equal(worker_idle_init(&i), 0);
 	worker_idle_add_port(&i, pipe_fds, 1);
-	assert_true(idle_until(&i, clock_ns(CLOCK_MONOTONIC) + 300 * HD_NS_PER_MS) < 6 * HD_NS_PER_MS);
+	assert_true(idle_until(&i, clock_ns(CLOCK_MONOTONIC) + 300 * HD_NS_PER_MS) <
+		    6 * HD_NS_PER_MS);
 	worker_idle_fini(&i);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);

@@ -57,8 +57,11 @@ static struct hd_worker_stats *stats[N] = { &stats_block };
 
 static struct worker_steer *make(struct wire *w)
 {
-	struct worker_steer_config c = { .real = { .rx = wire_rx, .tx = wire_tx, .dev = w }, .n_workers = N,
-					 .secret = { secret[0], secret[1] }, .stats = stats, .kick = kick };
+	struct worker_steer_config c = { .real = { .rx = wire_rx, .tx = wire_tx, .dev = w },
+					 .n_workers = N,
+					 .secret = { secret[0], secret[1] },
+					 .stats = stats,
+					 .kick = kick };
 	struct worker_steer *s = worker_steer_create("t", &c);
 
 	assert_non_null(s);
@@ -240,7 +243,8 @@ static void a_worker_that_does_not_keep_up_loses_counted_frames(void **state)
 		kept += n;
 	}
 	assert_true(stats_block.counters[HD_WORKER_STEER_FULL] > 0);
-	assert_int_equal(sent, kept + stats_block.counters[HD_WORKER_STEER_FULL] + rte_mempool_in_use_count(pool));
+	assert_int_equal(sent, kept + stats_block.counters[HD_WORKER_STEER_FULL] +
+				       rte_mempool_in_use_count(pool));
 	worker_steer_destroy(s);
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
