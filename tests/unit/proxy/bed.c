@@ -101,6 +101,8 @@ void bed_publish(struct bed *b)
 		.destinations = b->destinations,
 		.n_destinations = BED_DESTINATIONS,
 		.retry_statuses = b->retry_statuses,
+		.answers = b->answers,
+		.n_answers = 2,
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
 		.endpoints = b->endpoints,

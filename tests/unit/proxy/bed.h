@@ -35,6 +35,7 @@ struct bed {
 	struct hd_cluster clusters[BED_CLUSTERS];
 	struct hd_endpoint endpoints[BED_ENDPOINTS];
 	uint16_t retry_statuses[4];
+	struct hd_answer answers[2];
 	int32_t wrr[64];
 	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];

@@ -1,57 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "bed.h"
-
-#define GET "GET /a?b=c HTTP/1.1\r\nHost: web.shop\r\nUser-Agent: t\r\n\r\n"
-#define OK2 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-B: 1\r\n\r\nok"
-
-static __attribute__((noinline)) void assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("%s\nlacks: %s", text, part);
-}
-
-static __attribute__((noinline)) void assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part) != NULL)
-		fail_msg("%s\nhas: %s", text, part);
-}
-
-static struct bed *bed_of(void **state, uint32_t n)
-{
-	struct bed *b = bed_create(n);
-
-	*state = b;
-	return b;
-}
-
-static int teardown(void **state)
-{
-	bed_destroy(*state);
-	return 0;
-}
-
-/* A caller and a backend connection that carried one request already. */
-static struct tcp_conn *warm_up(struct bed *b, struct tcp_conn **up)
-{
-	struct tcp_conn *c = bed_caller(b);
-
-	fake_tcp_say(c, GET);
-	bed_run(b);
-	*up = bed_backend(b, 0);
-	fake_tcp_ack(*up);
-	fake_tcp_say(*up, OK2);
-	bed_run(b);
-	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
-	fake_tcp_heard(*up);
-	bed_record(b);
-	return c;
-}
+#include "bed_talk.h"
 
 static void request_and_answer_pass(void **state)
 {
@@ -113,11 +61,10 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	struct bed *b = bed_of(state, 1);
 	struct tcp_conn *up, *c = warm_up(b, &up);
 
-	fake_tcp_say(
-		c,
-		"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\n"
-		"Content-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\n"
-		"Host: a\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+	fake_tcp_say(c,
+		     "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\n"
+		     "Content-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\n"
+		     "Host: a\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");
 	for (int i = 1; i <= 3; i++) {
 		char path[] = " /0 HTTP";
 		path[2] = (char)('0' + i);
@@ -147,10 +94,8 @@ static void bodies_cross_with_their_framing(void **state)
 	said = fake_tcp_heard(up);
 	assert_has(said, "transfer-encoding: chunked\r\n");
 	assert_has(said, "\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
-	fake_tcp_say(
-		up,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\n"
-		"X-Hop: 1\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n");
+	fake_tcp_say(up, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\n"
+			 "X-Hop: 1\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n");
 	bed_run(b);
 	said = fake_tcp_heard(c);
 	assert_has(said, "transfer-encoding: chunked\r\n");
@@ -401,11 +346,10 @@ static void refused_connects_are_tried_as_the_policy_says(void **state)
 	assert_int_equal(fake_tcp_count_opened(b->tcp), 3);
 	said = fake_tcp_heard(c);
 	assert_has(said, "HTTP/1.1 503 ");
-	assert_has(
-		said,
-		"\r\n\r\nupstream connect error or disconnect/reset before headers. retried "
-		"and the latest reset reason: "
-		"remote connection failure");
+	assert_has(said,
+		   "\r\n\r\nupstream connect error or disconnect/reset before headers. retried "
+		   "and the latest reset reason: "
+		   "remote connection failure");
 	r = bed_record(b);
 	assert_int_equal(r->flags, HD_FLAG_UF | HD_FLAG_URX);
 	assert_false(c->is_closed);
@@ -585,50 +529,6 @@ static void unasked_101_is_a_protocol_error(void **state)
 	assert_true(up->is_aborted);
 }
 
-#define WS "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-
-static void websocket_opens_a_tunnel_with_half_close(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *up, *c = warm_up(b, &up);
-
-	fake_tcp_say(c, WS "early");
-	bed_run(b);
-	assert_has(fake_tcp_heard(up), "connection: upgrade\r\nupgrade: websocket\r\n");
-	fake_tcp_say(
-		up,
-		"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello");
-	bed_run(b);
-	assert_has(fake_tcp_heard(c), "upgrade: websocket\r\n");
-	assert_string_equal(fake_tcp_heard(up), "early");
-	fake_tcp_fin(c);
-	bed_run(b);
-	assert_true(up->is_closed);
-	fake_tcp_say(up, "bye");
-	bed_run(b);
-	assert_string_equal(fake_tcp_heard(c), "bye");
-	fake_tcp_fin(up);
-	bed_run(b);
-	assert_false(up->is_live);
-	assert_false(c->is_live);
-	assert_int_equal(bed_record(b)->status, 101);
-}
-
-static void refused_upgrade_is_no_tunnel(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *up, *c = warm_up(b, &up);
-
-	fake_tcp_say(c, WS "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
-	bed_run(b);
-	fake_tcp_heard(up);
-	fake_tcp_say(up, OK2);
-	bed_run(b);
-	assert_has(fake_tcp_heard(c), "connection: close\r\n\r\nok");
-	assert_true(c->is_closed);
-	assert_string_equal(fake_tcp_heard(up), "");
-}
-
 static void slow_reader_holds_the_backend_back(void **state)
 {
 	static char body[200000];
@@ -649,83 +549,6 @@ static void slow_reader_holds_the_backend_back(void **state)
 	}
 	assert_int_equal(up->credit, up->received);
 	assert_int_equal(bed_record(b)->bytes_sent, 200000);
-}
-
-static void removed_endpoint_loses_its_idle_connections_only(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *up, *busy, *c = warm_up(b, &up), *d = bed_caller(b);
-
-	fake_tcp_say(c, GET);
-	fake_tcp_say(d, GET);
-	bed_run(b);
-	busy = bed_backend(b, 1);
-	fake_tcp_say(up, OK2);
-	bed_run(b);
-	b->clusters[0].endpoints_count = 0;
-	bed_publish(b);
-	bed_run(b);
-	assert_false(up->is_live);
-	assert_true(busy->is_live);
-	fake_tcp_say(busy, OK2);
-	bed_run(b);
-	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
-	assert_false(busy->is_live);
-	fake_tcp_heard(c);
-	fake_tcp_say(c, GET);
-	bed_run(b);
-	assert_has(fake_tcp_heard(c), "\r\n\r\nno healthy upstream");
-}
-
-static void limits_hold_requests_back_or_refuse_them(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *c[4], *up = NULL;
-	const char *said;
-
-	b->clusters[0].max_connections = 1;
-	b->clusters[0].max_pending_requests = 1;
-	bed_publish(b);
-	for (int i = 0; i < 4; i++) {
-		c[i] = bed_caller(b);
-		fake_tcp_say(c[i], GET);
-		bed_run(b);
-		if (i == 0)
-			up = bed_backend(b, 0);
-	}
-	for (int i = 2; i < 4; i++) {
-		said = fake_tcp_heard(c[i]);
-		assert_has(said,
-			   "HTTP/1.1 503 Service Unavailable\r\nx-envoy-overloaded: true\r\n");
-		assert_has(said, "reset reason: overflow");
-	}
-	for (int i = 0; i < 2; i++) {
-		fake_tcp_say(up, OK2);
-		bed_run(b);
-		assert_has(fake_tcp_heard(c[i]), "\r\n\r\nok");
-	}
-	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
-}
-
-static void draining_closes_idle_callers_and_lets_others_finish(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *up, *c = warm_up(b, &up), *idle = bed_caller(b);
-	struct pkt_facts f = { .key = c->key };
-
-	bed_run(b);
-	fake_tcp_say(c, GET);
-	bed_run(b);
-	assert_int_equal(proxy_listener(b->proxy, &f), 0);
-	proxy_drain(b->proxy, b->now);
-	bed_run(b);
-	assert_int_equal(proxy_listener(b->proxy, &f), -1);
-	assert_true(idle->is_closed);
-	fake_tcp_say(up, OK2);
-	bed_run(b);
-	assert_has(fake_tcp_heard(c), "connection: close\r\n\r\nok");
-	assert_true(c->is_closed);
-	assert_false(up->is_live);
 }
 
 static void head_that_never_ends_is_answered_408(void **state)
@@ -761,27 +584,6 @@ static void heads_in_pieces_read_alike(void **state)
 	}
 }
 
-static void tcp_listener_carries_a_stream(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *c, *up;
-
-	b->listener.protocol = HD_PROTO_TCP;
-	b->listener.cluster = 0;
-	bed_publish(b);
-	c = bed_caller(b);
-	fake_tcp_say(c, "anything");
-	bed_run(b);
-	up = bed_backend(b, 0);
-	assert_string_equal(fake_tcp_heard(up), "anything");
-	fake_tcp_say(up, "else");
-	bed_run(b);
-	assert_string_equal(fake_tcp_heard(c), "else");
-	fake_tcp_reset(c, TCP_ERR_RESET);
-	bed_run(b);
-	assert_true(up->is_aborted);
-}
-
 static void streams_are_split_by_weight(void **state)
 {
 	struct bed *b = bed_of(state, 2);
@@ -803,29 +605,6 @@ static void streams_are_split_by_weight(void **state)
 	assert_int_equal(made[0], 6);
 	assert_int_equal(made[1], 2);
 	assert_int_equal(b->destination_requests[0], 6);
-}
-
-static void stream_without_a_backend_gets_no_text(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *refused, *nobody;
-
-	b->listener.protocol = HD_PROTO_TCP;
-	b->listener.cluster = 0;
-	bed_publish(b);
-	refused = bed_caller(b);
-	bed_run(b);
-	fake_tcp_reset(fake_tcp_opened(b->tcp, 0), TCP_ERR_REFUSED);
-	bed_run(b);
-	assert_string_equal(fake_tcp_heard(refused), "");
-	assert_true(refused->is_closed);
-	assert_int_equal(bed_record(b)->flags, HD_FLAG_UF | HD_FLAG_URX);
-	b->clusters[0].endpoints_count = 0;
-	bed_publish(b);
-	nobody = bed_caller(b);
-	bed_run(b);
-	assert_true(nobody->is_aborted);
-	assert_int_equal(bed_record(b)->flags, HD_FLAG_UH);
 }
 
 static void route_timeout_covers_the_connect(void **state)
@@ -856,90 +635,6 @@ static void overloaded_backend_is_not_asked_again(void **state)
 		     "HTTP/1.1 503 No\r\nX-Envoy-Overloaded: true\r\nContent-Length: 0\r\n\r\n");
 	bed_run(b);
 	assert_has(fake_tcp_heard(c), "HTTP/1.1 503 No");
-}
-
-static void words_behind_a_refused_upgrade_are_no_request(void **state)
-{
-	struct bed *b = bed_of(state, 0);
-	struct tcp_conn *c = bed_caller(b);
-	const char *said;
-
-	fake_tcp_say(c, WS "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
-	bed_run(b);
-	said = fake_tcp_heard(c);
-	assert_has(said, "connection: close\r\n\r\nno healthy upstream");
-	assert_null(strstr(said + 9, "HTTP/1.1"));
-	assert_true(c->is_closed);
-}
-
-static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
-{
-	static char body[30000];
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *up, *c = warm_up(b, &up), *d;
-	struct rte_mbuf *m[4095];
-	uint32_t n = 0;
-
-	fake_tcp_say(c, GET);
-	bed_run(b);
-	fake_tcp_set_space(c, 100);
-	fake_tcp_say(up, "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n");
-	fake_tcp_say_bytes(up, body, sizeof(body));
-	bed_pass(b, 2 * HD_NS_PER_S);
-	while (rte_mempool_avail_count(bed_bufs()) > 300)
-		m[n++] = rte_pktmbuf_alloc(bed_bufs());
-	bed_pass(b, 2 * HD_NS_PER_S);
-	assert_int_equal(b->tcp->buffers, 8192);
-	assert_true(c->is_live);
-	bed_pass(b, 4 * HD_NS_PER_S);
-	assert_true(c->is_aborted);
-	assert_true(up->is_aborted);
-	rte_pktmbuf_free_bulk(m, n);
-	bed_pass(b, HD_NS_PER_S);
-	assert_int_equal(b->tcp->buffers, 262144);
-	assert_int_equal(bed_count(b, HD_PROXY_SHED), 1);
-	d = bed_caller(b);
-	fake_tcp_say(d, GET);
-	bed_run(b);
-	up = bed_backend(b, 1);
-	fake_tcp_say(up, OK2);
-	bed_run(b);
-	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
-}
-
-static void streams_obey_the_limits_of_their_cluster(void **state)
-{
-	struct bed *b = bed_of(state, 1);
-	struct tcp_conn *first, *second, *up;
-
-	b->listener.protocol = HD_PROTO_TCP;
-	b->listener.cluster = 0;
-	b->clusters[0].max_connections = 1;
-	b->clusters[0].idle_timeout = HD_NS_PER_S;
-	b->clusters[0].max_connection_duration = 3 * HD_NS_PER_S;
-	bed_publish(b);
-	first = bed_caller(b);
-	bed_run(b);
-	up = bed_backend(b, 0);
-	second = bed_caller(b);
-	bed_run(b);
-	assert_true(second->is_closed);
-	assert_int_equal(bed_record(b)->flags, HD_FLAG_UO);
-	for (int i = 0; i < 4; i++) {
-		fake_tcp_say(up, "tick");
-		bed_pass(b, 700 * HD_NS_PER_MS);
-		assert_false(first->is_closed);
-	}
-	fake_tcp_say(up, "tick");
-	bed_pass(b, 700 * HD_NS_PER_MS);
-	assert_true(first->is_closed);
-	assert_int_equal(bed_record(b)->flags, HD_FLAG_DT);
-	first = bed_caller(b);
-	bed_run(b);
-	bed_backend(b, 1);
-	bed_pass(b, 1100 * HD_NS_PER_MS);
-	assert_true(first->is_closed);
-	assert_int_equal(bed_record(b)->flags, 0);
 }
 
 static void names_are_looked_up_again_after_a_reload(void **state)
@@ -984,23 +679,13 @@ int main(void)
 		T(interim_answers_pass_and_expect_is_forwarded),
 		T(early_final_answer_closes_after_it),
 		T(unasked_101_is_a_protocol_error),
-		T(websocket_opens_a_tunnel_with_half_close),
-		T(refused_upgrade_is_no_tunnel),
 		T(slow_reader_holds_the_backend_back),
-		T(removed_endpoint_loses_its_idle_connections_only),
-		T(limits_hold_requests_back_or_refuse_them),
-		T(draining_closes_idle_callers_and_lets_others_finish),
 		T(head_that_never_ends_is_answered_408),
 		T(heads_in_pieces_read_alike),
-		T(tcp_listener_carries_a_stream),
 		T(streams_are_split_by_weight),
-		T(stream_without_a_backend_gets_no_text),
 		T(names_are_looked_up_again_after_a_reload),
-		T(streams_obey_the_limits_of_their_cluster),
-		T(stuck_callers_give_their_buffers_up_when_there_are_few),
 		T(route_timeout_covers_the_connect),
 		T(overloaded_backend_is_not_asked_again),
-		T(words_behind_a_refused_upgrade_are_no_request),
 #undef T
 	};
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools, limits, streams and the ends of connections. */
+#include "bed_talk.h"
+
+static void websocket_opens_a_tunnel_with_half_close(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, WS "early");
+	bed_run(b);
+	assert_has(fake_tcp_heard(up), "connection: upgrade\r\nupgrade: websocket\r\n");
+	fake_tcp_say(
+		up,
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello");
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "upgrade: websocket\r\n");
+	assert_string_equal(fake_tcp_heard(up), "early");
+	fake_tcp_fin(c);
+	bed_run(b);
+	assert_true(up->is_closed);
+	fake_tcp_say(up, "bye");
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(c), "bye");
+	fake_tcp_fin(up);
+	bed_run(b);
+	assert_false(up->is_live);
+	assert_false(c->is_live);
+	assert_int_equal(bed_record(b)->status, 101);
+}
+
+static void refused_upgrade_is_no_tunnel(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, WS "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+	bed_run(b);
+	fake_tcp_heard(up);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "connection: close\r\n\r\nok");
+	assert_true(c->is_closed);
+	assert_string_equal(fake_tcp_heard(up), "");
+}
+
+static void removed_endpoint_loses_its_idle_connections_only(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *busy, *c = warm_up(b, &up), *d = bed_caller(b);
+
+	fake_tcp_say(c, GET);
+	fake_tcp_say(d, GET);
+	bed_run(b);
+	busy = bed_backend(b, 1);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	b->clusters[0].endpoints_count = 0;
+	bed_publish(b);
+	bed_run(b);
+	assert_false(up->is_live);
+	assert_true(busy->is_live);
+	fake_tcp_say(busy, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
+	assert_false(busy->is_live);
+	fake_tcp_heard(c);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nno healthy upstream");
+}
+
+static void limits_hold_requests_back_or_refuse_them(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c[4], *up = NULL;
+	const char *said;
+
+	b->clusters[0].max_connections = 1;
+	b->clusters[0].max_pending_requests = 1;
+	bed_publish(b);
+	for (int i = 0; i < 4; i++) {
+		c[i] = bed_caller(b);
+		fake_tcp_say(c[i], GET);
+		bed_run(b);
+		if (i == 0)
+			up = bed_backend(b, 0);
+	}
+	for (int i = 2; i < 4; i++) {
+		said = fake_tcp_heard(c[i]);
+		assert_has(said,
+			   "HTTP/1.1 503 Service Unavailable\r\nx-envoy-overloaded: true\r\n");
+		assert_has(said, "reset reason: overflow");
+	}
+	for (int i = 0; i < 2; i++) {
+		fake_tcp_say(up, OK2);
+		bed_run(b);
+		assert_has(fake_tcp_heard(c[i]), "\r\n\r\nok");
+	}
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
+}
+
+static void draining_closes_idle_callers_and_lets_others_finish(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up), *idle = bed_caller(b);
+	struct pkt_facts f = { .key = c->key };
+
+	bed_run(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_int_equal(proxy_listener(b->proxy, &f), 0);
+	proxy_drain(b->proxy, b->now);
+	bed_run(b);
+	assert_int_equal(proxy_listener(b->proxy, &f), -1);
+	assert_true(idle->is_closed);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "connection: close\r\n\r\nok");
+	assert_true(c->is_closed);
+	assert_false(up->is_live);
+}
+
+static void tcp_listener_carries_a_stream(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c, *up;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	bed_publish(b);
+	c = bed_caller(b);
+	fake_tcp_say(c, "anything");
+	bed_run(b);
+	up = bed_backend(b, 0);
+	assert_string_equal(fake_tcp_heard(up), "anything");
+	fake_tcp_say(up, "else");
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(c), "else");
+	fake_tcp_reset(c, TCP_ERR_RESET);
+	bed_run(b);
+	assert_true(up->is_aborted);
+}
+
+static void stream_without_a_backend_gets_no_text(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *refused, *nobody;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	bed_publish(b);
+	refused = bed_caller(b);
+	bed_run(b);
+	fake_tcp_reset(fake_tcp_opened(b->tcp, 0), TCP_ERR_REFUSED);
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(refused), "");
+	assert_true(refused->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UF | HD_FLAG_URX);
+	b->clusters[0].endpoints_count = 0;
+	bed_publish(b);
+	nobody = bed_caller(b);
+	bed_run(b);
+	assert_true(nobody->is_aborted);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UH);
+}
+
+static void streams_obey_the_limits_of_their_cluster(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *first, *second, *up;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	b->clusters[0].max_connections = 1;
+	b->clusters[0].idle_timeout = HD_NS_PER_S;
+	b->clusters[0].max_connection_duration = 3 * HD_NS_PER_S;
+	bed_publish(b);
+	first = bed_caller(b);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	second = bed_caller(b);
+	bed_run(b);
+	assert_true(second->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UO);
+	for (int i = 0; i < 4; i++) {
+		fake_tcp_say(up, "tick");
+		bed_pass(b, 700 * HD_NS_PER_MS);
+		assert_false(first->is_closed);
+	}
+	fake_tcp_say(up, "tick");
+	bed_pass(b, 700 * HD_NS_PER_MS);
+	assert_true(first->is_closed);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_DT);
+	first = bed_caller(b);
+	bed_run(b);
+	bed_backend(b, 1);
+	bed_pass(b, 1100 * HD_NS_PER_MS);
+	assert_true(first->is_closed);
+	assert_int_equal(bed_record(b)->flags, 0);
+}
+
+static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
+{
+	static char body[30000];
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up), *d;
+	struct rte_mbuf *m[4095];
+	uint32_t n = 0;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_set_space(c, 100);
+	fake_tcp_say(up, "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n");
+	fake_tcp_say_bytes(up, body, sizeof(body));
+	bed_pass(b, 2 * HD_NS_PER_S);
+	while (rte_mempool_avail_count(bed_bufs()) > 300)
+		m[n++] = rte_pktmbuf_alloc(bed_bufs());
+	bed_pass(b, 2 * HD_NS_PER_S);
+	assert_int_equal(b->tcp->buffers, 8192);
+	assert_true(c->is_live);
+	bed_pass(b, 4 * HD_NS_PER_S);
+	assert_true(c->is_aborted);
+	assert_true(up->is_aborted);
+	rte_pktmbuf_free_bulk(m, n);
+	bed_pass(b, HD_NS_PER_S);
+	assert_int_equal(b->tcp->buffers, 262144);
+	assert_int_equal(bed_count(b, HD_PROXY_SHED), 1);
+	d = bed_caller(b);
+	fake_tcp_say(d, GET);
+	bed_run(b);
+	up = bed_backend(b, 1);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
+}
+
+static void words_behind_a_refused_upgrade_are_no_request(void **state)
+{
+	struct bed *b = bed_of(state, 0);
+	struct tcp_conn *c = bed_caller(b);
+	const char *said;
+
+	fake_tcp_say(c, WS "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+	bed_run(b);
+	said = fake_tcp_heard(c);
+	assert_has(said, "connection: close\r\n\r\nno healthy upstream");
+	assert_null(strstr(said + 9, "HTTP/1.1"));
+	assert_true(c->is_closed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_teardown(name, teardown)
+		T(websocket_opens_a_tunnel_with_half_close),
+		T(refused_upgrade_is_no_tunnel),
+		T(removed_endpoint_loses_its_idle_connections_only),
+		T(limits_hold_requests_back_or_refuse_them),
+		T(draining_closes_idle_callers_and_lets_others_finish),
+		T(tcp_listener_carries_a_stream),
+		T(stream_without_a_backend_gets_no_text),
+		T(streams_obey_the_limits_of_their_cluster),
+		T(stuck_callers_give_their_buffers_up_when_there_are_few),
+		T(words_behind_a_refused_upgrade_are_no_request),
+#undef T
+	};
+
+	if (bed_eal("unit-proxy-pool") < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
