@@ -147,15 +147,15 @@ static void run_seconds(struct bench *b)
 	}
 }
 
-/* Connection state in the worker's heap, and the buffers that idle connections pin. */
-static double memory_per_connection(const struct bench *b)
+/* Connection state in the worker's heap, and the buffers that idle connections pin. Each caller has
+ * one connection at the worker, those to backends are few. */
+static void measure_memory(const struct bench *b, struct bench_result *r)
 {
 	uint32_t in_use = rte_mempool_in_use_count(b->bufs[0]);
 	double pinned = in_use > b->bufs_before ? in_use - b->bufs_before : 0;
 
-	/* Each caller has one connection at the worker, those to backends are few. */
-	return (double)bench_dut_heap_per_connection(b->dut) +
-	       pinned * (double)b->bufs[0]->elt_size / (double)b->options.connections;
+	r->table_bytes = (double)bench_dut_heap_per_connection(b->dut);
+	r->buffer_bytes = pinned * (double)b->bufs[0]->elt_size / (double)b->options.connections;
 }
 
 static int run(struct bench *b)
@@ -176,7 +176,7 @@ static int run(struct bench *b)
 	(idle ? run_idle : run_seconds)(b);
 	bench_dut_sample(b->dut, &r.last);
 	if (idle)
-		r.bytes_per_connection = memory_per_connection(b);
+		measure_memory(b, &r);
 	bench_dut_stop(b->dut, b->lcore);
 	r.requests = b->callers.requests - requests;
 	r.errors = b->callers.errors - errors + b->backends.errors;

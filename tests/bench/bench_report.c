@@ -119,8 +119,9 @@ void bench_report_text(const struct bench_result *r)
 	if (o->scenario == BENCH_BULK)
 		printf("bodies         %.2f Gbit/s\n",
 		       (double)r->body_bytes * 8 / seconds(r) / 1e9);
-	if (r->bytes_per_connection != 0)
-		printf("memory         %.0f bytes a connection\n", r->bytes_per_connection);
+	if (r->table_bytes != 0)
+		printf("memory         %.0f bytes a connection: %.0f in tables, %.0f in packet buffers\n",
+		       r->table_bytes + r->buffer_bytes, r->table_bytes, r->buffer_bytes);
 }
 
 static void machine(char *out, size_t bytes)
@@ -162,8 +163,8 @@ void bench_report_json(const struct bench_result *r)
 		       (double)r->latency_ns->max / 1e3);
 	if (o->scenario == BENCH_BULK)
 		printf(",\"gbit_per_second\":%.3f", (double)r->body_bytes * 8 / seconds(r) / 1e9);
-	if (r->bytes_per_connection != 0)
-		printf(",\"bytes_per_connection\":%.0f", r->bytes_per_connection);
+	if (r->table_bytes != 0)
+		printf(",\"bytes_per_connection\":%.0f", r->table_bytes + r->buffer_bytes);
 	printf(",\"errors\":%" PRIu64
 	       ",\"git\":\"%s\",\"machine\":\"%s\",\"size\":%u,\"offloads\":%s,\"access_log\":%s",
 	       r->errors, BENCH_GIT, cpu, o->size, o->offloads ? "true" : "false",

@@ -20,7 +20,7 @@ struct bench_result {
 	struct bench_quiet quiet;
 	double clock_ratio;
 	uint64_t tsc_hz;
-	double bytes_per_connection;	/* 0: not measured */
+	double table_bytes, buffer_bytes; /* a connection; 0: not measured */
 };
 
 /* By the generator's thread, all the time; ends a window when it is due. */
