@@ -18,6 +18,7 @@ struct route_run {
 	const struct policy_route_context *context;
 	struct policy_check check;
 	uint32_t rule; /* index in http[] */
+	int replaces_prefix;
 };
 
 /* Matches. */
@@ -38,6 +39,8 @@ static void string_match(struct route_run *r, const struct policy_yaml *y,
 	if (regex == NULL)
 		return;
 	shape = policy_regex_shape(&r->l->arena, regex->text, &text);
+	if (r->replaces_prefix && shape == POLICY_REGEX_LITERAL_PREFIX)
+		shape = POLICY_REGEX_TRUE; /* what is replaced then is the whole path */
 	out->kind = shape == POLICY_REGEX_LITERAL	   ? HD_MATCH_EXACT
 		    : shape == POLICY_REGEX_LITERAL_PREFIX ? HD_MATCH_PREFIX
 							   : HD_MATCH_REGEX;
@@ -277,6 +280,7 @@ static void action_fill(struct route_run *r, const struct policy_yaml *rule, str
 	route->timeout = timeout != NULL ? (hd_ns)timeout->i : 0;
 	retry_fill(r, retries, route->timeout, &route->retry);
 	destinations_fill(r, rule, route);
+	route->answer = policy_build_answer(r->l, r->origin, rule);
 	route->source = policy_source(r->l, r->origin, rule);
 }
 
@@ -299,6 +303,7 @@ static int rule_add(struct route_run *r, const struct policy_yaml *rule)
 	struct hd_route action = { 0 };
 	int filled = 0;
 
+	r->replaces_prefix = policy_get(policy_get(rule, "redirect"), "prefixRewrite") != NULL;
 	if (matches == NULL || matches->n == 0) {
 		action_fill(r, rule, &action);
 		return route_add(r, rule, NULL, &action);

@@ -143,8 +143,8 @@ struct policy_load {
 	struct policy_private *private;
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
-		header_matches, destinations_out, destination_keys, retry_statuses, clusters,
-		endpoints, services_out;
+		header_matches, destinations_out, destination_keys, retry_statuses, answers,
+		clusters, endpoints, services_out;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
@@ -208,6 +208,10 @@ int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml
 int policy_match_applies(struct policy_load *l, const struct policy_object *origin,
 			 const struct policy_route_context *context,
 			 const struct policy_yaml *match);
+
+/* policy_build_answer.c: 1 + the index of what a rule answers itself; 0: it does not. */
+uint32_t policy_build_answer(struct policy_load *l, const struct policy_object *origin,
+			     const struct policy_yaml *rule);
 
 /* policy_build_destination.c: the destinations of a rule, in the snapshot's list. A single one
  * counts whatever its weight; of several those without weight are left out. What leads nowhere has

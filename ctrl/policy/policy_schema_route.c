@@ -96,27 +96,27 @@ static const struct policy_schema rewrite = { "HTTPRewrite", rewrite_fields, pol
 
 static const char *const derive_words[] = { "FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT", NULL };
 static const struct policy_field redirect_fields[] = {
-	POLICY_STR_("uri", INERT),
-	POLICY_STR_("prefixRewrite", INERT),
-	POLICY_STR_("authority", INERT),
-	POLICY_STR_("scheme", INERT),
-	POLICY_INT_("port", 1, 65535, INERT),
-	POLICY_ENUM_("derivePort", derive_words, INERT),
-	POLICY_INT_("redirectCode", 0, POLICY_U32, INERT),
+	POLICY_STR_("uri", NOW),
+	POLICY_STR_("prefixRewrite", NOW),
+	POLICY_STR_("authority", NOW),
+	POLICY_STR_("scheme", NOW),
+	POLICY_INT_("port", 1, 65535, NOW),
+	POLICY_ENUM_("derivePort", derive_words, NOW),
+	POLICY_INT_("redirectCode", 0, POLICY_U32, NOW),
 	POLICY_END,
 };
 static const struct policy_schema redirect = { "HTTPRedirect", redirect_fields,
 					       policy_rule_redirect };
 
 static const struct policy_field body_fields[] = {
-	POLICY_STR_("string", INERT),
-	POLICY_STR_("bytes", INERT),
+	POLICY_STR_("string", NOW),
+	POLICY_STR_("bytes", NOW),
 	POLICY_END,
 };
 static const struct policy_schema body = { "HTTPBody", body_fields };
 static const struct policy_field direct_fields[] = {
 	{ .name = "status", .type = POLICY_T_INT, .min = 200, .max = 600, .required = 1 },
-	POLICY_OBJ("body", body, INERT),
+	POLICY_OBJ("body", body, NOW),
 	POLICY_END,
 };
 static const struct policy_schema direct = { "HTTPDirectResponse", direct_fields,
@@ -201,8 +201,8 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_STR_("name", NOW),
 	POLICY_OBJS("match", http_match, NOW),
 	POLICY_OBJS("route", http_destination, NOW),
-	POLICY_OBJ("redirect", redirect, LATER),
-	POLICY_OBJ("directResponse", direct, LATER),
+	POLICY_OBJ("redirect", redirect, NOW),
+	POLICY_OBJ("directResponse", direct, NOW),
 	POLICY_OBJ("delegate", delegate, NOW),
 	POLICY_OBJ("rewrite", rewrite, LATER),
 	POLICY_DUR("timeout", 0, NOW),

@@ -400,6 +400,41 @@ static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t s
 	proxy_exchange_reply(p, x, &a);
 }
 
+/* The scheme is plaintext HTTP's unless a proxy in front of us says otherwise. */
+static struct hd_str scheme_of(const struct proxy *p, const struct proxy_exchange *x,
+			       const uint8_t *bytes)
+{
+	struct proxy_span s = span_of(&p->head, HTTP_F_X_FORWARDED_PROTO);
+
+	if (x->role != HD_ROLE_GATEWAY && s.n == 5 && memcmp(bytes + s.at, "https", 5) == 0)
+		return (struct hd_str){ "https", 5 };
+	return (struct hd_str){ "http", 4 };
+}
+
+static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r,
+			 const uint8_t *bytes)
+{
+	const struct hd_answer *w = &p->snapshot->answers[r->answer - 1];
+	const char *path = (const char *)p->path, *mark = memchr(path, '?', p->path_n);
+	uint32_t path_n = mark != NULL ? (uint32_t)(mark - path) : p->path_n;
+	uint8_t kind = r->match.uri.kind;
+	struct proxy_own_answer own;
+	struct proxy_redirect_view v = {
+		.scheme = scheme_of(p, x, bytes),
+		.authority = { (const char *)bytes + p->head.authority, p->head.authority_n },
+		.path = { path, path_n },
+		.query = { path + path_n, p->path_n - path_n },
+		.matched_n = kind == HD_MATCH_PREFIX ? r->match.uri.text.n
+			     : kind == HD_MATCH_ANY  ? 1
+						     : path_n,
+		.port = tcp_conn_key(x->down->conn)->local_port,
+	};
+	struct proxy_answer a = { .status = w->status, .details = "direct_response", .own = &own };
+
+	proxy_reply_own(w, &v, &own);
+	proxy_exchange_reply(p, x, &a);
+}
+
 static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
 {
 	struct proxy_answer a;
@@ -412,6 +447,10 @@ static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *byte
 		return;
 	}
 	copy_route(p, x, r);
+	if (r->answer != 0) {
+		answer_route(p, x, r, bytes);
+		return;
+	}
 	cluster = choose_cluster(p, r);
 	if (cluster == HD_NONE) {
 		proxy_count(p, HD_PROXY_NO_CLUSTER);

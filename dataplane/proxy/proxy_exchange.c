@@ -119,6 +119,26 @@ static void refuse_stream(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_linger(p, down);
 }
 
+/* The location goes in behind the status line, the text behind the head. */
+static int send_own(struct tcp_conn *c, const struct proxy_own_answer *own, const char *head,
+		    uint32_t n, uint32_t text_n)
+{
+	uint32_t line = (uint32_t)((const char *)memchr(head, '\n', n) - head) + 1;
+	int rc = tcp_send_copy(c, head, line);
+
+	if (own->n_location > 0 && rc == 0)
+		rc = tcp_send_copy(c, "location: ", 10);
+	for (uint32_t i = 0; i < own->n_location && rc == 0; i++)
+		rc = tcp_send_copy(c, own->location[i].p, own->location[i].n);
+	if (own->n_location > 0 && rc == 0)
+		rc = tcp_send_copy(c, "\r\n", 2);
+	if (rc == 0)
+		rc = tcp_send_copy(c, head + line, n - line);
+	if (text_n > 0 && rc == 0)
+		rc = tcp_send_copy(c, own->text.p, text_n);
+	return rc;
+}
+
 static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
 {
 	const struct proxy_reply_style style = {
@@ -132,7 +152,8 @@ static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct p
 	uint32_t body_n, n = proxy_reply_render(a, &style, text, &body_n);
 
 	x->bytes_sent = body_n;
-	if (tcp_send_copy(x->down->conn, text, n) == 0)
+	if ((a->own != NULL ? send_own(x->down->conn, a->own, text, n, body_n)
+			    : tcp_send_copy(x->down->conn, text, n)) == 0)
 		return;
 	proxy_count(p, HD_PROXY_NO_MEMORY);
 	x->close_down = 1;

@@ -155,14 +155,15 @@ uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_rep
 {
 	struct writer w = { out, out + PROXY_REPLY_MAX };
 	char text[256];
-	uint32_t n = body_text(a, text);
+	uint32_t n = a->own != NULL ? a->own->text.n : body_text(a, text);
+	int is_bare = a->status == 204 || a->status == 304; /* no content (RFC 9110 6.4.1) */
 
 	put_status_line(&w, s->is_grpc ? 200 : a->status);
 	if (a->is_overload)
 		put_field(&w, "x-envoy-overloaded", "true");
 	if (s->is_grpc) {
-		put_grpc(&w, a, text, n);
-	} else {
+		put_grpc(&w, a, text, a->own != NULL ? 0 : n);
+	} else if (!is_bare) {
 		put(&w, "content-length: ");
 		put_number(&w, n);
 		put(&w, "\r\n");
@@ -174,7 +175,9 @@ uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_rep
 	if (s->close)
 		put_field(&w, "connection", "close");
 	put(&w, "\r\n");
-	*body_n = s->is_head || s->is_grpc ? 0 : n;
+	*body_n = s->is_head || s->is_grpc || is_bare ? 0 : n;
+	if (a->own != NULL)
+		return (uint32_t)(w.at - out);
 	memcpy(w.at, text, *body_n);
 	return (uint32_t)(w.at - out) + *body_n;
 }

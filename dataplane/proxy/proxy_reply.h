@@ -34,6 +34,24 @@ enum proxy_failure {
 #undef PROXY_FAILURE_ENUM
 };
 
+/* What a route answers itself: where to, in pieces, or a text. It lives until it is sent. */
+#define PROXY_LOCATION_PIECES 8
+struct proxy_own_answer {
+	struct hd_str location[PROXY_LOCATION_PIECES];
+	uint32_t n_location; /* 0: no location */
+	char port[8];
+	struct hd_str text;
+};
+
+/* The request that a redirect starts from. */
+struct proxy_redirect_view {
+	struct hd_str scheme, authority, path, query; /* query: with its mark, or empty */
+	uint32_t matched_n; /* bytes of the path that the route's match is about */
+	uint16_t port;	    /* the listener's */
+};
+void proxy_reply_own(const struct hd_answer *w, const struct proxy_redirect_view *v,
+		     struct proxy_own_answer *out);
+
 struct proxy_answer {
 	uint16_t status;
 	uint8_t is_overload; /* x-envoy-overloaded: true */
@@ -42,6 +60,7 @@ struct proxy_answer {
 	const char *body;    /* or a reset reason to put into Envoy's sentence, when is_reset */
 	uint8_t is_reset;
 	const char *details;
+	const struct proxy_own_answer *own; /* instead of the body; NULL: none */
 };
 
 /* What the caller gets when the last try failed like this. */
@@ -58,7 +77,9 @@ struct proxy_reply_style {
 	const char *date; /* 29 bytes */
 };
 #define PROXY_REPLY_MAX 1024
-/* Renders head and body; returns their length. *body_n: how much of it is body. */
+/* Renders head and body; returns their length. *body_n: how much of it is body. Of an own answer
+ * only the head, without the location, which belongs behind its first line; *body_n then is what of
+ * the text follows. */
 uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_reply_style *s,
 			    char out[PROXY_REPLY_MAX], uint32_t *body_n);
 

@@ -79,6 +79,20 @@ struct hd_retry_policy {
 	uint32_t statuses_first, statuses_count; /* in retry_statuses */
 };
 
+enum hd_path_change { HD_PATH_KEPT, HD_PATH_WHOLE, HD_PATH_PREFIX };
+
+/* What a route answers itself: a redirect, or a text. */
+struct hd_answer {
+	uint16_t status;
+	uint8_t is_redirect;
+	uint8_t path_change;	/* hd_path_change: HD_PATH_PREFIX replaces what the route's match is a prefix of */
+	uint8_t listener_port;	/* the port of the listener goes into the location */
+	uint16_t port;		/* this one; 0: none */
+	struct hd_str scheme, authority; /* empty: the request's */
+	struct hd_str path;
+	struct hd_str body;
+};
+
 /* Routes of a vhost are tried in order; the first whose match holds wins. */
 struct hd_route {
 	struct hd_str name;	/* http[].name, may be empty */
@@ -88,6 +102,7 @@ struct hd_route {
 	uint32_t choice;	/* index of this route's first word in hd_snapshot_worker.wrr; one word a destination */
 	hd_ns timeout;		/* 0: none */
 	struct hd_retry_policy retry;
+	uint32_t answer;	/* 1 + index in answers; 0: the route forwards */
 	struct hd_str decorator; /* x-envoy-decorator-operation, may be empty */
 	struct hd_source source;
 };
@@ -220,6 +235,8 @@ struct hd_snapshot {
 	const struct hd_destination *destinations;
 	uint32_t n_destinations;
 	const uint16_t *retry_statuses;
+	const struct hd_answer *answers;
+	uint32_t n_answers;
 
 	const struct hd_cluster *clusters;
 	uint32_t n_clusters;

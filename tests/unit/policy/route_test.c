@@ -388,6 +388,55 @@ static void tcp_rules_send_streams_by_port_and_address(void **state)
 	assert_int_equal(w->snapshot->destinations[l->destinations_first + 1].weight, 2);
 }
 
+static const struct hd_answer *answer(const struct policy_world *w, uint32_t i)
+{
+	const struct hd_route *r = route(w, HOST, i);
+
+	assert_non_null(r);
+	assert_int_not_equal(r->answer, 0);
+	return &w->snapshot->answers[r->answer - 1];
+}
+
+/* clang-format off */
+static const char answering[] =
+	API VS("api")
+	"  hosts: [api]\n  http:\n"
+	"  - match: [{uri: {prefix: /r}}]\n"
+	"    redirect: {prefixRewrite: /new, authority: a.test, scheme: https, redirectCode: 308}\n"
+	"  - match: [{uri: {regex: \"/x.*\"}}]\n"
+	"    redirect: {prefixRewrite: /new, derivePort: FROM_REQUEST_PORT}\n"
+	"  - match: [{uri: {exact: /t}}]\n"
+	"    directResponse: {status: 418, body: {string: teapot}}\n"
+	"  - match: [{uri: {exact: /b}}]\n"
+	"    directResponse: {status: 200, body: {bytes: aGVsbG8=}}\n"
+	"  - redirect: {uri: /all}\n";
+/* clang-format on */
+
+static void rules_may_answer_themselves(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, answering);
+	assert_int_equal(w->diags.n, 0);
+	assert_int_equal(answer(w, 0)->status, 308);
+	assert_int_equal(answer(w, 0)->path_change, HD_PATH_PREFIX);
+	assert_true(str_is(answer(w, 0)->scheme, "https"));
+	assert_int_equal(answer(w, 1)->listener_port, 1);
+	assert_int_equal(route(w, HOST, 1)->match.uri.kind, HD_MATCH_REGEX);
+	assert_int_equal(answer(w, 2)->status, 418);
+	assert_true(str_is(answer(w, 2)->body, "teapot"));
+	assert_true(str_is(answer(w, 3)->body, "hello"));
+	assert_int_equal(answer(w, 4)->status, 301);
+	assert_int_equal(answer(w, 4)->path_change, HD_PATH_WHOLE);
+	assert_int_equal(
+		policy_world_load(
+			w,
+			API VS("api") "  hosts: [api]\n  http:\n"
+				      "  - directResponse: {status: 200, body: {bytes: \"!\"}}\n"),
+		-22);
+	assert_said(w, POLICY_ERROR, 25, 49, "not base64");
+}
+
 static void huge_weights_are_scaled_down(void **state)
 {
 	struct policy_world *w = *state;
@@ -491,6 +540,7 @@ int main(void)
 		world_test(hosts_beside_the_services_are_served_on_port_80),
 		world_test(delegates_stand_in_place_of_the_rule_that_names_them),
 		world_test(tcp_rules_send_streams_by_port_and_address),
+		world_test(rules_may_answer_themselves),
 		world_test(huge_weights_are_scaled_down),
 		cmocka_unit_test(a_gateway_serves_what_is_bound_to_it),
 		cmocka_unit_test(a_server_may_be_bound_to_one_address),
