@@ -67,7 +67,8 @@ void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pk
 				   .len = f->payload,
 				   .wnd = f->window,
 				   .flags = f->flags,
-				   .tos = f->tos };
+				   .tos = f->tos,
+				   .port = f->port };
 	tcp_options_parse(&s->opt,
 			  rte_pktmbuf_mtod_offset(m, const uint8_t *,
 						  f->tcp_offset + sizeof(struct rte_tcp_hdr)),

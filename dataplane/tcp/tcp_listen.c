@@ -6,7 +6,7 @@
 static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *s,
 				       const struct pkt_facts *f, int64_t listener)
 {
-	struct flow_path path = { 0 };
+	struct flow_path path = flow_path_reply(s->port);
 	struct tcp_conn *c;
 
 	if (t->ops->route(t->ctx, &s->key, &path) != 0) {
@@ -48,7 +48,7 @@ static void open_half(struct tcp *t, const struct tcp_segment *s, const struct p
 /* Too many handshakes are open: the SYN-ACK is all there is of this one. */
 static void answer_with_cookie(struct tcp *t, const struct tcp_segment *s)
 {
-	struct flow_path path = { 0 };
+	struct flow_path path = flow_path_reply(s->port);
 	uint16_t mss = s->opt.present & TCP_OPTION_MSS ? s->opt.mss : tcp_conn_default_mss(&s->key);
 
 	if (t->ops->route(t->ctx, &s->key, &path) != 0) {

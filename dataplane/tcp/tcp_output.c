@@ -225,7 +225,7 @@ void tcp_output_cookie(struct tcp *t, const struct tcp_segment *syn, struct flow
 
 void tcp_output_reset_for(struct tcp *t, const struct tcp_segment *s)
 {
-	struct flow_path path = { 0 };
+	struct flow_path path = flow_path_reply(s->port);
 	struct rte_mbuf *m;
 	struct out o = { .flags = PKT_TCP_RST };
 

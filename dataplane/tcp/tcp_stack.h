@@ -73,6 +73,7 @@ struct tcp_segment {
 	uint32_t fin_seq; /* when flags have FIN */
 	uint8_t flags;
 	uint8_t tos;
+	uint8_t port; /* of net: replies leave by it */
 	struct tcp_options opt;
 	struct tcp_sack_block dup; /* what of it came twice (RFC 2883) */
 };
