@@ -241,6 +241,7 @@ static const struct cli_command commands[] = {
 	{ "endpoint admit", args_endpoint, "ADDR:PORT", "back into rotation" },
 	{ "config check", args_files, "[FILE...]",
 	  "try files over the present ones; changes nothing" },
+	{ "config diff", args_files, "[FILE...]", "what applying files would change" },
 	{ "config apply", args_apply, "FILE...",
 	  "lay files over the present ones: all or nothing" },
 	{ "config rollback", args_none, "", "return to the generation before this one" },

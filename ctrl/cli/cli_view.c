@@ -191,6 +191,23 @@ static void check_print(FILE *out, const json_t *result)
 	fprintf(out, "fine, %zu warnings; nothing was changed\n", json_array_size(result));
 }
 
+static void diff_print(FILE *out, const json_t *result, int colour)
+{
+	const json_t *d;
+	char line[1024];
+	size_t i;
+
+	json_array_foreach(result, i, d) {
+		int added = strcmp(text(d, "change"), "added") == 0;
+
+		cli_value_format(json_object_get(d, "text"), CLI_TEXT, line, sizeof(line));
+		fprintf(out, "%s%c %-8s %s%s\n", !colour ? "" : added ? "\033[32m" : "\033[31m",
+			added ? '+' : '-', text(d, "kind"), line, colour ? "\033[0m" : "");
+	}
+	if (json_array_size(result) == 0)
+		fprintf(out, "nothing would change\n");
+}
+
 static void generation_print(FILE *out, const json_t *result)
 {
 	const json_t *row = json_array_get(result, 0);
@@ -353,6 +370,8 @@ void cli_view_print(FILE *out, const char *command, const json_t *result, size_t
 		explain_print(out, result);
 	else if (strcmp(command, "config check") == 0)
 		check_print(out, result);
+	else if (strcmp(command, "config diff") == 0)
+		diff_print(out, result, colour);
 	else if (strcmp(command, "config show") == 0)
 		texts_print(out, result);
 	else if (strcmp(command, "metrics") == 0)

@@ -55,6 +55,8 @@ void daemon_host_init(struct daemon *d);
 /* Serves until it is told to stop. Everything that d names is open; 0, or a negative errno. */
 [[nodiscard]] int daemon_run(struct daemon *d);
 
+/* By the node file and the options. NULL: out of memory. */
+struct policy *daemon_registry_create(const struct daemon *d);
 /* Everything that is counted, as OpenMetrics. arg: the daemon. */
 void daemon_metrics(void *arg, struct observe_text *t);
 void daemon_drain(struct daemon *d);

@@ -62,6 +62,30 @@ static int host_check(void *arg, const struct policy_texts *over, struct policy_
 	return reload_check(&d->reload, over, diags);
 }
 
+struct policy *daemon_registry_create(const struct daemon *d)
+{
+	struct policy_settings s = { 0 };
+
+	policy_settings_from_node(&s, d->node);
+	s.strict = d->options->strict;
+	s.allow_unenforced = d->options->allow_unenforced;
+	return policy_create(&s);
+}
+
+static int host_preview(void *arg, const struct policy_texts *over, struct policy_diags *diags,
+			void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
+{
+	struct daemon *d = arg;
+	struct policy *scratch = daemon_registry_create(d);
+	int rc = -ENOMEM;
+
+	if (scratch != NULL)
+		rc = reload_preview(&d->reload, scratch, over, diags, see, ctx);
+	if (scratch != NULL)
+		policy_destroy(scratch);
+	return rc;
+}
+
 static void say_generation(const struct daemon *d, const char *how, int rc,
 			   const struct policy_diags *diags)
 {
@@ -189,6 +213,7 @@ void daemon_host_init(struct daemon *d)
 				      .texts = host_texts,
 				      .generations = host_generations,
 				      .config_check = host_check,
+				      .config_preview = host_preview,
 				      .config_apply = host_apply,
 				      .config_rollback = host_rollback,
 				      .config_reload = host_reload,

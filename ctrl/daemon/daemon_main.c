@@ -35,16 +35,6 @@ static int eal_append(struct hd_node *node, const struct daemon_options *o)
 	return 0;
 }
 
-static struct policy *registry_create(const struct daemon *d)
-{
-	struct policy_settings s = { 0 };
-
-	policy_settings_from_node(&s, d->node);
-	s.strict = d->options->strict;
-	s.allow_unenforced = d->options->allow_unenforced;
-	return policy_create(&s);
-}
-
 /* Node file and policy. On failure diags or the log say why. */
 static int configuration_load(struct daemon *d, struct policy_diags *diags)
 {
@@ -56,7 +46,7 @@ static int configuration_load(struct daemon *d, struct policy_diags *diags)
 	rc = policy_texts_read(&d->node_text, d->options->config, diags);
 	if (rc == 0)
 		rc = eal_append(&d->node->dp, d->options);
-	policy = rc == 0 ? registry_create(d) : NULL;
+	policy = rc == 0 ? daemon_registry_create(d) : NULL;
 	if (policy == NULL) {
 		policy_node_free(d->node);
 		return rc != 0 ? rc : -ENOMEM;

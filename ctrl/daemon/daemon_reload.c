@@ -262,6 +262,26 @@ int reload_check(struct reload *r, const struct policy_texts *over, struct polic
 	return rc;
 }
 
+int reload_preview(struct reload *r, struct policy *scratch, const struct policy_texts *over,
+		   struct policy_diags *diags,
+		   void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
+{
+	struct policy_texts texts;
+	struct hd_snapshot *s;
+	int rc;
+
+	policy_texts_init(&texts);
+	rc = texts_lay(&texts, r, over);
+	if (rc == 0)
+		rc = policy_load(scratch, &texts, r->now.number + 1, &s, diags);
+	policy_texts_fini(&texts);
+	if (rc != 0)
+		return rc;
+	see(ctx, s);
+	policy_snapshot_free(scratch, s);
+	return 0;
+}
+
 int reload_apply(struct reload *r, const struct policy_texts *over, struct policy_diags *diags)
 {
 	struct policy_texts texts;

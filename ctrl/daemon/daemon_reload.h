@@ -54,6 +54,11 @@ void reload_fini(struct reload *r);
 [[nodiscard]] int reload_changed(struct reload *r, struct policy_diags *diags);
 [[nodiscard]] int reload_check(struct reload *r, const struct policy_texts *over,
 			       struct policy_diags *diags);
+/* Builds what reload_apply would in a registry of its own, which scratch is, and shows it to see. */
+[[nodiscard]] int reload_preview(struct reload *r, struct policy *scratch,
+				 const struct policy_texts *over, struct policy_diags *diags,
+				 void (*see)(void *ctx, const struct hd_snapshot *preview),
+				 void *ctx);
 [[nodiscard]] int reload_apply(struct reload *r, const struct policy_texts *over,
 			       struct policy_diags *diags);
 /* -ENOENT: nothing to return to. */

@@ -82,6 +82,7 @@ static const struct command {
 	{ "endpoint admit", sock_endpoint_admit, "address", "back into rotation" },
 	{ "config check", sock_config_check, "files, paths",
 	  "try files over the present ones; changes nothing" },
+	{ "config diff", sock_config_diff, "files, paths", "what applying files would change" },
 	{ "config apply", sock_config_apply, "files, paths",
 	  "lay files over the present ones: all or nothing" },
 	{ "config rollback", sock_config_rollback, "", "return to the generation before this one" },

@@ -81,6 +81,7 @@ int sock_tap(struct sock_request *rq);
 int sock_show_requests(struct sock_request *rq);
 int sock_metrics(struct sock_request *rq);
 int sock_config_check(struct sock_request *rq);
+int sock_config_diff(struct sock_request *rq);
 int sock_config_apply(struct sock_request *rq);
 int sock_config_rollback(struct sock_request *rq);
 int sock_config_reload(struct sock_request *rq);

@@ -7,6 +7,7 @@
 
 #include "observe_text.h"
 #include "sock_command.h"
+#include "sock_policy.h"
 
 #define ERROR_ROWS 10
 
@@ -158,6 +159,32 @@ static int with_texts(struct sock_request *rq,
 int sock_config_check(struct sock_request *rq)
 {
 	return with_texts(rq, rq->host->config_check, 1);
+}
+
+static void diff_see(void *ctx, const struct hd_snapshot *preview)
+{
+	struct sock_request *rq = ctx;
+
+	rq->result = sock_snapshots_compare(rq->host->snapshot(rq->host->arg), preview);
+}
+
+int sock_config_diff(struct sock_request *rq)
+{
+	struct policy_texts over;
+	struct policy_diags diags;
+	int rc;
+
+	policy_texts_init(&over);
+	policy_diags_init(&diags);
+	rc = texts_read(rq, &over, &diags);
+	if (rc == 0) {
+		rc = rq->host->config_preview(rq->host->arg, &over, &diags, diff_see, rq);
+		if (rc != 0)
+			rc = refuse_with(rq, &diags, rc);
+	}
+	policy_texts_fini(&over);
+	policy_diags_fini(&diags);
+	return rc;
 }
 
 /* [{generation, warnings: [...]}]: what there is now. Consumes the rows of a successful load. */

@@ -52,6 +52,10 @@ struct sock_host {
 	/* The texts laid over the files. 0 or a negative errno with rows in diags; -EINVAL: the
 	 * rows say why. */
 	int (*config_check)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
+	/* Builds what apply would, shows it to see and throws it away. */
+	int (*config_preview)(void *arg, const struct policy_texts *over,
+			      struct policy_diags *diags,
+			      void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx);
 	int (*config_apply)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
 	/* -ENOENT: there is none before this one. */
 	int (*config_rollback)(void *arg, struct policy_diags *diags);

@@ -19,4 +19,7 @@ const char *sock_health_name(uint8_t health);
 /* What policy says of an endpoint, unless an operator said otherwise. */
 uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e);
 
+/* What the second does otherwise than the first: rows of change, kind and text. */
+json_t *sock_snapshots_compare(const struct hd_snapshot *before, const struct hd_snapshot *after);
+
 #endif

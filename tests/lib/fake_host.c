@@ -172,6 +172,21 @@ static int config_check(void *arg, const struct policy_texts *over, struct polic
 	return verdict(arg, d);
 }
 
+static int config_preview(void *arg, const struct policy_texts *over, struct policy_diags *d,
+			  void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
+{
+	struct hd_destination other[] = { destinations[0], destinations[1] };
+	struct hd_snapshot preview = snapshot;
+	int rc = verdict(arg, d);
+
+	if (rc != 0)
+		return rc;
+	other[0].weight = other[1].weight = 50;
+	preview.destinations = other;
+	see(ctx, &preview);
+	return 0;
+}
+
 static int config_apply(void *arg, const struct policy_texts *over, struct policy_diags *d)
 {
 	struct fake_host *h = arg;
@@ -257,6 +272,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .texts = texts,
 				      .generations = generations,
 				      .config_check = config_check,
+				      .config_preview = config_preview,
 				      .config_apply = config_apply,
 				      .config_rollback = config_rollback,
 				      .config_reload = config_reload,

@@ -240,6 +240,27 @@ static void apply_is_refused_with_file_line_and_column(void **state)
 	REFUSED("{\"command\":\"config rollback\"}", "no generation before");
 }
 
+static void diff_tells_what_would_change(void **state)
+{
+	static const char line[] = "{\"command\":\"config diff\",\"args\":{\"files\":"
+				   "[{\"name\":\"vs.yaml\",\"content\":\"a: 1\"}]}}";
+	json_t *r = result_of(line), *removed, *added;
+
+	assert_int_equal(json_array_size(r), 2);
+	removed = json_array_get(r, 0);
+	added = json_array_get(r, 1);
+	if (strcmp(json_string_value(json_object_get(removed, "change")), "added") == 0) {
+		added = removed;
+		removed = json_array_get(r, 1);
+	}
+	assert_non_null(strstr(json_string_value(json_object_get(removed, "text")), " 90% "));
+	assert_non_null(strstr(json_string_value(json_object_get(added, "text")), " 50% "));
+	assert_string_equal(json_string_value(json_object_get(added, "kind")), "route");
+	json_decref(r);
+	h->refuse = 1;
+	REFUSED(line, "vs.yaml:3:5:");
+}
+
 static void explain_names_route_weights_and_endpoints(void **state)
 {
 	json_t *r = result_of(
@@ -399,6 +420,7 @@ int main(void)
 		TEST(drops_list_what_happened_and_all_on_demand),
 		TEST(a_worker_that_does_not_answer_is_an_error_and_no_leak),
 		TEST(apply_is_refused_with_file_line_and_column),
+		TEST(diff_tells_what_would_change),
 		TEST(explain_names_route_weights_and_endpoints),
 		TEST(an_operator_takes_an_endpoint_out_and_back),
 		TEST(a_tap_sees_what_its_pattern_wants_and_ends),
