@@ -123,18 +123,31 @@ static void endpoints_tell(struct lines *l, const struct hd_snapshot *s)
 	}
 }
 
-static void limits_tell(struct lines *l, const struct hd_snapshot *s)
+static void limit_tell(struct observe_text *t, const char *name, uint32_t value, uint32_t none)
 {
+	if (value != none)
+		observe_text_addf(t, ", %s %u", name, value);
+}
+
+static void clusters_tell(struct lines *l, const struct hd_snapshot *s)
+{
+	static const char *const balancers[] = { [HD_LB_ROUND_ROBIN] = "round robin",
+						 [HD_LB_LEAST_REQUEST] = "least request",
+						 [HD_LB_RANDOM] = "random" };
+
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		const struct hd_cluster *c = &s->clusters[i];
 		struct observe_text t = { 0 };
 
 		add_str(&t, c->name);
-		observe_text_addf(&t, ": lb %u, connections %u, pending %u, requests %u, retries %u, "
-				      "per connection %u, connect timeout %llu ms",
-				  c->lb, c->max_connections, c->max_pending_requests,
-				  c->max_requests, c->max_retries, c->max_requests_per_connection,
+		observe_text_addf(&t, ": %s, connect timeout %llu ms",
+				  c->lb < HD_ARRAY_SIZE(balancers) ? balancers[c->lb] : "?",
 				  (unsigned long long)(c->connect_timeout / HD_NS_PER_MS));
+		limit_tell(&t, "maxConnections", c->max_connections, UINT32_MAX);
+		limit_tell(&t, "pending", c->max_pending_requests, UINT32_MAX);
+		limit_tell(&t, "requests", c->max_requests, UINT32_MAX);
+		limit_tell(&t, "maxRetries", c->max_retries, UINT32_MAX);
+		limit_tell(&t, "maxRequestsPerConnection", c->max_requests_per_connection, 0);
 		line_add(l, "cluster", &t);
 	}
 }
@@ -151,7 +164,7 @@ static void snapshot_tell(struct lines *l, const struct hd_snapshot *s)
 {
 	services_tell(l, s);
 	routes_tell(l, s);
-	limits_tell(l, s);
+	clusters_tell(l, s);
 	endpoints_tell(l, s);
 	qsort(l->rows, l->n, sizeof(*l->rows), by_text);
 }
