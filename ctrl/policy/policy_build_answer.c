@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules that answer themselves: redirects and direct responses. */
+/* Rules that answer themselves, redirects and direct responses, and what rules change in a request.
+ */
 #include "policy_model.h"
 
 #define BODY_MAX 16384 /* what a worker copies for an answer */
@@ -105,4 +106,38 @@ uint32_t policy_build_answer(struct policy_load *l, const struct policy_object *
 	} else
 		return 0;
 	return answer_add(l, &a);
+}
+
+/* A text that a rule puts into requests; too long a one is left out, with a warning. */
+static struct hd_str rewrite_text(struct policy_load *l, const struct policy_object *origin,
+				  const struct policy_yaml *y)
+{
+	struct policy_check c;
+
+	if (y == NULL || y->text.n <= HD_REWRITE_MAX)
+		return y != NULL ? policy_out(l, y->text) : (struct hd_str){ "", 0 };
+	policy_object_check(l, origin, &c);
+	policy_warning(&c, y, "a rewrite of more than %d bytes is known but not yet honoured",
+		       HD_REWRITE_MAX);
+	return (struct hd_str){ "", 0 };
+}
+
+uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object *origin,
+			      const struct policy_yaml *rule, const struct hd_string_match *uri)
+{
+	const struct policy_yaml *rewrite = policy_get(rule, "rewrite");
+	struct hd_rewrite w = { 0 };
+
+	if (rewrite == NULL)
+		return 0;
+	w.path = rewrite_text(l, origin, policy_get(rewrite, "uri"));
+	w.authority = rewrite_text(l, origin, policy_get(rewrite, "authority"));
+	if (w.path.n > 0)
+		w.path_change = uri->kind == HD_MATCH_PREFIX || uri->kind == HD_MATCH_ANY
+					? HD_PATH_PREFIX
+					: HD_PATH_WHOLE;
+	if (w.path.n + w.authority.n == 0)
+		return 0;
+	*(struct hd_rewrite *)policy_vec_push(&l->arena, &l->rewrites) = w;
+	return l->rewrites.n;
 }

@@ -291,6 +291,7 @@ static int route_add(struct route_run *r, const struct policy_yaml *rule,
 
 	match_fill(r, match, rule, &route.match);
 	route.name = route_name(r, rule, match);
+	route.rewrite = policy_build_rewrite(r->l, r->origin, rule, &route.match.uri);
 	route.decorator = decorator(r, &route);
 	*(struct hd_route *)policy_vec_push(&r->l->arena, &r->l->routes) = route;
 	return is_catch_all(&route.match);
@@ -303,7 +304,8 @@ static int rule_add(struct route_run *r, const struct policy_yaml *rule)
 	struct hd_route action = { 0 };
 	int filled = 0;
 
-	r->replaces_prefix = policy_get(policy_get(rule, "redirect"), "prefixRewrite") != NULL;
+	r->replaces_prefix = policy_get(policy_get(rule, "redirect"), "prefixRewrite") != NULL ||
+			     policy_get(policy_get(rule, "rewrite"), "uri") != NULL;
 	if (matches == NULL || matches->n == 0) {
 		action_fill(r, rule, &action);
 		return route_add(r, rule, NULL, &action);

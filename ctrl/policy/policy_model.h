@@ -144,7 +144,7 @@ struct policy_load {
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		clusters, endpoints, services_out;
+		rewrites, clusters, endpoints, services_out;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
@@ -212,6 +212,10 @@ int policy_match_applies(struct policy_load *l, const struct policy_object *orig
 /* policy_build_answer.c: 1 + the index of what a rule answers itself; 0: it does not. */
 uint32_t policy_build_answer(struct policy_load *l, const struct policy_object *origin,
 			     const struct policy_yaml *rule);
+
+/* The same of what it changes in requests; the match decides what of the path is replaced. */
+uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object *origin,
+			      const struct policy_yaml *rule, const struct hd_string_match *uri);
 
 /* policy_build_destination.c: the destinations of a rule, in the snapshot's list. A single one
  * counts whatever its weight; of several those without weight are left out. What leads nowhere has

@@ -87,9 +87,9 @@ static const struct policy_field regex_rewrite_fields[] = {
 };
 static const struct policy_schema regex_rewrite = { "RegexRewrite", regex_rewrite_fields };
 static const struct policy_field rewrite_fields[] = {
-	POLICY_STR_("uri", INERT),
-	POLICY_STR_("authority", INERT),
-	POLICY_OBJ("uriRegexRewrite", regex_rewrite, INERT),
+	POLICY_STR_("uri", NOW),
+	POLICY_STR_("authority", NOW),
+	POLICY_OBJ("uriRegexRewrite", regex_rewrite, LATER),
 	POLICY_END,
 };
 static const struct policy_schema rewrite = { "HTTPRewrite", rewrite_fields, policy_rule_rewrite };
@@ -204,7 +204,7 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_OBJ("redirect", redirect, NOW),
 	POLICY_OBJ("directResponse", direct, NOW),
 	POLICY_OBJ("delegate", delegate, NOW),
-	POLICY_OBJ("rewrite", rewrite, LATER),
+	POLICY_OBJ("rewrite", rewrite, NOW),
 	POLICY_DUR("timeout", 0, NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),
 	POLICY_OBJ("fault", fault, LATER),

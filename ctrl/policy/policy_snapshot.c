@@ -121,6 +121,8 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->retry_statuses = array_out(l, &l->retry_statuses);
 	s->answers = array_out(l, &l->answers);
 	s->n_answers = l->answers.n;
+	s->rewrites = array_out(l, &l->rewrites);
+	s->n_rewrites = l->rewrites.n;
 	s->clusters = array_out(l, &l->clusters);
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);

@@ -85,13 +85,13 @@ const char *proxy_date(struct proxy *p)
 	return p->date;
 }
 
-struct proxy_head_room proxy_head_begin(struct proxy *p)
+struct proxy_head_room proxy_head_begin(struct proxy *p, uint32_t extra)
 {
 	struct rte_mbuf *m = core_mbuf_alloc(p->pools.bufs, 1);
 
 	if (m == NULL)
 		return (struct proxy_head_room){ 0 };
-	if (p->head.bytes + PROXY_REWRITE_SLACK <= rte_pktmbuf_tailroom(m))
+	if (p->head.bytes + PROXY_REWRITE_SLACK + extra <= rte_pktmbuf_tailroom(m))
 		return (struct proxy_head_room){ m, rte_pktmbuf_mtod(m, uint8_t *) };
 	rte_pktmbuf_free(m);
 	return (struct proxy_head_room){ NULL, p->out };

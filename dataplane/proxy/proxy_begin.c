@@ -223,6 +223,26 @@ static void copy_cluster(struct proxy *p, struct proxy_exchange *x, uint32_t clu
 	x->max_requests_per_connection = c->max_requests_per_connection;
 }
 
+/* How much of the path a match is about: all of it, unless it is a prefix. */
+static uint32_t matched_of(const struct hd_string_match *uri)
+{
+	return uri->kind == HD_MATCH_PREFIX ? uri->text.n
+	       : uri->kind == HD_MATCH_ANY  ? 1
+					    : UINT32_MAX;
+}
+
+static void copy_rewrite(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
+{
+	const struct hd_rewrite *w = &p->snapshot->rewrites[r->rewrite - 1];
+
+	x->path_change = w->path_change;
+	x->path_matched = matched_of(&r->match.uri);
+	x->new_path_n = (uint8_t)w->path.n;
+	x->new_authority_n = (uint8_t)w->authority.n;
+	copy_text(x->new_path, sizeof(x->new_path), w->path);
+	copy_text(x->new_authority, sizeof(x->new_authority), w->authority);
+}
+
 static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
 {
 	x->timeout = r->timeout;
@@ -230,6 +250,8 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 	    (r->timeout == 0 || r->retry.per_try_timeout < r->timeout))
 		x->per_try_timeout = r->retry.per_try_timeout;
 	copy_retry(p, x, &r->retry);
+	if (hd_unlikely(r->rewrite != 0))
+		copy_rewrite(p, x, r);
 	copy_text(x->route_name, sizeof(x->route_name), r->name);
 	copy_text(x->route_source, sizeof(x->route_source), r->source.file);
 	x->route_line = r->source.line;
@@ -417,16 +439,13 @@ static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct
 	const struct hd_answer *w = &p->snapshot->answers[r->answer - 1];
 	const char *path = (const char *)p->path, *mark = memchr(path, '?', p->path_n);
 	uint32_t path_n = mark != NULL ? (uint32_t)(mark - path) : p->path_n;
-	uint8_t kind = r->match.uri.kind;
 	struct proxy_own_answer own;
 	struct proxy_redirect_view v = {
 		.scheme = scheme_of(p, x, bytes),
 		.authority = { (const char *)bytes + p->head.authority, p->head.authority_n },
 		.path = { path, path_n },
 		.query = { path + path_n, p->path_n - path_n },
-		.matched_n = kind == HD_MATCH_PREFIX ? r->match.uri.text.n
-			     : kind == HD_MATCH_ANY  ? 1
-						     : path_n,
+		.matched_n = matched_of(&r->match.uri),
 		.port = tcp_conn_key(x->down->conn)->local_port,
 	};
 	struct proxy_answer a = { .status = w->status, .details = "direct_response", .own = &own };
@@ -554,6 +573,24 @@ static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *
 	return left / HD_NS_PER_MS;
 }
 
+static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x,
+			  struct proxy_request_patch *q)
+{
+	const uint8_t *mark = memchr(p->path, '?', p->path_n);
+	uint32_t path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n;
+
+	if (x->path_change != HD_PATH_KEPT) {
+		q->new_path = x->new_path;
+		q->new_path_n = x->new_path_n;
+		q->path_skip = x->path_change == HD_PATH_PREFIX ? RTE_MIN(x->path_matched, path_n)
+								: path_n;
+	}
+	if (x->new_authority_n > 0) {
+		q->new_authority = x->new_authority;
+		q->new_authority_n = x->new_authority_n;
+	}
+}
+
 int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
 			  struct bufq *out)
 {
@@ -570,11 +607,14 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	struct proxy_head_room room = proxy_head_begin(p);
+	int rewrites = x->path_change != HD_PATH_KEPT || x->new_authority_n > 0;
+	struct proxy_head_room room = proxy_head_begin(p, rewrites ? PROXY_REWRITE_EXTRA : 0);
 
 	if (room.at == NULL)
 		return -1;
 	if (x->role == HD_ROLE_GATEWAY)
 		q.down_ip = proxy_rewrite_ip(&x->down_remote.ip, ip);
+	if (hd_unlikely(rewrites))
+		patch_rewrite(p, x, &q);
 	return proxy_head_end(p, &room, proxy_rewrite_request(bytes, &p->head, &q, room.at), out);
 }

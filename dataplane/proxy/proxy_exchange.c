@@ -542,7 +542,7 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 		.date = proxy_date(p),
 		.content_length = h->content_length,
 	};
-	struct proxy_head_room room = proxy_head_begin(p);
+	struct proxy_head_room room = proxy_head_begin(p, 0);
 	struct bufq out = { 0 };
 
 	if (room.at == NULL)

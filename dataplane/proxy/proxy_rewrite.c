@@ -325,6 +325,12 @@ static void put_proto(struct cursor *c)
 	put_text(c, "x-forwarded-proto: http\r\n");
 }
 
+static int is_original(const struct proxy_request_patch *q, const uint8_t *name, uint32_t n)
+{
+	return (q->new_path != NULL && http_name_eq(name, n, "x-envoy-original-path")) ||
+	       (q->new_authority != NULL && http_name_eq(name, n, "x-envoy-original-host"));
+}
+
 /* The field that a line turns into, or nothing. Fields that matter to security are looked at before
  * Connection's list is: a caller must not be able to name them there. */
 static void put_request_field(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
@@ -374,7 +380,8 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 		}
 		return;
 	default:
-		if (!f->hop && !is_steering(bytes + f->name, f->name_n, is_edge))
+		if (!f->hop && !is_steering(bytes + f->name, f->name_n, is_edge) &&
+		    !is_original(q, bytes + f->name, f->name_n))
 			put_field(c, bytes, f);
 	}
 }
@@ -384,10 +391,34 @@ static void put_request_line(struct cursor *c, const uint8_t *bytes, const struc
 {
 	put(c, bytes + h->start, h->method_n);
 	put_text(c, " ");
-	put(c, q->path, q->path_n);
+	if (hd_likely(q->new_path == NULL)) {
+		put(c, q->path, q->path_n);
+	} else {
+		put(c, q->new_path, q->new_path_n);
+		put(c, q->path + q->path_skip, q->path_n - q->path_skip);
+	}
 	put_text(c, " HTTP/1.1\r\nhost: ");
-	put(c, bytes + h->authority, h->authority_n);
+	if (hd_likely(q->new_authority == NULL))
+		put(c, bytes + h->authority, h->authority_n);
+	else
+		put(c, q->new_authority, q->new_authority_n);
 	put_end(c);
+}
+
+/* As Envoy tells the backend what it replaced (observed-istio.md 6). */
+static void put_originals(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
+			  const struct proxy_request_patch *q)
+{
+	if (q->new_path != NULL && q->path_n <= PROXY_REWRITE_ORIGINAL) {
+		put_text(c, "x-envoy-original-path: ");
+		put(c, q->path, q->path_n);
+		put_end(c);
+	}
+	if (q->new_authority != NULL && h->authority_n <= PROXY_REWRITE_ORIGINAL) {
+		put_text(c, "x-envoy-original-host: ");
+		put(c, bytes + h->authority, h->authority_n);
+		put_end(c);
+	}
 }
 
 static void put_request_extras(struct cursor *c, const struct proxy_request_patch *q,
@@ -434,6 +465,7 @@ uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
 	for (uint32_t i = 0; i < h->n_fields; i++)
 		put_request_field(&c, bytes, h, &h->fields[i], q, &placed);
 	put_framing(&c, h, q->is_chunked, &placed);
+	put_originals(&c, bytes, h, q);
 	put_request_extras(&c, q, &placed);
 	put_end(&c);
 	return (uint32_t)(c.at - out);

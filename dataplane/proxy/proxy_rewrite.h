@@ -12,6 +12,10 @@
 
 /* More than any head of ours can grow by what is added to it. */
 #define PROXY_REWRITE_SLACK 1024
+/* Originals that a rewrite replaced are told to the backend up to this length. */
+#define PROXY_REWRITE_ORIGINAL 2048
+/* What a rewrite may add to that. */
+#define PROXY_REWRITE_EXTRA (2 * PROXY_REWRITE_ORIGINAL + 512)
 
 struct proxy_request_patch {
 	const uint8_t *path; /* normalised, with the query; of the original form */
@@ -25,6 +29,9 @@ struct proxy_request_patch {
 	const char *decorator;	/* x-envoy-decorator-operation; decorator_n 0: none */
 	uint32_t decorator_n;
 	uint64_t expected_ms; /* x-envoy-expected-rq-timeout-ms; 0: none */
+	/* What the route changes: new_path instead of the first path_skip bytes of the path. */
+	const char *new_path, *new_authority; /* NULL: as they are */
+	uint32_t new_path_n, new_authority_n, path_skip;
 };
 uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
 			       const struct proxy_request_patch *q, uint8_t *out);

@@ -124,7 +124,7 @@ struct proxy_head_room {
 	uint8_t *at; /* NULL: out of buffers */
 };
 /* For the head that lies parsed in p->head. */
-struct proxy_head_room proxy_head_begin(struct proxy *p);
+struct proxy_head_room proxy_head_begin(struct proxy *p, uint32_t extra);
 /* n bytes were written: they go to the end of q. 0 or -ENOMEM. */
 int proxy_head_end(struct proxy *p, struct proxy_head_room *room, uint32_t n, struct bufq *q);
 

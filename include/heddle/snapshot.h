@@ -93,6 +93,14 @@ struct hd_answer {
 	struct hd_str body;
 };
 
+/* What a route changes in a request that it forwards. Texts are at most HD_REWRITE_MAX bytes: exchanges copy them. */
+#define HD_REWRITE_MAX 127
+struct hd_rewrite {
+	uint8_t path_change;	/* hd_path_change */
+	struct hd_str path;
+	struct hd_str authority; /* empty: as it is */
+};
+
 /* Routes of a vhost are tried in order; the first whose match holds wins. */
 struct hd_route {
 	struct hd_str name;	/* http[].name, may be empty */
@@ -103,6 +111,7 @@ struct hd_route {
 	hd_ns timeout;		/* 0: none */
 	struct hd_retry_policy retry;
 	uint32_t answer;	/* 1 + index in answers; 0: the route forwards */
+	uint32_t rewrite;	/* 1 + index in rewrites; 0: none */
 	struct hd_str decorator; /* x-envoy-decorator-operation, may be empty */
 	struct hd_source source;
 };
@@ -237,6 +246,8 @@ struct hd_snapshot {
 	const uint16_t *retry_statuses;
 	const struct hd_answer *answers;
 	uint32_t n_answers;
+	const struct hd_rewrite *rewrites;
+	uint32_t n_rewrites;
 
 	const struct hd_cluster *clusters;
 	uint32_t n_clusters;

@@ -346,8 +346,9 @@ static void delegates_stand_in_place_of_the_rule_that_names_them(void **state)
 	assert_said(w, POLICY_WARNING, 54, 5, "fits no match of VirtualService default/api");
 }
 
-#define STREAMS                                                                                              \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n  clusterIPs: [10.96.0.7, 10.97.0.7]\n" \
+#define STREAMS                                                        \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec:\n" \
+	"  clusterIPs: [10.96.0.7, 10.97.0.7]\n"                       \
 	"  ports: [{name: tcp-a, port: 7}, {name: tcp-b, port: 8}]\n---\n"
 
 static const struct hd_listener *stream(const struct policy_world *w, const char *vip,
@@ -435,6 +436,25 @@ static void rules_may_answer_themselves(void **state)
 				      "  - directResponse: {status: 200, body: {bytes: \"!\"}}\n"),
 		-22);
 	assert_said(w, POLICY_ERROR, 25, 49, "not base64");
+}
+
+static void rewrites_follow_the_kind_of_match(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_rewrite *c;
+
+	assert_loads(
+		w,
+		API VS("api") "  hosts: [api]\n  http:\n"
+			      "  - match: [{uri: {prefix: /a}}, {uri: {exact: /b}}, {uri: {regex: \"/c.*\"}}]\n"
+			      "    rewrite: {uri: /new, authority: x.test}\n" TO("api"));
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_not_equal(route(w, HOST, i)->rewrite, 0);
+		c = &w->snapshot->rewrites[route(w, HOST, i)->rewrite - 1];
+		assert_true(str_is(c->path, "/new"));
+		assert_true(str_is(c->authority, "x.test"));
+		assert_int_equal(c->path_change, i == 0 ? HD_PATH_PREFIX : HD_PATH_WHOLE);
+	}
 }
 
 static void huge_weights_are_scaled_down(void **state)
@@ -541,6 +561,7 @@ int main(void)
 		world_test(delegates_stand_in_place_of_the_rule_that_names_them),
 		world_test(tcp_rules_send_streams_by_port_and_address),
 		world_test(rules_may_answer_themselves),
+		world_test(rewrites_follow_the_kind_of_match),
 		world_test(huge_weights_are_scaled_down),
 		cmocka_unit_test(a_gateway_serves_what_is_bound_to_it),
 		cmocka_unit_test(a_server_may_be_bound_to_one_address),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes that answer themselves: redirects and texts. */
+/* Routes that answer themselves, redirects and texts, and routes that rewrite what they forward. */
 #include "bed_talk.h"
 
 /* What GET of that path brings, with route 0 as the bed has it now. */
@@ -84,6 +84,56 @@ static void no_content_has_neither_text_nor_length(void **state)
 	assert_lacks(answered(b, "/", ""), "teapot");
 }
 
+/* What the backend hears of GET of that path. */
+static uint32_t next;
+
+static const char *forwarded(struct bed *b, const char *path, const char *more)
+{
+	(void)answered(b, path, more);
+	return fake_tcp_heard(bed_backend(b, next++));
+}
+
+static void rewrite_replaces_what_was_matched(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct hd_rewrite *w = &b->rewrites[0];
+	const char *text;
+
+	next = 0;
+	b->routes[0].rewrite = 1;
+	b->routes[0].match.uri =
+		(struct hd_string_match){ .kind = HD_MATCH_PREFIX, .text = BED_TEXT("/a") };
+	*w = (struct hd_rewrite){ .path_change = HD_PATH_PREFIX, .path = BED_TEXT("/b") };
+	text = forwarded(b, "/a/x?q=1", "X-Envoy-Original-Path: /mine\r\n");
+	assert_has(text, "GET /b/x?q=1 HTTP/1.1\r\nhost: web.shop:80\r\n");
+	assert_has(text, "x-envoy-original-path: /a/x?q=1\r\n");
+	assert_lacks(text, "/mine");
+	w->path_change = HD_PATH_WHOLE;
+	w->authority = BED_TEXT("new.example");
+	text = forwarded(b, "/a/x?q", "");
+	assert_has(text, "GET /b?q HTTP/1.1\r\nhost: new.example\r\n");
+	assert_has(text, "x-envoy-original-host: web.shop:80\r\n");
+	w->path_change = HD_PATH_KEPT;
+	text = forwarded(b, "/a", "");
+	assert_has(text, "GET /a HTTP/1.1\r\nhost: new.example\r\n");
+	assert_lacks(text, "original-path");
+}
+
+static void longest_path_can_be_rewritten(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	char path[400];
+
+	memset(path, 'x', sizeof(path));
+	memcpy(path, "/a", 2);
+	path[sizeof(path) - 1] = '\0';
+	next = 0;
+	b->routes[0].rewrite = 1;
+	b->rewrites[0] =
+		(struct hd_rewrite){ .path_change = HD_PATH_PREFIX, .path = BED_TEXT("/longer/") };
+	assert_has(forwarded(b, path, ""), "GET /longer/axxxx");
+}
+
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -93,6 +143,8 @@ int main(void)
 		T(redirect_replaces_the_prefix_or_the_path),
 		T(text_is_sent_as_it_is),
 		T(no_content_has_neither_text_nor_length),
+		T(rewrite_replaces_what_was_matched),
+		T(longest_path_can_be_rewritten),
 	};
 
 	if (bed_eal("unit-proxy-answer") != 0)

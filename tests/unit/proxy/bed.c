@@ -103,6 +103,8 @@ void bed_publish(struct bed *b)
 		.retry_statuses = b->retry_statuses,
 		.answers = b->answers,
 		.n_answers = 2,
+		.rewrites = b->rewrites,
+		.n_rewrites = 1,
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
 		.endpoints = b->endpoints,

@@ -36,6 +36,7 @@ struct bed {
 	struct hd_endpoint endpoints[BED_ENDPOINTS];
 	uint16_t retry_statuses[4];
 	struct hd_answer answers[2];
+	struct hd_rewrite rewrites[1];
 	int32_t wrr[64];
 	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];
