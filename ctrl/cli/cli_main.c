@@ -46,37 +46,39 @@ static int value_of(int argc, char **argv, int *i, const char *letter, const cha
 	return 1;
 }
 
-/* Our options may stand before the command only: what follows belongs to it. Returns the index of
- * the command's first word, or 0 with error set. */
+/* Takes our options out, wherever they stand; what is left are the command's words, moved to the front
+ * of argv + 1. Returns how many, or -1 with error set. */
 static int options_read(struct options *o, int argc, char **argv, char *error, size_t error_bytes)
 {
 	const char *format = "table";
-	int i;
+	int n = 0;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+	for (int i = 1; i < argc; i++) {
 		if (value_of(argc, argv, &i, "-s", "--socket", &o->socket) ||
 		    value_of(argc, argv, &i, "-o", "--output", &format)) {
 			if (o->socket != NULL && format != NULL)
 				continue;
 			snprintf(error, error_bytes, "%s needs a value", argv[argc - 1]);
-			return 0;
+			return -1;
 		}
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
 			o->help = 1;
 		} else if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
 			o->version = 1;
-		} else {
+		} else if (argv[i][0] == '-' && argv[i][1] != '\0' && n == 0) {
 			snprintf(error, error_bytes, "no option `%s`: heddlectl --help lists them",
 				 argv[i]);
-			return 0;
+			return -1;
+		} else {
+			argv[1 + n++] = argv[i];
 		}
 	}
 	o->json = strcmp(format, "json") == 0;
 	if (!o->json && strcmp(format, "table") != 0) {
 		snprintf(error, error_bytes, "-o %s: table or json", format);
-		return 0;
+		return -1;
 	}
-	return i;
+	return n;
 }
 
 static size_t terminal_width(void)
@@ -134,12 +136,12 @@ int main(int argc, char **argv)
 {
 	struct options o = { .socket = getenv("HEDDLE_SOCKET") };
 	char error[256];
-	int first;
+	int n;
 
 	if (o.socket == NULL)
 		o.socket = CLI_DEFAULT_SOCKET;
-	first = options_read(&o, argc, argv, error, sizeof(error));
-	if (first == 0)
+	n = options_read(&o, argc, argv, error, sizeof(error));
+	if (n < 0)
 		return usage(error);
 	if (o.help) {
 		cli_help(stdout);
@@ -149,9 +151,9 @@ int main(int argc, char **argv)
 		printf("heddlectl %s\n", HEDDLE_VERSION);
 		return CLI_FINE;
 	}
-	if (first == argc) {
+	if (n == 0) {
 		cli_help(stderr);
 		return CLI_USAGE;
 	}
-	return run(&o, argc - first, argv + first);
+	return run(&o, n, argv + 1);
 }

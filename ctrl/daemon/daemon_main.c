@@ -170,8 +170,8 @@ static int serve(struct daemon *d)
 	rc = loop_init(&d->loop);
 	if (rc != 0)
 		goto free_configuration;
-	d->signal_fd = signals_open();
-	if (d->signal_fd < 0)
+	rc = d->signal_fd = signals_open();
+	if (rc < 0)
 		goto fini_loop;
 	rc = source_watch_create(&d->watch);
 	if (rc != 0)
