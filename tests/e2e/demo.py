@@ -114,9 +114,11 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
 
     def load(self, seconds):
         before = self.requests()
-        process = self.net.popen(self.net.callers, "wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", "-H", HOST, f"{URL}/1k",
+        process = self.net.popen(self.net.callers, "wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", "-H", HOST, f"{URL}:80/1k",
                                  stdout=-1, stderr=-2, text=True)
-        e2e_net.wait_for(lambda: self.requests() > before + 1000, "requests to flow")
+        e2e_net.wait_for(lambda: process.poll() is not None or self.requests() > before + 100, "requests to flow")
+        if process.poll() is not None:
+            raise RuntimeError(f"wrk ended early: {process.stdout.read()}")
         return process
 
     def change_under_load(self):

@@ -343,7 +343,7 @@ def test_ipv6_callers_and_backends(world):
 def test_hundred_connections_at_once(world):
     world.backends()
     world.heddle(e2e_policy.api())
-    process = world.wrk("-t1", "-c100", "-d2s", "--latency", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    process = world.wrk("-t1", "-c100", "-d2s", "--latency", "-H", "Host: api-service", f"http://{e2e_net.VIP}:80/1k")
     result = e2e_http.parse_wrk(process.communicate(timeout=30)[0])
     assert result["failed"] == 0 and result["requests"] > 500, result["text"]
 
@@ -351,6 +351,6 @@ def test_hundred_connections_at_once(world):
 def test_new_connection_for_each_request(world):
     world.backends()
     world.heddle(e2e_policy.api())
-    process = world.wrk("-t1", "-c20", "-d2s", "-H", "Connection: close", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    process = world.wrk("-t1", "-c20", "-d2s", "-H", "Connection: close", "-H", "Host: api-service", f"http://{e2e_net.VIP}:80/1k")
     result = e2e_http.parse_wrk(process.communicate(timeout=30)[0])
     assert result["failed"] == 0 and result["requests"] > 200, result["text"]

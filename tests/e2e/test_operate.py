@@ -17,7 +17,7 @@ import e2e_net
 import e2e_policy
 
 EXAMPLES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../docs/examples"))
-URL = f"http://{e2e_net.VIP}/1k"
+URL = f"http://{e2e_net.VIP}:80/1k"
 
 
 def article():
@@ -35,7 +35,8 @@ class Load:
     def __init__(self, world, daemon, seconds, connections=16, host="api-service"):
         before = requests(daemon)
         self.process = world.wrk("-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Host: {host}", URL)
-        e2e_net.wait_for(lambda: requests(daemon) > before + 100, "requests to flow")
+        e2e_net.wait_for(lambda: self.process.poll() is not None or requests(daemon) > before + 100, "requests to flow")
+        assert self.process.poll() is None, f"wrk ended early: {self.process.stdout.read()}"
 
     def result(self):
         r = e2e_http.parse_wrk(self.process.communicate(timeout=60)[0])

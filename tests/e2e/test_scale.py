@@ -90,7 +90,7 @@ def test_two_workers_share_connections_and_every_answer_is_right(world):
     workers = daemon.command("show workers")
     assert len(workers) == 2 and all(w["requests"] >= 20 for w in workers), workers
     assert sum(w["requests"] for w in workers) >= 200, workers
-    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}:80/1k")
     result = e2e_http.parse_wrk(process.communicate(timeout=30)[0])
     assert result["failed"] == 0, result["text"]
     world.stop_daemon()
@@ -101,7 +101,7 @@ def test_a_limit_on_connections_holds_over_two_workers(world):
     policy = e2e_policy.api()
     policy["rule.json"] = e2e_policy.destination_rule(connectionPool={"tcp": {"maxConnections": 4}})
     daemon = world.heddle(policy, two_workers)
-    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}/1k")
+    process = world.wrk("-t1", "-c50", "-d2s", "-H", "Host: api-service", f"http://{e2e_net.VIP}:80/1k")
     most = 0
     while process.poll() is None:
         most = max(most, max(c["connections"] for c in daemon.command("show clusters")))
