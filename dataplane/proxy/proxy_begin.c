@@ -231,18 +231,6 @@ static uint32_t matched_of(const struct hd_string_match *uri)
 					    : UINT32_MAX;
 }
 
-static void copy_rewrite(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
-{
-	const struct hd_rewrite *w = &p->snapshot->rewrites[r->rewrite - 1];
-
-	x->path_change = w->path_change;
-	x->path_matched = matched_of(&r->match.uri);
-	x->new_path_n = (uint8_t)w->path.n;
-	x->new_authority_n = (uint8_t)w->authority.n;
-	copy_text(x->new_path, sizeof(x->new_path), w->path);
-	copy_text(x->new_authority, sizeof(x->new_authority), w->authority);
-}
-
 static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
 {
 	x->timeout = r->timeout;
@@ -250,8 +238,9 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 	    (r->timeout == 0 || r->retry.per_try_timeout < r->timeout))
 		x->per_try_timeout = r->retry.per_try_timeout;
 	copy_retry(p, x, &r->retry);
-	if (hd_unlikely(r->rewrite != 0))
-		copy_rewrite(p, x, r);
+	x->rewrites = r->rewrite != 0;
+	x->route = (uint32_t)(r - p->snapshot->routes);
+	x->route_generation = p->snapshot->generation;
 	copy_text(x->route_name, sizeof(x->route_name), r->name);
 	copy_text(x->route_source, sizeof(x->route_source), r->source.file);
 	x->route_line = r->source.line;
@@ -573,21 +562,40 @@ static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *
 	return left / HD_NS_PER_MS;
 }
 
-static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x,
+/* A try that comes after a reload is rewritten as the new policy says. */
+static const struct hd_route *route_of(struct proxy *p, const struct proxy_exchange *x,
+				       const uint8_t *bytes)
+{
+	struct proxy_answer a;
+
+	if (hd_likely(x->route_generation == p->snapshot->generation))
+		return &p->snapshot->routes[x->route];
+	return x->down != NULL ? find_route(p, x->down, bytes, &a) : NULL;
+}
+
+static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const uint8_t *bytes,
 			  struct proxy_request_patch *q)
 {
-	const uint8_t *mark = memchr(p->path, '?', p->path_n);
-	uint32_t path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n;
+	const struct hd_route *r = route_of(p, x, bytes);
+	const struct hd_rewrite *w;
+	const uint8_t *mark;
+	uint32_t path_n;
 
-	if (x->path_change != HD_PATH_KEPT) {
-		q->new_path = x->new_path;
-		q->new_path_n = x->new_path_n;
-		q->path_skip = x->path_change == HD_PATH_PREFIX ? RTE_MIN(x->path_matched, path_n)
-								: path_n;
+	if (r == NULL || r->rewrite == 0)
+		return;
+	w = &p->snapshot->rewrites[r->rewrite - 1];
+	mark = memchr(p->path, '?', p->path_n);
+	path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n;
+	if (w->path_change != HD_PATH_KEPT) {
+		q->new_path = w->path.p;
+		q->new_path_n = w->path.n;
+		q->path_skip = w->path_change == HD_PATH_PREFIX
+				       ? RTE_MIN(matched_of(&r->match.uri), path_n)
+				       : path_n;
 	}
-	if (x->new_authority_n > 0) {
-		q->new_authority = x->new_authority;
-		q->new_authority_n = x->new_authority_n;
+	if (w->authority.n > 0) {
+		q->new_authority = w->authority.p;
+		q->new_authority_n = w->authority.n;
 	}
 }
 
@@ -607,14 +615,13 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	int rewrites = x->path_change != HD_PATH_KEPT || x->new_authority_n > 0;
-	struct proxy_head_room room = proxy_head_begin(p, rewrites ? PROXY_REWRITE_EXTRA : 0);
+	struct proxy_head_room room = proxy_head_begin(p, x->rewrites ? PROXY_REWRITE_EXTRA : 0);
 
 	if (room.at == NULL)
 		return -1;
 	if (x->role == HD_ROLE_GATEWAY)
 		q.down_ip = proxy_rewrite_ip(&x->down_remote.ip, ip);
-	if (hd_unlikely(rewrites))
-		patch_rewrite(p, x, &q);
+	if (hd_unlikely(x->rewrites))
+		patch_rewrite(p, x, bytes, &q);
 	return proxy_head_end(p, &room, proxy_rewrite_request(bytes, &p->head, &q, room.at), out);
 }

@@ -82,9 +82,9 @@ struct proxy_exchange {
 	hd_ns timeout, per_try_timeout, idle_timeout, max_connection_duration;
 	uint32_t max_requests_per_connection;
 	struct proxy_retry retry;
-	uint8_t path_change; /* hd_path_change */
-	uint8_t new_path_n, new_authority_n;
-	uint32_t path_matched; /* bytes of the path that the match is about */
+	uint8_t rewrites; /* its route changes the request: that one, of `route_generation` */
+	uint32_t route;
+	uint64_t route_generation;
 
 	hd_ns started, request_done, deadline, try_deadline, wake; /* HD_NS_NEVER: none */
 	hd_ns upstream_time;
@@ -101,7 +101,6 @@ struct proxy_exchange {
 	uint32_t route_line;
 	char request_id[40];
 	char decorator[PROXY_DECORATOR_MAX];
-	char new_path[HD_REWRITE_MAX + 1], new_authority[HD_REWRITE_MAX + 1];
 	char cluster_name[128];
 	char route_name[48];
 	char route_source[64];

@@ -93,7 +93,7 @@ struct hd_answer {
 	struct hd_str body;
 };
 
-/* What a route changes in a request that it forwards. Texts are at most HD_REWRITE_MAX bytes: exchanges copy them. */
+/* What a route changes in a request that it forwards. Texts are at most HD_REWRITE_MAX bytes, for which heads have room. */
 #define HD_REWRITE_MAX 127
 struct hd_rewrite {
 	uint8_t path_change;	/* hd_path_change */

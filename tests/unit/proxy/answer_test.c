@@ -134,6 +134,24 @@ static void longest_path_can_be_rewritten(void **state)
 	assert_has(forwarded(b, path, ""), "GET /longer/axxxx");
 }
 
+static void try_after_a_reload_is_rewritten_as_the_new_policy_says(void **state)
+{
+	struct bed *b = bed_of(state, 2);
+	struct tcp_conn *c = bed_caller(b);
+
+	b->routes[0].rewrite = 1;
+	b->rewrites[0] =
+		(struct hd_rewrite){ .path_change = HD_PATH_WHOLE, .path = BED_TEXT("/old") };
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	b->rewrites[0].path = BED_TEXT("/new");
+	bed_publish(b);
+	fake_tcp_reset(fake_tcp_opened(b->tcp, 0), TCP_ERR_REFUSED);
+	bed_pass(b, HD_NS_PER_S);
+	assert_has(fake_tcp_heard(bed_backend(b, 1)), "GET /new?b=c HTTP/1.1\r\n");
+}
+
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -145,6 +163,7 @@ int main(void)
 		T(no_content_has_neither_text_nor_length),
 		T(rewrite_replaces_what_was_matched),
 		T(longest_path_can_be_rewritten),
+		T(try_after_a_reload_is_rewritten_as_the_new_policy_says),
 	};
 
 	if (bed_eal("unit-proxy-answer") != 0)
