@@ -553,7 +553,7 @@ void pair_drain(struct pair *p)
 	pair_run_for(p, 70 * HD_NS_PER_S);
 }
 
-void pair_inject(struct pair *p, const struct pair_segment *s, const void *payload)
+static struct rte_mbuf *written(struct pair *p, const struct pair_segment *s, const void *payload)
 {
 	struct pair_packet *k = malloc(sizeof(*k) + 60 + s->len);
 	struct rte_tcp_hdr *h = (struct rte_tcp_hdr *)k->bytes;
@@ -577,8 +577,23 @@ void pair_inject(struct pair *p, const struct pair_segment *s, const void *paylo
 	k->s.from = 1;
 	m = to_mbuf(p, k);
 	free(k);
-	tcp_input_burst(p->end[0].t, &m, 1, p->now);
+	return m;
+}
+
+void pair_inject_burst(struct pair *p, const struct pair_segment *s, const void *const *payload,
+		       uint16_t n)
+{
+	struct rte_mbuf *m[64];
+
+	for (uint16_t i = 0; i < n; i++)
+		m[i] = written(p, &s[i], payload[i]);
+	tcp_input_burst(p->end[0].t, m, n, p->now);
 	step(p);
+}
+
+void pair_inject(struct pair *p, const struct pair_segment *s, const void *payload)
+{
+	pair_inject_burst(p, s, &payload, 1);
 }
 
 const struct pair_segment *pair_next(struct pair *p, uint32_t *cursor)

@@ -104,6 +104,9 @@ void pair_drain(struct pair *p);
 
 /* Raw mode: end 1 is the test. Sends a segment from end 1 to the stack at end 0. */
 void pair_inject(struct pair *p, const struct pair_segment *s, const void *payload);
+/* As pair_inject for several that arrive together. */
+void pair_inject_burst(struct pair *p, const struct pair_segment *s, const void *const *payload,
+		       uint16_t n);
 /* The next logged segment from end 0 at or after *cursor, or NULL. */
 const struct pair_segment *pair_next(struct pair *p, uint32_t *cursor);
 
