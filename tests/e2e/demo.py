@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -168,9 +169,11 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
         self.step("SIGTERM: Heddle drains and stops.")
         self.daemon.signal(signal.SIGTERM)
         try:
-            code = self.daemon.process.wait(20)
-        except Exception:
-            code = None
+            code = self.daemon.process.wait(30)
+        except subprocess.TimeoutExpired:
+            code = "none: it still runs after 30 s"
+        if code != 0:
+            self.say("\n".join([f"exit code {code}; its log ends with:", *self.daemon.lines[-8:]]))
         self.expect(code == 0, "it ended by itself with exit code 0")
 
     def figures(self, result, before, after):
