@@ -606,7 +606,8 @@ int main(void)
 		cmocka_unit_test(c3_13_a_needless_timeout_is_undone),
 		cmocka_unit_test(c4_6_one_timer_when_the_window_shuts_over_data_in_flight),
 		cmocka_unit_test(what_a_reset_acknowledges_counts_as_seen),
-		cmocka_unit_test(c6_5_and_c6_6_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
+		cmocka_unit_test(
+			c6_5_and_c6_6_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
 		cmocka_unit_test(c3_7_a_lost_retransmission_is_found_without_a_timeout),
 		cmocka_unit_test(c3_12_after_a_pause_the_first_flight_is_the_initial_window),
 		cmocka_unit_test(
