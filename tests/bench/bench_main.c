@@ -54,8 +54,8 @@ static int create_pools(struct bench *b)
 
 static int create_wires(struct bench *b)
 {
-	b->wires[0] = bench_wire_create("front", b->bufs[0], b->bufs[1], b->options.offloads);
-	b->wires[1] = bench_wire_create("back", b->bufs[0], b->bufs[1], b->options.offloads);
+	b->wires[0] = bench_wire_create(b->bufs[0], b->bufs[1], b->options.offloads);
+	b->wires[1] = bench_wire_create(b->bufs[0], b->bufs[1], b->options.offloads);
 	return b->wires[0] != NULL && b->wires[1] != NULL ? 0 : -1;
 }
 

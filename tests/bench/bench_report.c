@@ -35,7 +35,7 @@ static double busy_ticks(const struct bench_sample *from, const struct bench_sam
 
 #define WINDOW_NS (2 * HD_NS_PER_MS)
 #define LOST_NS (20 * HD_NS_PER_US) /* in a window: more is somebody else's turn on the core */
-#define ENOUGH_QUIET 0.05
+#define ENOUGH_REQUESTS 1000
 
 static int lost(hd_ns ran, hd_ns passed)
 {
@@ -67,9 +67,14 @@ static double quiet_share(const struct bench_result *r)
 	return (double)r->quiet.time / (double)(r->last.at - r->first.at);
 }
 
+static int is_quiet(const struct bench_result *r)
+{
+	return r->quiet.requests >= ENOUGH_REQUESTS;
+}
+
 static double cycles_per_request(const struct bench_result *r)
 {
-	if (quiet_share(r) >= ENOUGH_QUIET && r->quiet.requests != 0)
+	if (is_quiet(r))
 		return (double)r->quiet.busy * r->clock_ratio / (double)r->quiet.requests;
 	return r->requests == 0
 		       ? 0
@@ -110,7 +115,7 @@ void bench_report_text(const struct bench_result *r)
 	       100 - 100 * share_on_core(&r->first, &r->last));
 	printf("quiet          %.1f %% of the time nobody took a core from worker or generator%s\n",
 	       100 * quiet_share(r),
-	       quiet_share(r) >= ENOUGH_QUIET ? ": busy cycles are of that time" : "");
+	       is_quiet(r) ? ": busy cycles are of that time" : "");
 	printf("latency, us    p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n",
 	       (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
 	       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,

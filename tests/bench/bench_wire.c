@@ -1,168 +1,195 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_wire.h"
 
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-#include <rte_ring.h>
-
-#define WIRE_SLOTS 2048
+#define SLOTS 1024 /* transmit descriptors; one for each buffer of a chain */
 #define POSTED 256 /* receive descriptors: few, so that their buffers stay in the core's cache */
-#define BATCH 64   /* buffers that are posted or freed at once */
+#define BATCH                                                                                      \
+	32 /* buffers that are posted at once, and that transmit lets pile up before it frees them \
+	    */
 
-struct bench_wire {
-	/* Worker to host: frames, and their buffers on the way back. Host to worker: empty buffers,
-	 * and filled ones. */
-	struct rte_ring *sent, *done, *empty, *filled;
-	struct rte_mempool *worker_bufs, *host_bufs;
-	int offloads;
-	/* Of the worker's side alone. */
-	_Alignas(HD_CACHE_LINE) uint32_t posted, in_flight;
+/* What the other side sees of a buffer. It never touches the mbuf, as a card would not. */
+struct desc {
+	uint8_t *data;
+	uint32_t bytes;
+	uint32_t last; /* of its frame */
 };
 
-static struct rte_ring *ring(const char *name, const char *kind)
-{
-	char full[RTE_RING_NAMESIZE];
+/* head: how many descriptors the worker handed over; done: how many the host is through with. */
+struct queue {
+	_Alignas(HD_CACHE_LINE) _Atomic uint32_t head; /* writer: worker; reader: host */
+	_Alignas(HD_CACHE_LINE) _Atomic uint32_t done; /* writer: host; reader: worker */
+	_Alignas(HD_CACHE_LINE) uint32_t reclaimed;    /* of the worker alone */
+	struct rte_mbuf *owners[SLOTS];		       /* of the worker alone */
+	_Alignas(HD_CACHE_LINE) struct desc descs[SLOTS];
+};
 
-	snprintf(full, sizeof(full), "%s-%s", name, kind);
-	return rte_ring_create(full, WIRE_SLOTS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
+struct bench_wire {
+	struct queue tx, rx;
+	struct rte_mempool *worker_bufs, *host_bufs;
+	int offloads;
+};
 
-struct bench_wire *bench_wire_create(const char *name, struct rte_mempool *worker_bufs,
-				     struct rte_mempool *host_bufs, int offloads)
+struct bench_wire *bench_wire_create(struct rte_mempool *worker_bufs, struct rte_mempool *host_bufs,
+				     int offloads)
 {
 	struct bench_wire *w = aligned_alloc(HD_CACHE_LINE, sizeof(*w));
 
 	if (w == NULL)
 		return NULL;
-	*w = (struct bench_wire){ .sent = ring(name, "sent"),
-				  .done = ring(name, "done"),
-				  .empty = ring(name, "empty"),
-				  .filled = ring(name, "filled"),
-				  .worker_bufs = worker_bufs,
-				  .host_bufs = host_bufs,
-				  .offloads = offloads };
-	if (w->sent != NULL && w->done != NULL && w->empty != NULL && w->filled != NULL)
-		return w;
-	bench_wire_destroy(w);
-	return NULL;
+	memset(w, 0, sizeof(*w));
+	w->worker_bufs = worker_bufs;
+	w->host_bufs = host_bufs;
+	w->offloads = offloads;
+	return w;
 }
 
-static void drain(struct rte_ring *r)
+static uint32_t head_of(const struct queue *q)
 {
-	struct rte_mbuf *m;
+	return atomic_load_explicit(&q->head, memory_order_acquire);
+}
 
-	while (r != NULL && rte_ring_sc_dequeue(r, (void **)&m) == 0)
-		rte_pktmbuf_free(m);
-	rte_ring_free(r);
+static uint32_t done_of(const struct queue *q)
+{
+	return atomic_load_explicit(&q->done, memory_order_acquire);
 }
 
 void bench_wire_destroy(struct bench_wire *w)
 {
 	if (w == NULL)
 		return;
-	drain(w->sent);
-	drain(w->done);
-	drain(w->empty);
-	drain(w->filled);
+	for (uint32_t k = w->tx.reclaimed; k != head_of(&w->tx); k++)
+		rte_pktmbuf_free_seg(w->tx.owners[k % SLOTS]);
+	for (uint32_t k = w->rx.reclaimed; k != head_of(&w->rx); k++)
+		rte_pktmbuf_free(w->rx.owners[k % SLOTS]);
 	free(w);
 }
 
-/* Keeps the receive descriptors full, a batch at a time. */
-static void post(struct bench_wire *w)
+/* Keeps the receive descriptors full, a batch at a time. Returns whether there was room for one. */
+static int post(struct bench_wire *w)
 {
+	struct queue *q = &w->rx;
+	uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
 	struct rte_mbuf *fresh[BATCH];
 
-	if (w->posted + BATCH > POSTED || rte_pktmbuf_alloc_bulk(w->worker_bufs, fresh, BATCH) != 0)
-		return;
-	rte_ring_sp_enqueue_burst(w->empty, (void **)fresh, BATCH, NULL);
-	w->posted += BATCH;
-}
-
-static uint16_t worker_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct bench_wire *w = dev;
-	uint16_t got = (uint16_t)rte_ring_sc_dequeue_burst(w->filled, (void **)pkts, n, NULL);
-
-	w->posted -= got;
-	post(w);
-	return got;
-}
-
-static void reclaim(struct bench_wire *w)
-{
-	struct rte_mbuf *back[BATCH];
-	uint32_t n = rte_ring_sc_dequeue_burst(w->done, (void **)back, BATCH, NULL);
-
-	rte_pktmbuf_free_bulk(back, n);
-	w->in_flight -= n;
-}
-
-static uint16_t worker_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct bench_wire *w = dev;
-	uint16_t taken;
-
-	if (w->in_flight >= BATCH)
-		reclaim(w);
-	taken = (uint16_t)rte_ring_sp_enqueue_burst(w->sent, (void **)pkts, n, NULL);
-	w->in_flight += taken;
-	return taken;
-}
-
-/* The bytes of a chain into one buffer. 0: they do not fit. */
-static int copy_frame(struct rte_mbuf *to, const struct rte_mbuf *from)
-{
-	uint8_t *p = rte_pktmbuf_mtod(to, uint8_t *);
-
-	if (rte_pktmbuf_tailroom(to) < from->pkt_len)
+	if (head - q->reclaimed + BATCH > POSTED ||
+	    rte_pktmbuf_alloc_bulk(w->worker_bufs, fresh, BATCH) != 0)
 		return 0;
-	to->data_len = (uint16_t)from->pkt_len;
-	to->pkt_len = from->pkt_len;
-	for (; from != NULL; p += from->data_len, from = from->next)
-		memcpy(p, rte_pktmbuf_mtod(from, const void *), from->data_len);
+	for (uint32_t k = 0; k < BATCH; k++) {
+		q->owners[(head + k) % SLOTS] = fresh[k];
+		q->descs[(head + k) % SLOTS].data = rte_pktmbuf_mtod(fresh[k], uint8_t *);
+	}
+	atomic_store_explicit(&q->head, head + BATCH, memory_order_release);
 	return 1;
 }
 
 #define GOOD (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 
+static uint16_t worker_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct bench_wire *w = dev;
+	struct queue *q = &w->rx;
+	uint32_t ready = done_of(q) - q->reclaimed;
+	uint16_t got = ready < n ? (uint16_t)ready : n;
+
+	for (uint16_t k = 0; k < got; k++, q->reclaimed++) {
+		struct rte_mbuf *m = q->owners[q->reclaimed % SLOTS];
+
+		m->data_len = (uint16_t)q->descs[q->reclaimed % SLOTS].bytes;
+		m->pkt_len = m->data_len;
+		m->ol_flags = w->offloads ? GOOD : 0;
+		pkts[k] = m;
+	}
+	if (got != 0)
+		(void)post(w);
+	return got;
+}
+
+static void reclaim(struct queue *q)
+{
+	uint32_t done = done_of(q);
+
+	for (; q->reclaimed != done; q->reclaimed++)
+		rte_pktmbuf_free_seg(q->owners[q->reclaimed % SLOTS]);
+}
+
+static uint16_t worker_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct bench_wire *w = dev;
+	struct queue *q = &w->tx;
+	uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+	uint16_t taken = 0;
+
+	if (head - q->reclaimed >= BATCH)
+		reclaim(q);
+	for (; taken < n && head - q->reclaimed + pkts[taken]->nb_segs <= SLOTS; taken++) {
+		struct rte_mbuf *m = pkts[taken];
+
+		for (; m != NULL; m = m->next, head++) {
+			q->owners[head % SLOTS] = m;
+			q->descs[head % SLOTS] = (struct desc){ rte_pktmbuf_mtod(m, uint8_t *),
+								m->data_len, m->next == NULL };
+		}
+	}
+	atomic_store_explicit(&q->head, head, memory_order_release);
+	return taken;
+}
+
+/* The frame at descriptor *at into a buffer of the host's; NULL: lost, as on a wire. */
+static struct rte_mbuf *copy_in(struct bench_wire *w, uint32_t *at)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->host_bufs);
+	const struct desc *d;
+
+	do {
+		d = &w->tx.descs[(*at)++ % SLOTS];
+		if (m != NULL && rte_pktmbuf_tailroom(m) >= d->bytes)
+			memcpy(rte_pktmbuf_append(m, (uint16_t)d->bytes), d->data, d->bytes);
+	} while (!d->last);
+	if (m != NULL)
+		m->ol_flags =
+			GOOD; /* memory does not err, and the generator's sums are not measured */
+	return m;
+}
+
 static uint16_t host_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct bench_wire *w = dev;
-	struct rte_mbuf *frames[BATCH];
-	uint32_t want = n < BATCH ? n : BATCH, got;
-	uint16_t copied = 0;
+	uint32_t head = head_of(&w->tx),
+		 at = atomic_load_explicit(&w->tx.done, memory_order_relaxed);
+	uint16_t got = 0;
 
-	got = rte_ring_sc_dequeue_burst(w->sent, (void **)frames, want, NULL);
-	for (uint32_t k = 0; k < got; k++) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(w->host_bufs);
-
-		if (m == NULL || !copy_frame(m, frames[k])) {
-			rte_pktmbuf_free(m); /* lost, as on a wire */
-			continue;
-		}
-		m->ol_flags = GOOD; /* memory does not err, and the generator's sums are not what is
-				       measured */
-		pkts[copied++] = m;
+	while (got < n && at != head) {
+		pkts[got] = copy_in(w, &at);
+		got += pkts[got] != NULL;
 	}
-	rte_ring_sp_enqueue_burst(w->done, (void **)frames, got, NULL);
-	return copied;
+	atomic_store_explicit(&w->tx.done, at, memory_order_release);
+	return got;
+}
+
+static void copy_out(struct desc *to, const struct rte_mbuf *from)
+{
+	uint8_t *p = to->data;
+
+	to->bytes = from->pkt_len;
+	for (; from != NULL; p += from->data_len, from = from->next)
+		memcpy(p, rte_pktmbuf_mtod(from, const void *), from->data_len);
 }
 
 static uint16_t host_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct bench_wire *w = dev;
-	struct rte_mbuf *bufs[BATCH];
-	uint32_t want = n < BATCH ? n : BATCH;
-	uint32_t got = rte_ring_sc_dequeue_burst(w->empty, (void **)bufs, want, NULL);
+	uint32_t head = head_of(&w->rx),
+		 at = atomic_load_explicit(&w->rx.done, memory_order_relaxed);
+	uint16_t sent = 0;
 
-	for (uint32_t k = 0; k < got; k++) {
-		(void)copy_frame(bufs[k], pkts[k]);
-		bufs[k]->ol_flags = w->offloads ? GOOD : 0;
-	}
-	rte_pktmbuf_free_bulk(pkts, got);
-	rte_ring_sp_enqueue_burst(w->filled, (void **)bufs, got, NULL);
-	return (uint16_t)got;
+	for (; sent < n && at != head; sent++, at++)
+		copy_out(&w->rx.descs[at % SLOTS], pkts[sent]);
+	atomic_store_explicit(&w->rx.done, at, memory_order_release);
+	rte_pktmbuf_free_bulk(pkts, sent);
+	return sent;
 }
 
 static void end(struct bench_wire *w, struct net_device *out, uint8_t mac)
@@ -180,13 +207,8 @@ void bench_wire_worker_end(struct bench_wire *w, struct net_device *out, uint8_t
 		out->rx_offloads = NET_RX_IP_CKSUM | NET_RX_L4_CKSUM;
 		out->tx_offloads |= NET_TX_IP_CKSUM | NET_TX_L4_CKSUM;
 	}
-	while (w->posted + BATCH <= POSTED) {
-		uint32_t before = w->posted;
-
-		post(w);
-		if (w->posted == before)
-			break;
-	}
+	while (post(w))
+		;
 }
 
 void bench_wire_host_end(struct bench_wire *w, struct net_device *out, uint8_t mac)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A wire in memory between a worker and the generator's host, shaped like a card: the worker's side posts empty buffers and
- * gets them filled, hands over frames and gets the buffers back to free, in bursts and without copying; the host's side plays
- * the wire and copies. So the worker pays what a card's driver would cost it, and no buffer changes its owner's pool. */
+/* A wire in memory between a worker and the generator's host, shaped like a card: the worker's side keeps rings of
+ * descriptors, posts empty buffers and gets them filled, hands frames over and frees their buffers later; the host's side
+ * plays the card, which sees descriptors and bytes and never an mbuf. So the worker pays what a card's driver would cost it,
+ * and no buffer changes its owner's pool. */
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
 
@@ -10,7 +11,7 @@
 struct bench_wire;
 
 /* worker_bufs and host_bufs: each side's pool. offloads: the card checks and writes checksums. NULL when memory is out. */
-[[nodiscard]] struct bench_wire *bench_wire_create(const char *name, struct rte_mempool *worker_bufs,
+[[nodiscard]] struct bench_wire *bench_wire_create(struct rte_mempool *worker_bufs,
 						   struct rte_mempool *host_bufs, int offloads);
 /* When neither side uses it any more. */
 void bench_wire_destroy(struct bench_wire *w);
