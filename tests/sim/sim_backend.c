@@ -112,6 +112,8 @@ static void check_head(struct serve *s)
 		sim_note(w, "request %u came again", s->id);
 }
 
+static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /* The head is there. False: the connection is gone. */
 static int take_head(struct serve *s)
 {
@@ -124,6 +126,8 @@ static int take_head(struct serve *s)
 		reset(s);
 		return 0;
 	}
+	if (strcasestr(s->reader.head, "\r\nexpect: 100-continue\r\n") != NULL)
+		(void)!tcp_send_copy(s->c, go_on, sizeof(go_on) - 1);
 	return 1;
 }
 

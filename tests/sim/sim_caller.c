@@ -11,7 +11,7 @@
 struct call {
 	struct sim_caller *caller;
 	struct tcp_conn *c; /* NULL: not yet, or no more */
-	hd_ns open_at, abort_at, read_at;
+	hd_ns open_at, abort_at, read_at, hold_until;
 	uint32_t first, n; /* requests */
 	uint32_t begun, sent, answered;
 	uint32_t depth;	     /* of pipelining */
@@ -73,12 +73,25 @@ static void closed_by_peer(struct call *k)
 	end_call(k, begun ? SIM_CUT : SIM_UNANSWERED, SIM_UNANSWERED);
 }
 
+/* RFC 9110 10.1.1: it need not wait for ever. */
+static void release_body(struct call *k)
+{
+	if (k->reader.interim > 0 || k->hold_until <= k->caller->world->now)
+		k->writer.hold = 0;
+}
+
+static int holds_body(const struct call *k)
+{
+	return k->begun > k->sent && k->writer.hold;
+}
+
 static void send_more(struct call *k)
 {
 	struct sim_world *w = k->caller->world;
 
 	while (!k->peer_closed) {
 		if (k->begun > k->sent) {
+			release_body(k);
 			if (!sim_writer_pump(&k->writer, k->c))
 				return;
 			k->sent++;
@@ -88,6 +101,8 @@ static void send_more(struct call *k)
 		sim_writer_request(&k->writer, w->seed, k->first + k->begun,
 				   &request(k, k->begun)->plan,
 				   k->says_close && k->begun == k->n - 1);
+		k->writer.hold = request(k, k->begun)->plan.expect && k->depth == 1;
+		k->hold_until = w->now + HD_NS_PER_S;
 		k->begun++;
 	}
 }
@@ -132,7 +147,7 @@ static void answered(struct call *k)
 
 	judge_answer(k);
 	last = ++k->answered == k->n;
-	if (last || k->reader.close) {
+	if (last || k->reader.close || holds_body(k)) { /* a body that nobody wants is not sent */
 		tcp_release(k->c);
 		end_call(k, SIM_UNANSWERED, SIM_UNANSWERED);
 		return;
@@ -218,7 +233,8 @@ static hd_ns next_of(const struct call *k)
 		return k->open_at;
 	if (k->c == NULL)
 		return HD_NS_NEVER;
-	return k->abort_at < k->read_at ? k->abort_at : k->read_at;
+	hd_ns t = k->abort_at < k->read_at ? k->abort_at : k->read_at;
+	return holds_body(k) && k->hold_until < t ? k->hold_until : t;
 }
 
 /* A slow reader's turn to read. */
@@ -239,8 +255,10 @@ static int run_due(struct call *k, hd_ns now)
 		open_call(k);
 	else if (k->abort_at <= now)
 		give_up(k);
-	else
+	else if (k->read_at <= now)
 		read_slowly(k, now);
+	else
+		send_more(k);
 	return 1;
 }
 

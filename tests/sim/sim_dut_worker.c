@@ -122,6 +122,8 @@ static void count_record(struct sim_dut *d, const struct hd_access_record *r)
 {
 	uint32_t id = 0;
 
+	if (r->path_n < 2) /* no buffer was left to read the head */
+		return;
 	for (uint32_t i = 1; i < r->path_n && i < HD_ACCESS_PATH; i++)
 		id = id * 10 + (uint32_t)(r->path[i] - '0');
 	if (id >= d->world->n_requests)

@@ -60,6 +60,8 @@ void sim_writer_request(struct sim_writer *w, uint64_t seed, uint32_t id, const 
 	add(w, line);
 	snprintf(line, sizeof(line), "x-sim: %u\r\n%s", id, close ? "Connection: close\r\n" : "");
 	add(w, line);
+	if (p->expect)
+		add(w, "Expect: 100-continue\r\n");
 	add_framing(w);
 	add(w, "\r\n");
 }
@@ -116,6 +118,8 @@ int sim_writer_pump(struct sim_writer *w, struct tcp_conn *c)
 		if (w->at == w->n) {
 			if (w->ended)
 				return 1;
+			if (w->hold)
+				return 0;
 			refill(w);
 			continue;
 		}

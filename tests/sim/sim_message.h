@@ -17,6 +17,7 @@ struct sim_writer {
 	uint32_t sent, cut_at;	/* of the message: sent, where it stops (UINT32_MAX: nowhere) */
 	uint32_t n, at;		/* of what lies ready */
 	uint8_t ended;
+	uint8_t hold; /* the body waits for a 100 */
 	uint8_t ready[4096];
 };
 

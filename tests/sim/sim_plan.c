@@ -24,6 +24,7 @@ static void make_request(struct sim_plan *p, struct sim_random *r)
 	case 1:
 		p->method = "POST";
 		p->request_bytes = some_size(r);
+		p->expect = p->request_bytes > 0 && sim_chance(r, 200);
 		p->request_framing = sim_chance(r, 500) ? SIM_LENGTH : SIM_CHUNKED;
 		return;
 	case 2:

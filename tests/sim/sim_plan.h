@@ -44,6 +44,7 @@ struct sim_plan {
 	uint32_t request_bytes, answer_bytes;
 	enum sim_framing request_framing, answer_framing;
 	uint16_t status;
+	uint8_t expect;	 /* "Expect: 100-continue" */
 	uint8_t interim; /* 103 first */
 	uint8_t close;	 /* the answer says "connection: close" */
 	enum sim_fault fault;
