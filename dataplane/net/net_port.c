@@ -13,7 +13,8 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
-#define RX_DESCRIPTORS 512 /* 25 us of small frames at 20 Mpps; more would go round outside of the L2 cache */
+/* 25 us of small frames at 20 Mpps; the buffers of more would go round outside of the L2 cache. */
+#define RX_DESCRIPTORS 512
 #define TX_DESCRIPTORS 512
 
 struct port_queue {
