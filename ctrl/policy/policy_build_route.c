@@ -236,18 +236,24 @@ static void destinations_fill(struct route_run *r, const struct policy_yaml *rul
 	route->total_weight = d.total_weight;
 }
 
+static const struct hd_cluster *single_cluster(struct route_run *r, const struct hd_route *route)
+{
+	const struct hd_destination *d;
+
+	if (route->destinations_count != 1)
+		return NULL;
+	d = policy_vec_at(&r->l->destinations_out, route->destinations_first);
+	return d->cluster != HD_NONE ? policy_vec_at(&r->l->clusters, d->cluster) : NULL;
+}
+
 /* As Istio's: the single destination, else the VirtualService, then the path. */
 static struct hd_str decorator(struct route_run *r, const struct hd_route *route)
 {
 	const struct hd_string_match *uri = &route->match.uri;
-	const struct hd_destination *d =
-		policy_vec_at(&r->l->destinations_out, route->destinations_first);
-	const struct hd_cluster *c = NULL;
+	const struct hd_cluster *c = single_cluster(r, route);
 	const char *star = uri->kind == HD_MATCH_PREFIX || uri->kind == HD_MATCH_ANY ? "*" : "";
 	struct hd_str path = uri->kind == HD_MATCH_ANY ? (struct hd_str){ "/", 1 } : uri->text;
 
-	if (route->destinations_count == 1 && d->cluster != HD_NONE)
-		c = policy_vec_at(&r->l->clusters, d->cluster);
 	return policy_out(r->l, policy_str_printf(&r->l->arena, "%.*s:%u%.*s%s",
 						  POLICY_STR(c != NULL ? c->host : r->vs->name),
 						  c != NULL ? c->port : r->context->port,
