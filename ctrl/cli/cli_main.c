@@ -46,8 +46,8 @@ static int value_of(int argc, char **argv, int *i, const char *letter, const cha
 	return 1;
 }
 
-/* Takes our options out, wherever they stand; what is left are the command's words, moved to the front
- * of argv + 1. Returns how many, or -1 with error set. */
+/* Takes our options out, wherever they stand; what is left are the command's words, moved to the
+ * front of argv + 1. Returns how many, or -1 with error set. */
 static int options_read(struct options *o, int argc, char **argv, char *error, size_t error_bytes)
 {
 	const char *format = "table";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config diff: what files would change if they were applied. Not of their texts but of what they do:
- * both sides are whole generations, told as lines, sorted and compared. */
+/* config diff: what files would change if they were applied. Not of their texts but of what they
+ * do: both sides are whole generations, told as lines, sorted and compared. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,8 @@ static void services_tell(struct lines *l, const struct hd_snapshot *s)
 	}
 }
 
-static void route_tell(struct observe_text *t, const struct hd_snapshot *s, const struct hd_route *r)
+static void route_tell(struct observe_text *t, const struct hd_snapshot *s,
+		       const struct hd_route *r)
 {
 	json_t *match = sock_match_json(s, &r->match);
 

@@ -3,9 +3,9 @@
 
 #include <immintrin.h>
 
-/* Words are summed in pairs by the signed multiply-and-add, so each is made signed first: less 2^15,
- * which is added again at the end, once for each. A packet's words so reduced sum to less than 2^30
- * in all. Returns how many bytes it took. */
+/* Words are summed in pairs by the signed multiply-and-add, so each is made signed first: less
+ * 2^15, which is added again at the end, once for each. A packet's words so reduced sum to less
+ * than 2^30 in all. Returns how many bytes it took. */
 #define LESS ((int16_t)0x8000)
 /* A Haswell loads 32 bytes at once. */
 #define AVX2 __attribute__((target("avx2", "tune=haswell")))
