@@ -142,7 +142,8 @@ static void run_seconds(struct bench *b)
 
 		run_for(b, HD_NS_PER_S);
 		bench_dut_sample(b->dut, &after);
-		bench_report_second(s, &before, &after, b->callers.requests - requests);
+		bench_report_second(s, &before, &after, b->callers.requests - requests,
+				    b->options.one_core);
 		before = after;
 	}
 }

@@ -27,10 +27,13 @@ static double busy_share(const struct bench_sample *from, const struct bench_sam
 		       : (double)(to->busy - from->busy) / (double)(to->total - from->total);
 }
 
-/* Ticks in which another process had the core are in busy and idle turns alike, by their shares. */
-static double busy_ticks(const struct bench_sample *from, const struct bench_sample *to)
+/* Ticks in which another process had the core are in busy and idle turns alike, by their shares.
+ * Not so on one core, where the generator's system calls are where the core is lost: nothing is
+ * taken off there. */
+static double busy_ticks(const struct bench_sample *from, const struct bench_sample *to,
+			 int one_core)
 {
-	return (double)(to->busy - from->busy) * share_on_core(from, to);
+	return (double)(to->busy - from->busy) * (one_core ? 1 : share_on_core(from, to));
 }
 
 #define WINDOW_NS (2 * HD_NS_PER_MS)
@@ -76,19 +79,19 @@ static double cycles_per_request(const struct bench_result *r)
 {
 	if (is_quiet(r))
 		return (double)r->quiet.busy * r->clock_ratio / (double)r->quiet.requests;
-	return r->requests == 0
-		       ? 0
-		       : busy_ticks(&r->first, &r->last) * r->clock_ratio / (double)r->requests;
+	return r->requests == 0 ? 0
+				: busy_ticks(&r->first, &r->last, r->options->one_core) *
+					  r->clock_ratio / (double)r->requests;
 }
 
 void bench_report_second(uint32_t second, const struct bench_sample *from,
-			 const struct bench_sample *to, uint64_t requests)
+			 const struct bench_sample *to, uint64_t requests, int one_core)
 {
 	double s = (double)(to->at - from->at) / (double)HD_NS_PER_S;
 
 	printf("%4u s  %9.0f requests/s  worker busy %5.1f %%  %6.0f TSC ticks a request  %.1f packets a turn\n",
 	       second, (double)requests / s, 100 * busy_share(from, to),
-	       requests == 0 ? 0 : busy_ticks(from, to) / (double)requests,
+	       requests == 0 ? 0 : busy_ticks(from, to, one_core) / (double)requests,
 	       to->turns == from->turns
 		       ? 0
 		       : (double)(to->rx - from->rx) / (double)(to->turns - from->turns));
@@ -114,8 +117,7 @@ void bench_report_text(const struct bench_result *r)
 	       (double)r->tsc_hz / 1e9, (double)r->tsc_hz / 1e9 * r->clock_ratio,
 	       100 - 100 * share_on_core(&r->first, &r->last));
 	printf("quiet          %.1f %% of the time nobody took a core from worker or generator%s\n",
-	       100 * quiet_share(r),
-	       is_quiet(r) ? ": busy cycles are of that time" : "");
+	       100 * quiet_share(r), is_quiet(r) ? ": busy cycles are of that time" : "");
 	printf("latency, us    p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n",
 	       (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
 	       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,

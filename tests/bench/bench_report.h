@@ -26,7 +26,7 @@ struct bench_result {
 /* By the generator's thread, all the time; ends a window when it is due. */
 void bench_quiet_look(struct bench_quiet *q, struct bench_dut *d, hd_ns now);
 /* One second. */
-void bench_report_second(uint32_t second, const struct bench_sample *from, const struct bench_sample *to, uint64_t requests);
+void bench_report_second(uint32_t second, const struct bench_sample *from, const struct bench_sample *to, uint64_t requests, int one_core);
 /* The end, in words. */
 void bench_report_text(const struct bench_result *r);
 /* The end, as the object that docs/performance.md explains, on one line. */
