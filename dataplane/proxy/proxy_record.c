@@ -2,7 +2,7 @@
 /* The access record of a finished exchange, written straight into the ring that ctrl reads. */
 #include "proxy_state.h"
 
-/* A part of the request's head, cut to fit. Returns how much of it there is. */
+/* A part of the request's head, cut to fit. Returns its real length, 0 when the head could not be kept. */
 static uint16_t put_span(const struct proxy_exchange *x, struct proxy_span s, char *out,
 			 uint32_t room)
 {
@@ -12,7 +12,7 @@ static uint16_t put_span(const struct proxy_exchange *x, struct proxy_span s, ch
 		return 0;
 	if (n > 0)
 		bufq_copy_out(&x->head, s.at, out, n);
-	return (uint16_t)n;
+	return s.n;
 }
 
 static void put_times(const struct proxy *p, const struct proxy_exchange *x,
@@ -34,17 +34,14 @@ static void put_addresses(const struct proxy_exchange *x, struct hd_access_recor
 static void put_request(const struct proxy_exchange *x, struct hd_access_record *r)
 {
 	struct proxy_span method = { x->method_at, x->method_n };
+	uint16_t method_n = put_span(x, method, r->method, sizeof(r->method));
 
-	r->method_n = (uint8_t)put_span(x, method, r->method, sizeof(r->method));
-	put_span(x, x->path, r->path, sizeof(r->path));
-	r->path_n = x->path.n;
-	r->path_cut = x->path.n > sizeof(r->path);
-	put_span(x, x->authority, r->authority, sizeof(r->authority));
-	r->authority_n = x->authority.n;
-	put_span(x, x->agent, r->agent, sizeof(r->agent));
-	r->agent_n = x->agent.n;
-	put_span(x, x->forwarded_for, r->forwarded_for, sizeof(r->forwarded_for));
-	r->forwarded_for_n = x->forwarded_for.n;
+	r->method_n = (uint8_t)RTE_MIN(method_n, sizeof(r->method));
+	r->path_n = put_span(x, x->path, r->path, sizeof(r->path));
+	r->path_cut = r->path_n > sizeof(r->path);
+	r->authority_n = put_span(x, x->authority, r->authority, sizeof(r->authority));
+	r->agent_n = put_span(x, x->agent, r->agent, sizeof(r->agent));
+	r->forwarded_for_n = put_span(x, x->forwarded_for, r->forwarded_for, sizeof(r->forwarded_for));
 	memcpy(r->request_id, x->request_id, sizeof(r->request_id));
 }
 
