@@ -87,8 +87,8 @@ static const struct policy_field regex_rewrite_fields[] = {
 };
 static const struct policy_schema regex_rewrite = { "RegexRewrite", regex_rewrite_fields };
 static const struct policy_field rewrite_fields[] = {
-	POLICY_STR_("uri", NOW),
-	POLICY_STR_("authority", NOW),
+	{ .name = "uri", .type = POLICY_T_STRING, .note = "up to 127 bytes" },
+	{ .name = "authority", .type = POLICY_T_STRING, .note = "up to 127 bytes" },
 	POLICY_OBJ("uriRegexRewrite", regex_rewrite, LATER),
 	POLICY_END,
 };
@@ -116,7 +116,7 @@ static const struct policy_field body_fields[] = {
 static const struct policy_schema body = { "HTTPBody", body_fields };
 static const struct policy_field direct_fields[] = {
 	{ .name = "status", .type = POLICY_T_INT, .min = 200, .max = 600, .required = 1 },
-	POLICY_OBJ("body", body, NOW),
+	{ .name = "body", .type = POLICY_T_OBJECT, .object = &body, .note = "up to 16 KiB" },
 	POLICY_END,
 };
 static const struct policy_schema direct = { "HTTPDirectResponse", direct_fields,
