@@ -101,6 +101,10 @@ static void undo(struct tcp *t, struct tcp_conn *c)
 
 	c->cc.cwnd = u32_max(c->cc.cwnd, b->undo_cwnd);
 	c->cc.ssthresh = b->undo_ssthresh;
+	/* What was taken for lost only came late: without this each such segment, as it was sent
+	 * again, would never count as overtaken (RFC 8985 6.2 step 3). */
+	if (b->state == TCP_RECOVERY)
+		b->reordering_seen = 1;
 	b->undo_retransmits = -1;
 	tcp_scoreboard_unmark_lost(b);
 	b->state = TCP_OPEN;

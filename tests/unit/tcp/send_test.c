@@ -401,6 +401,43 @@ static void c3_7_a_lost_retransmission_is_found_without_a_timeout(void **state)
 	finish();
 }
 
+static void c3_7_after_one_needless_retransmission_late_segments_are_waited_for(void **state)
+{
+	struct pair_stream *s = begin(&full);
+	uint32_t base = r.rcv, again = 0;
+	struct pair_segment a = {
+		.flags = ACK, .window = 65535, .sport = r.sport, .dport = r.dport
+	};
+	const struct pair_segment *x;
+
+	s->c->rtt = (struct tcp_rtt){ .srtt_8us = 64000, .rttvar_4us = 8000, .min_us = 8000 };
+	write_stream(s, 200000);
+	collect();
+	pair_run_for(&p, 8 * MS);
+	a.seq = r.nxt;
+	a.opt.present = TCP_OPTION_TS;
+	a.opt.tsval = r.ts;
+	a.opt.tsecr = r.ts_echo;
+	a.opt.n_sack = 1;
+	for (uint32_t i = 0; i < 8; i += 4) { /* the first of each four comes last */
+		a.ack = base + i * 1448;
+		a.opt.sack[0] = (struct tcp_sack_block){ a.ack + 1448, a.ack + 4 * 1448 };
+		a.opt.n_sack = 1;
+		pair_inject(&p, &a, NULL);
+		pair_run_for(&p, MS);
+		a.ack = base + (i + 4) * 1448;
+		a.opt.n_sack = 0;
+		pair_inject(&p, &a, NULL);
+		while ((x = pair_next(&p, &r.cursor)) != NULL)
+			again += x->len != 0 && seq_lt(x->seq, base + 8 * 1448);
+	}
+	if (again != 1)
+		pair_dump(&p, 0);
+	assert_int_equal(again, 1);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_UNDONE], 1);
+	finish();
+}
+
 static void c3_12_after_a_pause_the_first_flight_is_the_initial_window(void **state)
 {
 	struct pair_stream *s = begin(&sack);
@@ -609,6 +646,8 @@ int main(void)
 		cmocka_unit_test(
 			c6_5_and_c6_6_a_smaller_path_mtu_is_believed_for_data_in_flight_only),
 		cmocka_unit_test(c3_7_a_lost_retransmission_is_found_without_a_timeout),
+		cmocka_unit_test(
+			c3_7_after_one_needless_retransmission_late_segments_are_waited_for),
 		cmocka_unit_test(c3_12_after_a_pause_the_first_flight_is_the_initial_window),
 		cmocka_unit_test(
 			c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window),
