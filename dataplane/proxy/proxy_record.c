@@ -2,7 +2,8 @@
 /* The access record of a finished exchange, written straight into the ring that ctrl reads. */
 #include "proxy_state.h"
 
-/* A part of the request's head, cut to fit. Returns its real length, 0 when the head could not be kept. */
+/* A part of the request's head, cut to fit. Returns its real length, 0 when the head could not be
+ * kept. */
 static uint16_t put_span(const struct proxy_exchange *x, struct proxy_span s, char *out,
 			 uint32_t room)
 {
@@ -41,7 +42,8 @@ static void put_request(const struct proxy_exchange *x, struct hd_access_record 
 	r->path_cut = r->path_n > sizeof(r->path);
 	r->authority_n = put_span(x, x->authority, r->authority, sizeof(r->authority));
 	r->agent_n = put_span(x, x->agent, r->agent, sizeof(r->agent));
-	r->forwarded_for_n = put_span(x, x->forwarded_for, r->forwarded_for, sizeof(r->forwarded_for));
+	r->forwarded_for_n =
+		put_span(x, x->forwarded_for, r->forwarded_for, sizeof(r->forwarded_for));
 	memcpy(r->request_id, x->request_id, sizeof(r->request_id));
 }
 
