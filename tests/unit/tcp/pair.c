@@ -140,7 +140,7 @@ static void carry(struct pair *p, struct pair_packet *k)
 	if (k->s.dropped || p->end[!k->s.from].raw)
 		return;
 	if (happens(p, p->reorder_ppm))
-		at += p->delay + pair_random(p, 1 + (uint32_t)p->delay);
+		at += p->late != 0 ? p->late : p->delay + pair_random(p, 1 + (uint32_t)p->delay);
 	enqueue(p, k, at);
 	if (happens(p, p->dup_ppm))
 		enqueue(p, k, at + pair_random(p, 1 + 2 * (uint32_t)p->delay));

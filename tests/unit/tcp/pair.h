@@ -70,6 +70,7 @@ struct pair {
 	struct pair_packet *queue;
 	uint64_t seed;
 	hd_ns delay, jitter;
+	hd_ns late; /* what reordering adds; 0: one to two delays */
 	uint32_t loss_ppm, dup_ppm, reorder_ppm, corrupt_ppm;
 	uint32_t starve_ppm; /* in so many turns the pools have hardly a buffer left */
 	/* 1: the test takes the segment away. */

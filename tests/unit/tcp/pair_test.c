@@ -112,6 +112,22 @@ static void bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption
 	}
 }
 
+static void c3_7_reordering_within_a_quarter_round_trip_soon_costs_nothing(void **state)
+{
+	const uint64_t *c = p.end[0].stats.counters;
+
+	pair_init(&p, 21, NULL, NULL);
+	p.delay = 10 * HD_NS_PER_MS;
+	p.late = 4 * HD_NS_PER_MS;
+	p.reorder_ppm = 50000;
+	exchange(4000000, 10, 16384);
+	assert_in_range(c[HD_TCP_FAST_RECOVERIES], 1, 2);
+	assert_int_equal(c[HD_TCP_UNDONE], c[HD_TCP_FAST_RECOVERIES]);
+	assert_int_equal(c[HD_TCP_TIMEOUT_RETRANSMITS], 0);
+	pair_drain(&p);
+	pair_fini(&p);
+}
+
 static void allocations_may_fail_at_any_point(void **state)
 {
 	for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -505,6 +521,7 @@ int main(void)
 		cmocka_unit_test(an_idle_connection_holds_nothing),
 		cmocka_unit_test(c3_8_a_lost_tail_is_probed_after_two_round_trips),
 		cmocka_unit_test(a_released_connection_has_no_more_events),
+		cmocka_unit_test(c3_7_reordering_within_a_quarter_round_trip_soon_costs_nothing),
 		cmocka_unit_test(allocations_may_fail_at_any_point),
 		cmocka_unit_test(
 			bytes_arrive_exactly_over_loss_reordering_duplication_and_corruption),
