@@ -83,7 +83,8 @@ static int find_or_plug(struct net_port *p, char *error, size_t bytes)
 	complete(p->node.device, devargs, sizeof(devargs));
 	rc = rte_dev_probe(devargs);
 	if (rc < 0)
-		return fail(p, -ENODEV, error, bytes, "no such device: %s", strerror(-rc));
+		return fail(p, -ENODEV, error, bytes, "no such device (%s)",
+			    rc == -1 ? "or no right to open it" : strerror(-rc));
 	if (rte_eth_dev_get_port_by_name(name, &p->port_id) != 0)
 		return fail(p, -ENODEV, error, bytes, "no Ethernet driver takes this device");
 	p->plugged = 1;

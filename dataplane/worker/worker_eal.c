@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -139,6 +140,22 @@ int worker_eal_has_huge_pages(void)
 	return any;
 }
 
+/* DPDK only says "invalid argument". */
+static int check_lcores(const struct hd_node *node, long cpus, char *error, size_t error_bytes)
+{
+	uint32_t most = node->main_lcore;
+
+	if (HAS(node, "-l", "-c", "--lcores", "-s", "-S"))
+		return 0;
+	for (uint32_t i = 0; i < node->n_workers; i++)
+		most = node->workers[i] > most ? node->workers[i] : most;
+	if (most < (uint32_t)cpus)
+		return 0;
+	snprintf(error, error_bytes, "lcore %u is not there: this machine has CPU 0 to %ld", most,
+		 cpus - 1);
+	return -EINVAL;
+}
+
 int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes)
 {
 	static struct worker_eal_args args; /* DPDK keeps pointers into it */
@@ -148,6 +165,9 @@ int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes)
 		snprintf(error, error_bytes, "too many EAL arguments");
 		return -E2BIG;
 	}
+	rc = check_lcores(node, sysconf(_SC_NPROCESSORS_CONF), error, error_bytes);
+	if (rc < 0)
+		return rc;
 	rc = rte_eal_init(args.argc, args.argv);
 	if (rc >= 0)
 		return 0;

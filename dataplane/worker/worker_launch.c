@@ -187,6 +187,8 @@ static int open_lane(struct hd_dp *dp, uint32_t index)
 	l->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
 	if (l->mailbox == NULL || l->access == NULL)
 		return -ENOMEM;
+	/* Touched here, so that no request has to wait for a page. */
+	memset(l->access->slots, 0, ACCESS_RECORDS * sizeof(struct hd_access_record));
 	return make_pools(l, dp->node);
 }
 
