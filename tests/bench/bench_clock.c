@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_clock.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <rte_cycles.h>
 
+#define TURNS 20000
 #define TRIALS 200
 #define ROUNDS 10000
 #define CYCLES_A_ROUND                                                                             \
@@ -33,4 +35,25 @@ double bench_clock_ratio(void)
 			best = ticks;
 	}
 	return (double)ROUNDS * CYCLES_A_ROUND / (double)best;
+}
+
+double bench_line_ask(struct bench_line *l)
+{
+	uint64_t start = rte_rdtsc();
+
+	for (uint32_t i = 1; i <= TURNS; i++) {
+		atomic_store_explicit(&l->ping, i, memory_order_release);
+		while (atomic_load_explicit(&l->pong, memory_order_acquire) != i)
+			;
+	}
+	return (double)(rte_rdtsc() - start) / (double)rte_get_tsc_hz() * 1e9 / TURNS;
+}
+
+void bench_line_answer(struct bench_line *l)
+{
+	for (uint32_t i = 1; i <= TURNS; i++) {
+		while (atomic_load_explicit(&l->ping, memory_order_acquire) != i)
+			;
+		atomic_store_explicit(&l->pong, i, memory_order_release);
+	}
 }

@@ -21,7 +21,8 @@ struct bench_dut {
 	uint8_t *health;
 	struct hd_ring *access;
 	const struct worker_clock *clock;
-	double ratio;
+	double ratio, line_ns;
+	struct bench_line line;
 	size_t heap, connections;
 	clockid_t thread_clock;
 	_Atomic int running, stop;
@@ -69,10 +70,11 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 				   const struct net_device devices[2], struct rte_mempool *bufs,
 				   struct rte_mempool *indirect, const struct worker_clock *clock)
 {
-	struct bench_dut *d = calloc(1, sizeof(*d));
+	struct bench_dut *d = aligned_alloc(_Alignof(struct bench_dut), sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
+	memset(d, 0, sizeof(*d));
 	d->clock = clock;
 	d->one_core = o->one_core;
 	d->mesh = bench_mesh_create(&d->node);
@@ -129,6 +131,7 @@ static int lcore_main(void *arg)
 {
 	struct bench_dut *d = arg;
 
+	bench_line_answer(&d->line);
 	begin(d);
 	while (!atomic_load_explicit(&d->stop, memory_order_relaxed))
 		bench_dut_turn(d);
@@ -144,6 +147,7 @@ int bench_dut_start(struct bench_dut *d, unsigned int lcore)
 	}
 	if (rte_eal_remote_launch(lcore_main, d, lcore) != 0)
 		return -1;
+	d->line_ns = bench_line_ask(&d->line);
 	while (!atomic_load(&d->running))
 		rte_pause();
 	return 0;
@@ -192,6 +196,11 @@ const struct hd_worker_stats *bench_dut_stats(const struct bench_dut *d)
 double bench_dut_clock_ratio(const struct bench_dut *d)
 {
 	return d->ratio;
+}
+
+double bench_dut_line_ns(const struct bench_dut *d)
+{
+	return d->line_ns;
 }
 
 size_t bench_dut_heap_per_connection(const struct bench_dut *d)

@@ -184,6 +184,7 @@ static int run(struct bench *b)
 	r.body_bytes = b->callers.body_bytes - body_bytes;
 	r.quiet = b->quiet;
 	r.latency_ns = &b->callers.latency_ns;
+	r.line_ns = bench_dut_line_ns(b->dut);
 	r.clock_ratio = bench_dut_clock_ratio(b->dut);
 	bench_report_text(&r);
 	if (b->options.json)

@@ -38,6 +38,7 @@ static double busy_ticks(const struct bench_sample *from, const struct bench_sam
 
 #define WINDOW_NS (2 * HD_NS_PER_MS)
 #define LOST_NS (20 * HD_NS_PER_US) /* in a window: more is somebody else's turn on the core */
+#define FAR_NS 300		    /* within one L3 it is 50 to 150 */
 #define ENOUGH_REQUESTS 1000
 
 static int lost(hd_ns ran, hd_ns passed)
@@ -118,6 +119,11 @@ void bench_report_text(const struct bench_result *r)
 	       100 - 100 * share_on_core(&r->first, &r->last));
 	printf("quiet          %.1f %% of the time nobody took a core from worker or generator%s\n",
 	       100 * quiet_share(r), is_quiet(r) ? ": busy cycles are of that time" : "");
+	if (r->line_ns != 0)
+		printf("cores          a cache line goes from one to the other and back in %.0f ns%s\n",
+		       r->line_ns,
+		       r->line_ns > FAR_NS ? ": they are far apart, and that is in the cycles"
+					   : "");
 	printf("latency, us    p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n",
 	       (double)hist_quantile(r->latency_ns, 0.5) / 1e3,
 	       (double)hist_quantile(r->latency_ns, 0.9) / 1e3,
@@ -177,7 +183,7 @@ void bench_report_json(const struct bench_result *r)
 	       r->errors, BENCH_GIT, cpu, o->size, o->offloads ? "true" : "false",
 	       o->access_log ? "true" : "false");
 	printf(",\"busy_share\":%.4f,\"tsc_hz\":%" PRIu64
-	       ",\"core_hz\":%.0f,\"taken_by_others\":%.4f,\"quiet\":%.4f}\n",
+	       ",\"core_hz\":%.0f,\"taken_by_others\":%.4f,\"quiet\":%.4f,\"line_round_trip_ns\":%.0f}\n",
 	       busy_share(&r->first, &r->last), r->tsc_hz, (double)r->tsc_hz * r->clock_ratio,
-	       1 - share_on_core(&r->first, &r->last), quiet_share(r));
+	       1 - share_on_core(&r->first, &r->last), quiet_share(r), r->line_ns);
 }

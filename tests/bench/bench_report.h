@@ -18,7 +18,7 @@ struct bench_result {
 	const struct hist *latency_ns;
 	uint64_t requests, errors, body_bytes; /* of the callers, while measured */
 	struct bench_quiet quiet;
-	double clock_ratio;
+	double clock_ratio, line_ns;
 	uint64_t tsc_hz;
 	double table_bytes, buffer_bytes; /* a connection; 0: not measured */
 };
