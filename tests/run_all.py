@@ -84,7 +84,7 @@ def run_meson(tally, build, suites, prefix):
         os.unlink(log)
     env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:strict_string_checks=1",
                UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
-    p = subprocess.Popen(["meson", "test", "-C", build, "--no-rebuild", "--num-processes", str(os.cpu_count() or 2),
+    p = subprocess.Popen(["meson", "test", "-C", build, "--no-rebuild", "--timeout-multiplier", "4", "--num-processes", str(os.cpu_count() or 2),
                           *sum((["--suite", s] for s in suites), [])],
                          stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=env)
     label = f"{prefix} " if prefix else ""
