@@ -77,16 +77,22 @@ static int path_clear(const struct sockaddr_un *a, char *error, size_t error_byt
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	rc = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN
-		     ? -EADDRINUSE
-		     : 0;
+	/* Only a refusal says that nobody listens any more: a socket of another type, or one
+	 * that we may not reach, is somebody's. */
+	rc = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : -errno;
 	close(fd);
-	if (rc != 0) {
+	if (rc != 0 && rc != -EAGAIN && rc != -ECONNREFUSED) {
+		snprintf(error, error_bytes,
+			 "control.socket: %s belongs to something else (%s); choose another path",
+			 a->sun_path, strerror(-rc));
+		return rc;
+	}
+	if (rc != -ECONNREFUSED) {
 		snprintf(error, error_bytes,
 			 "control.socket: another daemon answers at %s; stop it "
 			 "(heddlectl -s %s stop) or choose another path",
 			 a->sun_path, a->sun_path);
-		return rc;
+		return -EADDRINUSE;
 	}
 	hd_log(HD_LOG_NOTICE, "ctl", "%s was left over by a daemon that is gone: replaced",
 	       a->sun_path);

@@ -234,6 +234,22 @@ static void a_file_in_the_way_is_not_removed(void **state)
 	unlink(file);
 }
 
+static void a_socket_of_something_else_is_not_removed(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sock_server *second;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/datagrams", folder);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(sock_server_open(a.sun_path, &h->host, &second, error, sizeof(error)),
+			 -EPROTOTYPE);
+	assert_non_null(strstr(error, "belongs to something else"));
+	assert_int_equal(access(a.sun_path, F_OK), 0);
+	close(fd);
+	unlink(a.sun_path);
+}
+
 static void a_path_that_cannot_be_is_explained(void **state)
 {
 	char too_long[200];
@@ -264,6 +280,7 @@ int main(void)
 		TEST(a_line_without_end_is_refused),
 		TEST(a_taken_path_is_refused_and_a_stale_one_replaced),
 		TEST(a_file_in_the_way_is_not_removed),
+		TEST(a_socket_of_something_else_is_not_removed),
 		TEST(a_path_that_cannot_be_is_explained),
 	};
 
