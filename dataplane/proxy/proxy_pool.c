@@ -59,8 +59,10 @@ static void fail_pending(struct proxy *p, struct proxy_endpoint_state *st, enum 
 static void renew(struct proxy *p, struct proxy_endpoint_state *st)
 {
 	st->incarnation++;
-	close_idle(p, st);
+	/* First who waits: a closed connection makes room, and whoever still waited would get a
+	 * new one to the old address. */
 	fail_pending(p, st, PROXY_FAIL_UNREACHABLE);
+	close_idle(p, st);
 }
 
 static int is_same_addr(const struct hd_addr *a, const struct hd_addr *b)
