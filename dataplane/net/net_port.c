@@ -69,7 +69,7 @@ static void complete(const char *devargs, char *out, size_t bytes)
 	int short_ring =
 		strncmp(devargs, "net_af_packet", 13) == 0 && strstr(devargs, "framecnt=") == NULL;
 
-	snprintf(out, bytes, "%s%s", devargs, short_ring ? ",framecnt=2048" : "");
+	snprintf(out, bytes, "%s%s", devargs, short_ring ? ",framecnt=4096" : "");
 }
 
 static int find_or_plug(struct net_port *p, char *error, size_t bytes)
