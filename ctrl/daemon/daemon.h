@@ -47,6 +47,7 @@ struct daemon {
 	int busy;		       /* on_event is not in the loop: ticks fetch the records */
 	int drain_unsent;	       /* a mailbox was full */
 	hd_ns drain_at, drain_idle_at; /* when it began; when it last saw progress */
+	uint32_t terminations;	       /* SIGTERM and SIGINT so far */
 	uint64_t drain_seen;	       /* what progress is measured by */
 };
 

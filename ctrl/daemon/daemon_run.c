@@ -215,7 +215,9 @@ static void drain_look(struct daemon *d, hd_ns now)
 
 static void on_terminate(struct daemon *d, const char *name)
 {
-	if (d->drain_at != 0) {
+	/* Signals count, not what came over the socket: a supervisor's first one after
+	 * `heddlectl stop` is no hurry. */
+	if (d->terminations++ > 0) {
 		hd_log(HD_LOG_NOTICE, "daemon", "%s again: stopping at once", name);
 		loop_stop(&d->loop);
 		return;
