@@ -23,6 +23,9 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->now = now;
 	p->pools = (struct proxy_relay_pools){ c->bufs, c->indirect };
 	p->random = (struct proxy_random){ { c->seed[0], c->seed[1] | 1 } };
+	if (c->supply != NULL)
+		p->supply = *c->supply;
+	core_supply_add(&p->supply, c->bufs);
 	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
 	wheel_init(&p->wheel, now);
 	list_init(&p->at_rest);

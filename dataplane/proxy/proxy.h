@@ -39,6 +39,8 @@ struct proxy_config {
 		*health; /* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
 	struct hd_ring *access; /* of struct hd_access_record; NULL: no access log */
 	struct rte_mempool *bufs, *indirect;
+	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL: none.
+					     Read by proxy_create alone */
 	uint32_t max_connections;
 	uint32_t worker;     /* index in hd_snapshot.workers */
 	int64_t wall_offset; /* UTC ns minus hd_ns; refreshed through proxy_set_wall */

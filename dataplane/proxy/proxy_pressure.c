@@ -6,7 +6,7 @@
 
 #define SHED_AFTER (5 * HD_NS_PER_S)
 #define SHED_SOON HD_NS_PER_S /* when less than this share of the buffers is free */
-#define SHED_SOON_SHARE 32
+#define SHED_SOON_LEFT (CORE_SUPPLY_ALL / 32)
 #define SHED_HOLDS 8192 /* bytes */
 #define SHED_LEGS 256	/* looked at in one go */
 
@@ -62,17 +62,15 @@ static void shed(struct proxy *p, hd_ns after)
 
 void proxy_pressure_look(struct proxy *p)
 {
-	uint64_t free = rte_mempool_avail_count(p->pools.bufs);
-	uint32_t level = 0;
+	uint32_t left = core_supply_left(&p->supply), level = 0;
 
 	p->pressure_at = p->now;
-	while (level < LOWEST &&
-	       free * 16 < (uint64_t)p->pools.bufs->size * levels[level].sixteenths)
+	while (level < LOWEST && left < levels[level].sixteenths * (CORE_SUPPLY_ALL / 16))
 		level++;
 	if (level != p->pressure) {
 		p->pressure = level;
 		tcp_set_buffers(p->tcp, levels[level].bytes, levels[level].bytes);
 	}
 	if (level == LOWEST)
-		shed(p, free * SHED_SOON_SHARE < p->pools.bufs->size ? SHED_SOON : SHED_AFTER);
+		shed(p, left < SHED_SOON_LEFT ? SHED_SOON : SHED_AFTER);
 }

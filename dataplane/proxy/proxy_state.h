@@ -64,6 +64,7 @@ struct proxy {
 	hd_ns now;			/* of this turn */
 	struct proxy_random random;
 	struct proxy_relay_pools pools;
+	struct core_supply supply;
 	struct core_pool legs, exchanges;
 	struct wheel wheel;
 	struct list_link at_rest; /* down legs between requests */

@@ -125,6 +125,10 @@ struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, vo
 	t->stats = stats;
 	t->header = header;
 	t->indirect = indirect;
+	if (c->supply != NULL)
+		t->supply = *c->supply;
+	core_supply_add(&t->supply, header);
+	t->config.supply = NULL;
 	t->cc = tcp_cc_by_index(c->congestion_control);
 	list_init(&t->waiting);
 	wheel_init(&t->wheel, now);

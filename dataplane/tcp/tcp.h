@@ -13,6 +13,7 @@
 #include <heddle/stats.h>
 
 #include "bufq.h"
+#include "core_supply.h"
 #include "pkt.h"
 
 struct tcp;
@@ -54,6 +55,8 @@ struct tcp_config {
 	uint8_t tos, congestion_control;     /* 0: CUBIC, 1: NewReno */
 	uint8_t ecn;			     /* TCP_ECN_*; default: accept */
 	uint64_t secret[2]; /* keys ISNs, ports, timestamps and the table; from getrandom */
+	/* Pools beside the header's that received data lie in; NULL: none. Read by tcp_create alone. */
+	const struct core_supply *supply;
 };
 #define TCP_ECN_OFF 0
 #define TCP_ECN_ACCEPT 1 /* when the peer asks, as Linux does */

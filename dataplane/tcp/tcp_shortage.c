@@ -6,23 +6,22 @@
  * (tcp_set_buffers). */
 #include "tcp_stack.h"
 
-#define SHORT_SHARE 8 /* less than this share of the pool is free */
-#define LAST_SHARE 64
+#define SHORT_LEFT (CORE_SUPPLY_ALL / 8) /* less than this is free */
+#define LAST_LEFT (CORE_SUPPLY_ALL / 64)
 #define PERIOD_US 100
 
-/* Counting walks over the caches of all lcores: not in every burst. */
+/* Counting reads what other cores write: not in every burst. */
 void tcp_shortage_look(struct tcp *t)
 {
-	const struct rte_mempool *pool = t->header;
-	uint32_t free;
+	uint32_t left;
 
 	if (t->now_us - t->shortage_us < PERIOD_US)
 		return;
 	t->shortage_us = t->now_us;
-	free = rte_mempool_avail_count(pool);
-	t->shortage = free < pool->size / LAST_SHARE	? TCP_BUFFERS_LAST
-		      : free < pool->size / SHORT_SHARE ? TCP_BUFFERS_SHORT
-							: TCP_BUFFERS_PLENTY;
+	left = core_supply_left(&t->supply);
+	t->shortage = left < LAST_LEFT	  ? TCP_BUFFERS_LAST
+		      : left < SHORT_LEFT ? TCP_BUFFERS_SHORT
+					  : TCP_BUFFERS_PLENTY;
 }
 
 int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f)

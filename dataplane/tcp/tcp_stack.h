@@ -22,7 +22,7 @@ struct tcp_wait {
 };
 _Static_assert(sizeof(struct tcp_wait) <= 104, "a third of a connection");
 
-/* How much is left of the pool that received and sent segments share. */
+/* How much is left of the pools that received and sent segments lie in. */
 enum tcp_shortage {
 	TCP_BUFFERS_PLENTY,
 	TCP_BUFFERS_SHORT, /* who holds something gets nothing more */
@@ -43,6 +43,7 @@ struct tcp {
 	struct wheel wheel;
 
 	struct rte_mempool *header, *indirect;
+	struct core_supply supply;
 	struct hd_worker_stats *stats;
 	const struct tcp_ops *ops;
 	void *ctx;

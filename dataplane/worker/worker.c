@@ -96,6 +96,7 @@ static int create_tcp(struct worker *w, const struct worker_config *c, hd_ns now
 	if (c->tcp != NULL)
 		tc = *c->tcp;
 	tc.max_connections = c->max_connections;
+	tc.supply = &c->supply;
 	tc.secret[0] = c->secret[0];
 	tc.secret[1] = c->secret[1];
 	w->tcp = tcp_create(&tc, &tcp_to_net, w, &w->stats, c->bufs, c->indirect, now, c->socket);
@@ -116,6 +117,7 @@ static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns n
 		.access = c->access,
 		.bufs = c->bufs,
 		.indirect = c->indirect,
+		.supply = &c->supply,
 		.max_connections = c->max_connections,
 		.worker = c->index,
 		.wall_offset = c->wall_offset,

@@ -18,6 +18,7 @@ struct worker_config {
 	const struct hd_node *node;
 	const struct net_device *devices;	/* one for each node port */
 	struct rte_mempool *bufs, *indirect;	/* made with PKT_PRIV_SIZE; bufs also feeds the devices */
+	struct core_supply supply;		/* pools beside bufs from which frames for this worker come */
 	const struct hd_snapshot *_Atomic *snapshot; /* writer: ctrl; loaded once a turn; NULL until the first */
 	struct proxy_slots *slots;
 	const uint8_t *health;

@@ -158,6 +158,8 @@ static int make_worker(struct lane *l, hd_ns now)
 
 	uint32_t least = c.max_connections;
 
+	for (uint32_t i = 0; i < dp->n_ports; i++)
+		core_supply_add(&c.supply, dp->lanes[i % dp->n_lanes].bufs);
 	if (random_fill(c.secret, sizeof(c.secret)) < 0)
 		return -EIO;
 	if (c.max_connections == 0) {
