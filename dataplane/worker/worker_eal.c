@@ -156,16 +156,37 @@ static int check_lcores(const struct hd_node *node, long cpus, char *error, size
 	return -EINVAL;
 }
 
+int worker_eal_check_memory(const struct hd_node *node, int has_huge_pages, char *error,
+			    size_t error_bytes)
+{
+	if (!HAS(node, "--no-huge") && (has_huge_pages || HAS(node, "--huge-dir")))
+		return 0;
+	for (uint32_t i = 0; i < node->n_ports; i++) {
+		if (!is_pci(node->ports[i].device))
+			continue;
+		snprintf(error, error_bytes,
+			 "port %s (%s): a PCI device needs huge pages, %s: echo 1024 > "
+			 "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+			 node->ports[i].name, node->ports[i].device,
+			 HAS(node, "--no-huge") ? "and --no-huge forbids them: take it away and"
+						: "and this machine has none");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes)
 {
 	static struct worker_eal_args args; /* DPDK keeps pointers into it */
-	int rc;
+	int has_huge_pages = worker_eal_has_huge_pages(), rc;
 
-	if (worker_eal_build(node, worker_eal_has_huge_pages(), &args) < 0) {
+	if (worker_eal_build(node, has_huge_pages, &args) < 0) {
 		snprintf(error, error_bytes, "too many EAL arguments");
 		return -E2BIG;
 	}
-	rc = check_lcores(node, sysconf(_SC_NPROCESSORS_CONF), error, error_bytes);
+	rc = worker_eal_check_memory(node, has_huge_pages, error, error_bytes);
+	if (rc == 0)
+		rc = check_lcores(node, sysconf(_SC_NPROCESSORS_CONF), error, error_bytes);
 	if (rc < 0)
 		return rc;
 	rc = rte_eal_init(args.argc, args.argv);

@@ -19,6 +19,9 @@ struct worker_eal_args {
  * 0, or -E2BIG. */
 [[nodiscard]] int worker_eal_build(const struct hd_node *node, int has_huge_pages, struct worker_eal_args *out);
 int worker_eal_has_huge_pages(void);
+/* A card reads and writes buffers by itself, and only huge pages stay where it was told they are. 0, or -EINVAL with one line
+ * in error. */
+[[nodiscard]] int worker_eal_check_memory(const struct hd_node *node, int has_huge_pages, char *error, size_t error_bytes);
 
 /* 0, or a negative errno with one line in error. */
 [[nodiscard]] int worker_eal_init(const struct hd_node *node, char *error, size_t error_bytes);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "worker_eal.h"
 
@@ -72,12 +73,31 @@ static void a_long_option_is_not_taken_for_a_short_one(void **state)
 		"heddle --log-level=debug --match-allocations --lcores=0,1 --main-lcore=0 --no-pci");
 }
 
+static void a_card_without_huge_pages_is_refused_with_what_to_do(void **state)
+{
+	struct hd_node node = { .n_ports = 2 };
+	char error[256];
+
+	strcpy(node.ports[0].device, "net_af_packet0,iface=c0");
+	strcpy(node.ports[1].device, "3b:00.0");
+	assert_int_equal(worker_eal_check_memory(&node, 1, error, sizeof(error)), 0);
+	assert_int_equal(worker_eal_check_memory(&node, 0, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "3b:00.0"));
+	assert_non_null(strstr(error, "this machine has none: echo 1024 > "));
+	node.eal[0] = "--no-huge";
+	assert_int_equal(worker_eal_check_memory(&node, 1, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "--no-huge forbids them"));
+	node.n_ports = 1;
+	assert_int_equal(worker_eal_check_memory(&node, 0, error, sizeof(error)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bare_node_gets_lcores_devices_and_memory),
 		cmocka_unit_test(only_the_ports_own_pci_devices_are_taken),
 		cmocka_unit_test(what_the_operator_says_wins),
+		cmocka_unit_test(a_card_without_huge_pages_is_refused_with_what_to_do),
 		cmocka_unit_test(a_long_option_is_not_taken_for_a_short_one),
 	};
 
