@@ -18,6 +18,11 @@
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
 #define PROTO_ICMP6 58
+#define EXT_HOP_BY_HOP 0
+#define EXT_ROUTING 43
+#define EXT_FRAGMENT 44
+#define EXT_DESTINATION 60
+#define MAX_EXTENSIONS 8
 
 /* One worker's view. Writer of each ring: one side; reader: the other. */
 struct steer_lane {
@@ -81,11 +86,42 @@ static int read_ip4_flow(struct view v, int quoted, struct flow_key *key)
 	return 1;
 }
 
+static int is_extension(uint8_t type)
+{
+	return type == EXT_HOP_BY_HOP || type == EXT_ROUTING || type == EXT_FRAGMENT ||
+	       type == EXT_DESTINATION;
+}
+
+/* The upper layer behind as many extension headers as net walks; n is 0 when it is not there. What
+ * is wrong with them, net says: who gets it does not matter. */
+static struct view ip6_upper(struct view v, uint8_t *protocol)
+{
+	uint32_t at = 40;
+
+	if (v.n < at + 4 || v.p[0] >> 4 != 6)
+		return (struct view){ 0 };
+	*protocol = v.p[6];
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(*protocol); i++) {
+		uint8_t type = *protocol;
+
+		if (v.n < at + 8)
+			return (struct view){ 0 };
+		/* Only the first fragment has the upper layer's header. */
+		if (type == EXT_FRAGMENT && (be16_at(v.p + at + 2) & 0xfff8) != 0)
+			return (struct view){ 0 };
+		*protocol = v.p[at];
+		at += type == EXT_FRAGMENT ? 8u : (v.p[at + 1] + 1u) * 8;
+	}
+	return v.n < at ? (struct view){ 0 } : (struct view){ v.p + at, v.n - at };
+}
+
 static int read_ip6_flow(struct view v, int quoted, struct flow_key *key)
 {
-	const uint8_t *tcp = v.p + 40;
+	uint8_t protocol;
+	struct view upper = ip6_upper(v, &protocol);
+	const uint8_t *tcp = upper.p;
 
-	if (v.n < 44 || v.p[0] >> 4 != 6 || v.p[6] != PROTO_TCP)
+	if (upper.n < 4 || protocol != PROTO_TCP)
 		return 0;
 	memcpy(key->local.b, v.p + (quoted ? 8 : 24), 16);
 	memcpy(key->remote.b, v.p + (quoted ? 24 : 8), 16);
@@ -108,9 +144,12 @@ static struct view quoted_by_icmp4(struct view v)
 
 static struct view quoted_by_icmp6(struct view v)
 {
-	if (v.n < 48 || v.p[6] != PROTO_ICMP6 || v.p[40] < 1 || v.p[40] > 4)
+	uint8_t protocol;
+	struct view icmp = ip6_upper(v, &protocol);
+
+	if (icmp.n < 8 || protocol != PROTO_ICMP6 || icmp.p[0] < 1 || icmp.p[0] > 4)
 		return (struct view){ 0 };
-	return (struct view){ v.p + 48, v.n - 48 };
+	return (struct view){ icmp.p + 8, icmp.n - 8 };
 }
 
 /* Replies and gratuitous announcements (RFC 5227 3) change everybody's view; requests are the

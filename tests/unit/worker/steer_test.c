@@ -190,6 +190,69 @@ static void an_error_goes_to_the_worker_of_the_flow_that_it_quotes(void **state)
 	rte_pktmbuf_free(m);
 }
 
+/* An IPv6 TCP frame with `n` extension headers of 8 bytes in front of TCP. */
+static uint16_t ip6_tcp(uint8_t *p, const struct flow_key *key, const uint8_t *types, int n)
+{
+	uint16_t at = 54;
+
+	memset(p, 0, 54 + 8 * (size_t)n + 20);
+	put16(p + 12, 0x86dd);
+	p[14] = 0x60;
+	p[20] = n > 0 ? types[0] : 6;
+	memcpy(p + 22, key->remote.b, 16);
+	memcpy(p + 38, key->local.b, 16);
+	for (int i = 0; i < n; i++, at += 8)
+		p[at] = i + 1 < n ? types[i + 1] : 6;
+	put16(p + at, key->remote_port);
+	put16(p + at + 2, key->local_port);
+	return at + 20;
+}
+
+static void extension_headers_do_not_move_a_flow_to_another_worker(void **state)
+{
+	static const uint8_t types[9] = { 0, 60, 43, 44, 60, 60, 60, 60, 60 };
+	struct flow_key key = { .local_port = 8080 };
+	uint8_t bytes[256];
+
+	assert_int_equal(hd_ip_parse("fd00::1", &key.local), 0);
+	assert_int_equal(hd_ip_parse("fd00::2", &key.remote), 0);
+	for (uint16_t port = 5000; port < 5040; port++) {
+		key.remote_port = port;
+		for (int n = 0; n <= 9; n++) {
+			struct rte_mbuf *m = frame(bytes, ip6_tcp(bytes, &key, types, n));
+			uint32_t to = worker_steer_frame(secret, m, N, N);
+			/* net drops more than eight. */
+			assert_int_equal(to, n <= 8 ? worker_steer_flow(secret, &key, N) : N);
+			rte_pktmbuf_free(m);
+		}
+	}
+}
+
+static void later_fragments_and_cut_extension_headers_go_to_the_owner(void **state)
+{
+	static const uint8_t types[2] = { 60, 44 };
+	struct flow_key key = { .local_port = 8080, .remote_port = 1 };
+	uint8_t bytes[256];
+	uint16_t n = ip6_tcp(bytes, &key, types, 2);
+	struct rte_mbuf *m;
+
+	for (uint16_t k = 0; k < n; k++) {
+		m = frame(bytes, k);
+		assert_int_equal(worker_steer_frame(secret, m, N, N),
+				 k >= 74 ? worker_steer_flow(secret, &key, N) : N);
+		rte_pktmbuf_free(m);
+	}
+	put16(bytes + 62 + 2, 1 << 3);
+	m = frame(bytes, n);
+	assert_int_equal(worker_steer_frame(secret, m, N, N), N);
+	rte_pktmbuf_free(m);
+	put16(bytes + 62 + 2, 0);
+	bytes[54 + 1] = 255; /* past the end */
+	m = frame(bytes, n);
+	assert_int_equal(worker_steer_frame(secret, m, N, N), N);
+	rte_pktmbuf_free(m);
+}
+
 static void cut_frames_go_to_the_owner(void **state)
 {
 	struct flow_key key = flow(999);
@@ -253,7 +316,7 @@ static int setup(void **state)
 {
 	if (eal_setup("hd_unit_steer", "64") < 0)
 		return -1;
-	pool = rte_pktmbuf_pool_create("p", 12287, 0, PKT_PRIV_SIZE, 256, 0);
+	pool = rte_pktmbuf_pool_create("p", 12287, 0, PKT_PRIV_SIZE, 384, 0);
 	return pool != NULL ? 0 : -1;
 }
 
@@ -264,6 +327,8 @@ int main(void)
 		cmocka_unit_test(each_frame_reaches_the_worker_of_its_flow),
 		cmocka_unit_test(neighbor_answers_reach_everyone_and_requests_the_owner),
 		cmocka_unit_test(an_error_goes_to_the_worker_of_the_flow_that_it_quotes),
+		cmocka_unit_test(extension_headers_do_not_move_a_flow_to_another_worker),
+		cmocka_unit_test(later_fragments_and_cut_extension_headers_go_to_the_owner),
 		cmocka_unit_test(cut_frames_go_to_the_owner),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(a_worker_that_does_not_keep_up_loses_counted_frames),
