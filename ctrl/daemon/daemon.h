@@ -7,6 +7,7 @@
 
 #include "daemon_loop.h"
 #include "daemon_options.h"
+#include "daemon_ports.h"
 #include "daemon_reload.h"
 #include "daemon_watchdog.h"
 #include "observe_access.h"
@@ -15,6 +16,11 @@
 #include "policy.h"
 #include "sock_server.h"
 #include "source_watch.h"
+
+/* A worker that does not leave must not keep the process. SIGALRM is not handled: it ends it.
+ * Giving the memory back takes a while as well: DPDK writes zeros over all of it, seconds of work
+ * on a loaded machine. */
+#define DAEMON_LEAVE_WITHIN_S 30
 
 struct daemon {
 	const struct daemon_options *options;
@@ -29,6 +35,7 @@ struct daemon {
 	struct observe_requests *requests;
 	struct source_watch *watch;
 	struct watchdog watchdog;
+	struct ports_seen ports;
 	int signal_fd;
 
 	struct loop loop;

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #define EVENTS 16
+/* What nobody can take from its source (an accept without a file descriptor left) makes the loop go
+ * round for nothing: after so many rounds it waits for the next tick. */
+#define ROUNDS_A_TICK 512
 
 int loop_init(struct loop *l)
 {
@@ -39,10 +42,18 @@ hd_ns loop_now(void)
 	return (hd_ns)t.tv_sec * HD_NS_PER_S + (hd_ns)t.tv_nsec;
 }
 
+static void sleep_ms(int ms)
+{
+	const struct timespec t = { .tv_nsec = (long)ms * (long)HD_NS_PER_MS };
+
+	nanosleep(&t, NULL);
+}
+
 void loop_run(struct loop *l, unsigned int (*tick)(void *arg), void *arg)
 {
 	struct epoll_event events[EVENTS];
 	hd_ns tick_at = loop_now();
+	unsigned int rounds = 0;
 
 	while (!l->stopped) {
 		hd_ns now = loop_now();
@@ -52,9 +63,15 @@ void loop_run(struct loop *l, unsigned int (*tick)(void *arg), void *arg)
 			unsigned int after_ms = tick(arg);
 
 			tick_at = loop_now() + after_ms * HD_NS_PER_MS;
+			rounds = 0;
 			continue;
 		}
 		wait_ms = (int)((tick_at - now + HD_NS_PER_MS - 1) / HD_NS_PER_MS);
+		if (rounds >= ROUNDS_A_TICK) {
+			sleep_ms(wait_ms);
+			continue;
+		}
+		rounds++;
 		n = epoll_wait(l->epoll_fd, events, EVENTS, wait_ms);
 		for (int i = 0; i < n && !l->stopped; i++) {
 			struct loop_source *s = events[i].data.ptr;

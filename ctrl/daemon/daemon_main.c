@@ -15,11 +15,6 @@
 
 enum exit_code { EXIT_FINE, EXIT_BAD_CONFIGURATION, EXIT_NO_DEVICE };
 
-/* A worker that does not leave must not keep the process. SIGALRM is not handled: it ends it.
- * Giving the memory back takes a while as well: DPDK writes zeros over all of it, seconds of work
- * on a loaded machine. */
-#define LEAVE_WITHIN_S 30
-
 /* EAL options of the command line come after those of the file: the last one wins. */
 static int eal_append(struct hd_node *node, const struct daemon_options *o)
 {
@@ -207,7 +202,7 @@ static int serve(struct daemon *d)
 	code = rc == 0 ? EXIT_FINE : EXIT_BAD_CONFIGURATION;
 
 close_dp:
-	alarm(LEAVE_WITHIN_S);
+	alarm(DAEMON_LEAVE_WITHIN_S);
 	d->reload.dp = NULL;
 	sock_server_close(d->sock);
 	d->sock = NULL;

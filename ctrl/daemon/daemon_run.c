@@ -329,6 +329,7 @@ static void second(struct daemon *d, hd_ns now)
 {
 	d->next_second = now + HD_NS_PER_S;
 	watchdog_rate(&d->watchdog, now);
+	ports_look(&d->ports, d->dp);
 	if (d->access != NULL)
 		observe_access_look(d->access);
 	if (source_watch_retry(d->watch) && d->changed_at == 0)
@@ -392,6 +393,8 @@ int daemon_run(struct daemon *d)
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
 	loop_run(&d->loop, tick, d);
 	d->ready = 0;
+	alarm(DAEMON_LEAVE_WITHIN_S);
+	hd_dp_stop(d->dp);
 	records_drain(d, loop_now());
 	return 0;
 }

@@ -56,7 +56,10 @@ static void of_ports(json_t *out, const struct hd_dp *dp)
 		struct hd_dp_port_info p;
 
 		hd_dp_port_info(dp, i, &p);
-		if (!p.link_up)
+		if (p.gone)
+			say(out, "port %s (%s): the device is gone: restart heddle when it is back",
+			    p.name, p.device);
+		else if (!p.link_up)
 			say(out, "port %s (%s): the link is down", p.name, p.device);
 	}
 }

@@ -2,6 +2,7 @@
 #include "sock_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -40,6 +41,7 @@ struct client {
 struct sock_server {
 	const struct sock_host *host;
 	int epoll_fd, listen_fd;
+	int spare_fd; /* given up for a moment to refuse a client in words when no other is left */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev;
 	ino_t ino;
@@ -104,21 +106,24 @@ static int listen_open(struct sock_server *s, const struct sockaddr_un *a, char 
 {
 	mode_t mask = umask(0177);
 	struct stat st;
-	int rc = 0;
+	int rc, bound = 0;
 
 	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0 || bind(s->listen_fd, (const struct sockaddr *)a, sizeof(*a)) != 0 ||
-	    listen(s->listen_fd, MAX_CLIENTS) != 0 || stat(a->sun_path, &st) != 0) {
-		rc = -errno;
-		snprintf(error, error_bytes, "control.socket: %s: %s%s", a->sun_path, strerror(-rc),
-			 rc == -ENOENT ? " (its folder must be there)" : "");
-		if (s->listen_fd >= 0)
-			close(s->listen_fd);
-	} else {
+	if (s->listen_fd >= 0)
+		bound = bind(s->listen_fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
+	umask(mask);
+	if (bound && listen(s->listen_fd, MAX_CLIENTS) == 0 && stat(a->sun_path, &st) == 0) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;
+		return 0;
 	}
-	umask(mask);
+	rc = -errno;
+	snprintf(error, error_bytes, "control.socket: %s: %s%s", a->sun_path, strerror(-rc),
+		 rc == -ENOENT ? " (its folder must be there)" : "");
+	if (bound)
+		unlink(a->sun_path);
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
 	return rc;
 }
 
@@ -144,6 +149,7 @@ int sock_server_open(const char *path, const struct sock_host *host, struct sock
 	rc = listen_open(s, &a, error, error_bytes);
 	if (rc != 0)
 		goto free_server;
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &ev) != 0) {
 		rc = -errno;
@@ -156,6 +162,8 @@ int sock_server_open(const char *path, const struct sock_host *host, struct sock
 close_listen:
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
+	if (s->spare_fd >= 0)
+		close(s->spare_fd);
 	unlink(s->path);
 	close(s->listen_fd);
 free_server:
@@ -361,24 +369,43 @@ static struct client *place_find(struct sock_server *s, hd_ns now)
 	return oldest;
 }
 
+static void client_refuse(int fd, const char *why)
+{
+	char *reply = sock_reply_error(NULL, why);
+
+	if (reply == NULL || send(fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		hd_log(HD_LOG_DEBUG, "ctl", "a client over the limit did not wait for its answer");
+	free(reply);
+	close(fd);
+}
+
+/* A client that nobody takes stays in the queue, and the queue readable. */
+static void refuse_without_fd(struct sock_server *s)
+{
+	int fd;
+
+	close(s->spare_fd);
+	fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		client_refuse(fd, "the daemon is out of file descriptors: raise LimitNOFILE or "
+				  "ulimit -n, and restart it");
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void client_accept(struct sock_server *s, hd_ns now)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *c;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && s->spare_fd >= 0)
+		refuse_without_fd(s);
 	if (fd < 0)
 		return;
 	c = place_find(s, now);
 	ev.data.ptr = c;
 	if (c == NULL || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0) {
-		static const char busy[] =
-			"{\"id\":null,\"ok\":false,\"error\":\"too many clients: try again\"}\n";
-
-		if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			hd_log(HD_LOG_DEBUG, "ctl",
-			       "a client over the limit did not wait for its answer");
-		close(fd);
+		client_refuse(fd, "too many clients: try again");
 		return;
 	}
 	*c = (struct client){ .fd = fd, .events = EPOLLIN, .active = now };

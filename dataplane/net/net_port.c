@@ -25,6 +25,7 @@ struct net_port {
 	struct hd_node_port node;
 	uint16_t port_id;
 	uint16_t n_rx, n_tx, mtu;
+	unsigned int if_index; /* of the kernel interface behind a vdev; 0: none */
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_*_OFFLOAD_* in use */
 	int plugged;			   /* probed by us, so unplugged by us */
 	int started;
@@ -91,21 +92,43 @@ static int find_or_plug(struct net_port *p, char *error, size_t bytes)
 	return 0;
 }
 
+/* Of the kernel interface behind a vdev. 0, or a negative errno: -ENXIO when it is not there. */
+static int ask_kernel(unsigned int if_index, unsigned long what, struct ifreq *ifr)
+{
+	int s, rc;
+
+	if (if_indextoname(if_index, ifr->ifr_name) == NULL)
+		return -errno;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	rc = ioctl(s, what, ifr) != 0 ? -errno : 0;
+	close(s);
+	return rc;
+}
+
 /* A vdev over a kernel interface (af_packet, af_xdp, tap) says 1,500 whatever the interface is set
- * to: ask the kernel. */
+ * to, and that its link is up whatever the other end does: ask the kernel. */
 static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
 {
 	struct ifreq ifr = { 0 };
-	int s, rc;
 
-	if (if_index == 0 || if_indextoname(if_index, ifr.ifr_name) == NULL)
+	if (if_index == 0 || ask_kernel(if_index, SIOCGIFMTU, &ifr) != 0)
 		return otherwise;
-	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0)
-		return otherwise;
-	rc = ioctl(s, SIOCGIFMTU, &ifr);
-	close(s);
-	return rc == 0 && ifr.ifr_mtu < otherwise ? (uint16_t)ifr.ifr_mtu : otherwise;
+	return ifr.ifr_mtu < otherwise ? (uint16_t)ifr.ifr_mtu : otherwise;
+}
+
+static void kernel_link(unsigned int if_index, struct hd_dp_port_info *out)
+{
+	struct ifreq ifr = { 0 };
+	int rc = if_index != 0 ? ask_kernel(if_index, SIOCGIFFLAGS, &ifr) : 0;
+
+	if (if_index == 0)
+		return;
+	if (rc == 0)
+		out->link_up = (ifr.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+	else if (rc == -ENXIO || rc == -ENODEV)
+		out->gone = 1;
 }
 
 static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, char *error,
@@ -200,6 +223,7 @@ static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32
 	if (rc != 0)
 		return fail(p, -ENODEV, error, bytes, "cannot ask the device: %s", strerror(-rc));
 	p->device = info.device;
+	p->if_index = info.if_index;
 	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
 	p->n_rx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_rx_queues);
 	p->n_tx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_tx_queues);
@@ -373,5 +397,9 @@ void net_port_info(const struct net_port *p, struct hd_dp_port_info *out)
 		out->speed_mbps =
 			link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	}
+	out->gone = rte_eth_dev_is_removed(p->port_id) != 0;
+	kernel_link(p->if_index, out);
+	if (out->gone)
+		out->link_up = 0;
 	describe_offloads(p, out->offloads, sizeof(out->offloads));
 }

@@ -31,7 +31,7 @@ uint32_t net_port_rx_queues(const struct net_port *p);
 uint32_t net_port_tx_queues(const struct net_port *p);
 uint16_t net_port_id(const struct net_port *p); /* of the ethdev */
 
-/* Everything of struct hd_dp_port_info. Reads the link state now. */
+/* Everything of struct hd_dp_port_info. Asks the device, or the kernel behind it, now. */
 void net_port_info(const struct net_port *p, struct hd_dp_port_info *out);
 
 #endif

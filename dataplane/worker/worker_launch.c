@@ -301,12 +301,15 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 	return 0;
 }
 
+/* NULL: out of memory, and EAL is cleaned up. */
 static struct hd_dp *allocate(const struct hd_node *node)
 {
 	struct hd_dp *dp = calloc(1, sizeof(*dp));
 
-	if (dp == NULL)
+	if (dp == NULL) {
+		rte_eal_cleanup();
 		return NULL;
+	}
 	dp->node = node;
 	dp->n_lanes = node->n_workers;
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -330,10 +333,8 @@ int hd_dp_open(const struct hd_node *node, struct hd_dp **out, char *error, size
 	if (rc < 0)
 		return rc;
 	dp = allocate(node);
-	if (dp == NULL) {
-		rte_eal_cleanup();
+	if (dp == NULL)
 		return fail(-ENOMEM, error, error_bytes, "out of memory");
-	}
 	rc = open_all(dp, error, error_bytes);
 	if (rc < 0) {
 		hd_dp_close(dp);
@@ -416,13 +417,14 @@ static void kick_all(struct hd_dp *dp)
 		worker_idle_kick(&dp->lanes[i].idle);
 }
 
-static void stop_workers(struct hd_dp *dp)
+void hd_dp_stop(struct hd_dp *dp)
 {
 	atomic_store_explicit(&dp->stop, 1, memory_order_relaxed);
 	kick_all(dp);
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		if (dp->lanes[i].launched)
 			rte_eal_wait_lcore(dp->lanes[i].lcore);
+		dp->lanes[i].launched = 0;
 	}
 }
 
@@ -430,7 +432,7 @@ void hd_dp_close(struct hd_dp *dp)
 {
 	worker_telemetry_close();
 	if (dp->lanes != NULL) {
-		stop_workers(dp);
+		hd_dp_stop(dp);
 		for (uint32_t i = 0; i < dp->n_lanes; i++)
 			close_lane(&dp->lanes[i]);
 	}

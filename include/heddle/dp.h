@@ -17,6 +17,7 @@ struct hd_dp_port_info {
 	uint8_t mac[6];
 	uint16_t mtu;
 	uint8_t link_up, side;
+	uint8_t gone;		/* the device was there at start and is not any more */
 	uint32_t speed_mbps;
 	char offloads[128];	/* "rx-checksum tx-checksum multi-seg", what is used */
 };
@@ -26,7 +27,9 @@ struct hd_dp_port_info {
 [[nodiscard]] int hd_dp_open(const struct hd_node *node, struct hd_dp **out, char *error, size_t error_bytes);
 /* Starts the workers on the first snapshot. */
 [[nodiscard]] int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, size_t error_bytes);
-/* Stops and joins the workers, closes ports, frees everything. */
+/* Stops and joins the workers: what they left in their rings is all there will be. */
+void hd_dp_stop(struct hd_dp *dp);
+/* Stops the workers if they run, closes ports, frees everything. */
 void hd_dp_close(struct hd_dp *dp);
 
 /* Before a snapshot that uses these slot counts is published. -ENOMEM changes nothing. */

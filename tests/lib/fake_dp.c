@@ -9,6 +9,7 @@ struct hd_dp {
 	struct fake_dp_worker *workers;
 	const struct hd_snapshot *published;
 	int fail_reserve, drains;
+	struct hd_dp_port_info port;
 	uint8_t health[FAKE_DP_SLOTS];
 };
 
@@ -17,6 +18,12 @@ struct hd_dp *fake_dp_create(uint32_t n_workers)
 	struct hd_dp *dp = calloc(1, sizeof(*dp));
 
 	dp->n_workers = n_workers;
+	dp->port = (struct hd_dp_port_info){ .name = "front",
+					     .device = "net_fake0",
+					     .driver = "net_fake",
+					     .mtu = 1500,
+					     .link_up = 1,
+					     .side = HD_SIDE_MESH };
 	dp->workers = aligned_alloc(HD_CACHE_LINE, n_workers * sizeof(*dp->workers));
 	memset(dp->workers, 0, n_workers * sizeof(*dp->workers));
 	for (uint32_t i = 0; i < n_workers; i++) {
@@ -39,6 +46,11 @@ void fake_dp_destroy(struct hd_dp *dp)
 struct fake_dp_worker *fake_dp_worker(struct hd_dp *dp, uint32_t worker)
 {
 	return &dp->workers[worker];
+}
+
+struct hd_dp_port_info *fake_dp_port(struct hd_dp *dp)
+{
+	return &dp->port;
 }
 
 static void dump_fill(struct hd_dump *d, uint32_t rows)
@@ -96,6 +108,10 @@ int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_sl
 void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot)
 {
 	dp->published = snapshot;
+}
+
+void hd_dp_stop(struct hd_dp *dp)
+{
 }
 
 uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
@@ -157,12 +173,7 @@ uint32_t hd_dp_n_ports(const struct hd_dp *dp)
 
 void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out)
 {
-	*out = (struct hd_dp_port_info){ .name = "front",
-					 .device = "net_fake0",
-					 .driver = "net_fake",
-					 .mtu = 1500,
-					 .link_up = 1,
-					 .side = HD_SIDE_MESH };
+	*out = dp->port;
 }
 
 struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker)

@@ -19,6 +19,8 @@ struct fake_dp_worker {
 struct hd_dp *fake_dp_create(uint32_t n_workers);
 void fake_dp_destroy(struct hd_dp *dp);
 struct fake_dp_worker *fake_dp_worker(struct hd_dp *dp, uint32_t worker);
+/* What is told of the port: to be changed by a test. */
+struct hd_dp_port_info *fake_dp_port(struct hd_dp *dp);
 /* The worker takes the published snapshot and its messages: dumps get `rows` rows. */
 void fake_dp_turn(struct hd_dp *dp, uint32_t worker, uint32_t rows);
 const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp);

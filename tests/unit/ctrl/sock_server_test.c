@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -206,6 +207,27 @@ static void a_line_without_end_is_refused(void **state)
 	close(fd);
 }
 
+static void without_a_file_descriptor_a_client_is_told_so(void **state)
+{
+	struct rlimit old, none;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), again;
+
+	strcpy(a.sun_path, path);
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = old;
+	none.rlim_cur = (rlim_t)fd + 1;
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_non_null(strstr(hear(fd), "out of file descriptors"));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	again = client();
+	say(again, "{\"id\":1,\"command\":\"drain\"}\n");
+	assert_non_null(strstr(hear(again), "\"ok\":true"));
+	close(fd);
+	close(again);
+}
+
 static void a_taken_path_is_refused_and_a_stale_one_replaced(void **state)
 {
 	struct sock_server *second;
@@ -278,6 +300,7 @@ int main(void)
 		TEST(a_client_that_never_reads_is_closed_in_the_end),
 		TEST(the_longest_silent_client_makes_place),
 		TEST(a_line_without_end_is_refused),
+		TEST(without_a_file_descriptor_a_client_is_told_so),
 		TEST(a_taken_path_is_refused_and_a_stale_one_replaced),
 		TEST(a_file_in_the_way_is_not_removed),
 		TEST(a_socket_of_something_else_is_not_removed),
