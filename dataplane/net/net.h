@@ -19,6 +19,8 @@ struct net_device {
 	uint16_t (*rx)(void *dev, struct rte_mbuf **pkts, uint16_t n);
 	/* Consumes the first k of n packets, k is returned. */
 	uint16_t (*tx)(void *dev, struct rte_mbuf **pkts, uint16_t n);
+	/* Before tx: fixes up what the driver wants fixed. Stops at the first that the device will never send. NULL: not needed. */
+	uint16_t (*prepare)(void *dev, struct rte_mbuf **pkts, uint16_t n);
 	void *dev;
 	uint8_t mac[6];
 	uint16_t mtu;		/* bytes of IP packet */
@@ -31,6 +33,9 @@ struct net_device {
 #define NET_TX_L4_CKSUM 2
 #define NET_TX_MULTI_SEG 4	/* else chains are made linear by net */
 #define NET_TX_REFCOUNTED 8	/* shared (refcnt > 1) and indirect mbufs may be handed over; else they are copied */
+
+/* Prepares n packets; those that the device will never send are counted and freed. How many are left. */
+uint16_t net_device_prepare(const struct net_device *d, struct rte_mbuf **pkts, uint16_t n, struct hd_worker_stats *stats);
 
 struct net_config {
 	const struct hd_node *node;

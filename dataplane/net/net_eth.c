@@ -38,6 +38,24 @@ void net_eth_push(const struct net_if *i, struct rte_mbuf *m, const uint8_t to[6
 	h->ether_type = rte_cpu_to_be_16(ethertype);
 }
 
+uint16_t net_device_prepare(const struct net_device *d, struct rte_mbuf **pkts, uint16_t n,
+			    struct hd_worker_stats *stats)
+{
+	uint16_t ready = 0;
+
+	if (d->prepare == NULL)
+		return n;
+	for (;;) {
+		ready += d->prepare(d->dev, pkts + ready, n - ready);
+		if (hd_likely(ready == n))
+			return n;
+		hd_count(stats, HD_NET_TX_REFUSED);
+		rte_pktmbuf_free(pkts[ready]);
+		n--;
+		memmove(pkts + ready, pkts + ready + 1, (n - ready) * sizeof(*pkts));
+	}
+}
+
 /* Hands the queue to the device; what it does not take stays, in order. */
 void net_eth_flush(struct net *n, struct net_if *i)
 {
@@ -45,6 +63,7 @@ void net_eth_flush(struct net *n, struct net_if *i)
 	uint64_t bytes = 0;
 	uint16_t sent;
 
+	i->n_tx = net_device_prepare(&i->dev, i->tx, i->n_tx, n->stats);
 	/* Sizes first: a packet that the device took may be freed already. */
 	for (uint16_t k = 0; k < i->n_tx; k++)
 		bytes += i->tx[k]->pkt_len;

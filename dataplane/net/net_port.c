@@ -2,6 +2,8 @@
 #include "net_port.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,15 +120,18 @@ static uint16_t kernel_mtu(unsigned int if_index, uint16_t otherwise)
 	return ifr.ifr_mtu < otherwise ? (uint16_t)ifr.ifr_mtu : otherwise;
 }
 
+/* The carrier itself: IFF_RUNNING may follow it by a second. */
 static void kernel_link(unsigned int if_index, struct hd_dp_port_info *out)
 {
-	struct ifreq ifr = { 0 };
-	int rc = if_index != 0 ? ask_kernel(if_index, SIOCGIFFLAGS, &ifr) : 0;
+	struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
+	struct ifreq ifr = { .ifr_data = (char *)&link };
+	int rc;
 
 	if (if_index == 0)
 		return;
+	rc = ask_kernel(if_index, SIOCETHTOOL, &ifr);
 	if (rc == 0)
-		out->link_up = (ifr.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+		out->link_up = link.data != 0;
 	else if (rc == -ENXIO || rc == -ENODEV)
 		out->gone = 1;
 }
@@ -310,18 +315,11 @@ static uint16_t ethdev_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 }
 
 /* With checksum offload some drivers want their own fix-ups before the burst. */
-static uint16_t ethdev_prepare_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+static uint16_t ethdev_prepare(void *dev, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct port_queue *q = dev;
-	uint16_t ready = rte_eth_tx_prepare(q->port_id, q->queue, pkts, n);
 
-	if (hd_unlikely(ready == 0)) {
-		/* The device will never take this one: let it go, so that the rest of the queue may
-		 * move. */
-		rte_pktmbuf_free(pkts[0]);
-		return 1;
-	}
-	return rte_eth_tx_burst(q->port_id, q->queue, pkts, ready);
+	return rte_eth_tx_prepare(q->port_id, q->queue, pkts, n);
 }
 
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
@@ -329,7 +327,9 @@ void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
 	out->rx = queue < p->n_rx ? ethdev_rx : no_rx;
-	out->tx = p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM ? ethdev_prepare_tx : ethdev_tx;
+	out->tx = ethdev_tx;
+	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+		out->prepare = ethdev_prepare;
 	if (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM)
 		out->rx_offloads |= NET_RX_IP_CKSUM;
 	if (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM)

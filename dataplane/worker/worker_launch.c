@@ -374,6 +374,18 @@ static hd_ns next_deadline(const struct lane *l)
 	return head != l->announced && l->next_notify < deadline ? l->next_notify : deadline;
 }
 
+/* Frames of other workers that a full device has not taken: nobody kicks us for them again. */
+static int has_unsent(const struct lane *l)
+{
+	const struct hd_dp *dp = l->dp;
+
+	for (uint32_t i = l->index; i < dp->n_ports; i += dp->n_lanes) {
+		if (dp->steers[i] != NULL && worker_steer_has_unsent(dp->steers[i]))
+			return 1;
+	}
+	return 0;
+}
+
 static int lcore_main(void *arg)
 {
 	struct lane *l = arg;
@@ -388,7 +400,8 @@ static int lcore_main(void *arg)
 		notify_ctrl(l, now);
 		refresh_wall(l, now);
 		if (adaptive)
-			worker_idle_after_turn(&l->idle, busy, now, busy ? 0 : next_deadline(l));
+			worker_idle_after_turn(&l->idle, busy || has_unsent(l), now,
+					       busy ? 0 : next_deadline(l));
 	}
 	worker_stop(w, worker_clock_now(clock));
 	return 0;

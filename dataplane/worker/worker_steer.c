@@ -224,14 +224,25 @@ static void copy_to_all(struct worker_steer *s, const struct rte_mbuf *m)
  * ring. */
 static void send_for(struct worker_steer *s, struct steer_lane *from)
 {
-	uint32_t n = from->n_unsent, sent;
+	uint32_t n = from->n_unsent, fresh, sent;
 
-	n += rte_ring_sc_dequeue_burst(from->out, (void **)(from->unsent + n), BURST - n, NULL);
-	if (n == 0)
+	fresh = rte_ring_sc_dequeue_burst(from->out, (void **)(from->unsent + n), BURST - n, NULL);
+	if (n + fresh == 0)
 		return;
+	n += net_device_prepare(&s->c.real, from->unsent + n, (uint16_t)fresh,
+				s->c.stats[s->c.owner]);
 	sent = s->c.real.tx(s->c.real.dev, from->unsent, (uint16_t)n);
 	from->n_unsent = n - sent;
 	memmove(from->unsent, from->unsent + sent, from->n_unsent * sizeof(from->unsent[0]));
+}
+
+int worker_steer_has_unsent(const struct worker_steer *s)
+{
+	for (uint32_t i = 0; i < s->c.n_workers; i++) {
+		if (s->lanes[i].n_unsent != 0 || !rte_ring_empty(s->lanes[i].out))
+			return 1;
+	}
+	return 0;
 }
 
 static uint16_t owner_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
@@ -256,6 +267,13 @@ static uint16_t owner_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	for (uint32_t i = 0; i < s->c.n_workers; i++)
 		hand_over(s, &s->lanes[i]);
 	return kept;
+}
+
+static uint16_t owner_prepare(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct steer_lane *own = dev;
+
+	return own->steer->c.real.prepare(own->steer->c.real.dev, pkts, n);
 }
 
 static uint16_t owner_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
@@ -338,4 +356,7 @@ void worker_steer_device(struct worker_steer *s, uint32_t worker, struct net_dev
 	out->dev = &s->lanes[worker];
 	out->rx = worker == s->c.owner ? owner_rx : other_rx;
 	out->tx = worker == s->c.owner ? owner_tx : other_tx;
+	/* What the others send the owner prepares. */
+	if (out->prepare != NULL)
+		out->prepare = worker == s->c.owner ? owner_prepare : NULL;
 }

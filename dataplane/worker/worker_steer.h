@@ -30,6 +30,9 @@ void worker_steer_destroy(struct worker_steer *s);
 /* The device as this worker uses it. */
 void worker_steer_device(struct worker_steer *s, uint32_t worker, struct net_device *out);
 
+/* For the owner: frames of the others wait for room in the device, or for its next turn. It must not sleep. */
+int worker_steer_has_unsent(const struct worker_steer *s);
+
 /* The worker that packets of this tuple belong to. */
 uint32_t worker_steer_flow(const uint64_t secret[2], const struct flow_key *key, uint32_t n_workers);
 /* The worker that a frame is for: WORKER_STEER_ALL for answers that all have to see, `owner` for what anyone may answer. */

@@ -14,6 +14,7 @@
 	X(NET_BAD_SMAC, "ethernet", "bad_source_mac", "source is a group address or our own")				\
 	X(NET_NO_MBUF, "port", "no_mbuf", "the packet pool is empty")							\
 	X(NET_TX_FULL, "port", "tx_full", "the device's transmit ring stayed full")					\
+	X(NET_TX_REFUSED, "port", "tx_refused", "the driver cannot send this frame with the offloads it asks for")	\
 	X(NET_TX_SIZE, "port", "tx_too_big", "frame for a device that takes no chains does not fit one buffer")		\
 	X(NET_IP_HEADER, "ip", "bad_header", "wrong version or header length")						\
 	X(NET_IP_TRUNCATED, "ip", "truncated", "the datagram is longer than its frame")					\

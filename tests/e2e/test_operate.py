@@ -365,6 +365,28 @@ def test_an_idle_adaptive_worker_sleeps_and_wakes_fast(world):
     assert times[len(times) // 2] < 1.0, f"median echo after sleep {times[len(times) // 2]} ms"
 
 
+def test_a_link_that_goes_down_is_told_and_comes_back(world):
+    world.backends()
+    daemon = world.heddle(e2e_policy.api(), fresh=True)
+    ns = world.net.callers
+
+    def link():
+        return next(p["link_up"] for p in daemon.command("show ports") if p["name"] == "front")
+
+    assert link() is True
+    e2e_net.sh("ip", "-n", ns, "link", "set", "c1", "down")
+    try:
+        e2e_net.wait_for(lambda: link() is False, "the link to be down in `show ports`")
+        daemon.wait_log(lambda line: "front (" in line and "the link is down" in line, "line about the link")
+        assert any("link is down" in p for p in daemon.command("status")["problems"])
+    finally:
+        e2e_net.sh("ip", "-n", ns, "link", "set", "c1", "up")
+        e2e_net.sh("ip", "-n", ns, "addr", "add", e2e_net.CALLER6 + "/64", "dev", "c1", "nodad", check=False)
+        e2e_net.sh("ip", "-n", ns, "route", "add", "default", "via", e2e_net.FRONT, check=False)
+    daemon.wait_log(lambda line: "front (" in line and "the link is up" in line, "line about the link")
+    assert world.caller().request().status == 200
+
+
 def test_eal_options_may_stand_on_the_command_line(world):
     world.backends()
     daemon = world.prepare(e2e_policy.api(), lambda folder: {**(n := e2e_daemon.node_object(folder)),

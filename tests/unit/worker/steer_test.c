@@ -280,13 +280,56 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 		sent[i] = frame("x", 1);
 	assert_int_equal(other.tx(other.dev, sent, 200), 200);
 	for (int turn = 0; turn < 400 && w.n_tx < 200; turn++) {
+		/* Nobody kicks the owner for these again. */
+		assert_true(worker_steer_has_unsent(s));
 		w.room = (uint16_t)(turn % 3);
 		assert_int_equal(own.rx(own.dev, none, 1), 0);
 	}
 	assert_int_equal(w.n_tx, 200);
+	assert_false(worker_steer_has_unsent(s));
 	assert_memory_equal(w.tx, sent, sizeof(sent));
 	rte_pktmbuf_free_bulk(sent, 200);
 	worker_steer_destroy(s);
+}
+
+/* A driver that cannot send frames of one byte. */
+static uint16_t wire_prepare(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t k = 0;
+
+	while (k < n && pkts[k]->pkt_len != 1)
+		k++;
+	return k;
+}
+
+static void what_the_driver_refuses_is_counted_and_holds_nothing_up(void **state)
+{
+	static struct wire w = { .room = 100 };
+	struct worker_steer_config c = { .real = { .rx = wire_rx,
+						   .tx = wire_tx,
+						   .prepare = wire_prepare,
+						   .dev = &w },
+					 .n_workers = 2,
+					 .stats = stats,
+					 .kick = kick };
+	struct worker_steer *s = worker_steer_create("r", &c);
+	struct net_device own, other;
+	struct rte_mbuf *sent[8], *none[1];
+
+	worker_steer_device(s, 0, &own);
+	worker_steer_device(s, 1, &other);
+	assert_null(other.prepare);
+	for (int i = 0; i < 8; i++)
+		sent[i] = frame("xyz", i == 0 || i == 3 || i == 4 || i == 7 ? 1 : 3);
+	assert_int_equal(other.tx(other.dev, sent, 8), 8);
+	own.rx(own.dev, none, 1);
+	assert_int_equal(w.n_tx, 4);
+	assert_ptr_equal(w.tx[0], sent[1]);
+	assert_ptr_equal(w.tx[3], sent[6]);
+	assert_int_equal(stats_block.counters[HD_NET_TX_REFUSED], 4);
+	rte_pktmbuf_free_bulk(w.tx, w.n_tx);
+	worker_steer_destroy(s);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
 static void a_worker_that_does_not_keep_up_loses_counted_frames(void **state)
@@ -331,6 +374,7 @@ int main(void)
 		cmocka_unit_test(later_fragments_and_cut_extension_headers_go_to_the_owner),
 		cmocka_unit_test(cut_frames_go_to_the_owner),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
+		cmocka_unit_test(what_the_driver_refuses_is_counted_and_holds_nothing_up),
 		cmocka_unit_test(a_worker_that_does_not_keep_up_loses_counted_frames),
 	};
 
