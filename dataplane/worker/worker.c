@@ -13,84 +13,32 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return proxy_listener(w->proxy, f);
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
-		    struct flow_path *path, uint8_t tos, int32_t payload_sum)
-{
-	struct worker *w = ctx;
-
-	net_xmit_tcp(w->net, m, key, path, tos, payload_sum);
-}
-
-static int on_route(void *ctx, const struct flow_key *key, struct flow_path *path)
-{
-	struct worker *w = ctx;
-
-	return net_route(w->net, key, path);
-}
-
-static void on_confirm(void *ctx, const struct flow_path *path)
-{
-	struct worker *w = ctx;
-
-	net_confirm(w->net, path);
-}
-
-static uint32_t on_hash(void *ctx, const struct flow_key *key)
-{
-	const struct worker *w = ctx;
-
-	return net_flow_hash(w->net, key);
-}
-
 static int on_steers_here(void *ctx, const struct flow_key *key)
 {
 	const struct worker *w = ctx;
 	struct flow_path path = { 0 };
 
-	if (w->flow_owner == NULL)
-		return 1;
 	/* Without a route the connection fails soon enough. */
-	return net_route(w->net, key, &path) != 0 ||
+	return net_route(w->stack.net, key, &path) != 0 ||
 	       w->flow_owner(w->flow_ctx, path.port, key) == w->index;
 }
 
-static const struct tcp_ops tcp_to_net = {
-	.listener = on_listener,
-	.xmit = on_xmit,
-	.route = on_route,
-	.confirm = on_confirm,
-	.hash = on_hash,
-	.steers_here = on_steers_here,
-};
-
-static void on_icmp(void *ctx, const struct flow_key *key, uint32_t quoted_seq, enum net_icmp what,
-		    uint32_t mtu)
+static int create_stack(struct worker *w, const struct worker_config *c, hd_ns now)
 {
-	struct worker *w = ctx;
-
-	tcp_icmp(w->tcp, key, quoted_seq, (enum tcp_icmp)what, mtu, w->now);
-}
-
-static void on_unreachable(void *ctx, const struct flow_key *key)
-{
-	struct worker *w = ctx;
-
-	tcp_unreachable(w->tcp, key, w->now);
-}
-
-static int create_net(struct worker *w, const struct worker_config *c, hd_ns now)
-{
-	struct net_config nc = { .node = c->node,
-				 .secret = { c->flow_secret[0], c->flow_secret[1] } };
-
-	w->net = net_create(&nc, c->devices, c->bufs, &w->stats, now, c->socket);
-	return w->net != NULL;
-}
-
-static int create_tcp(struct worker *w, const struct worker_config *c, hd_ns now)
-{
-	struct net_events events = { .icmp = on_icmp, .unreachable = on_unreachable, .ctx = w };
 	struct tcp_config tc;
+	struct worker_stack_config sc = {
+		.node = c->node,
+		.devices = c->devices,
+		.bufs = c->bufs,
+		.indirect = c->indirect,
+		.stats = &w->stats,
+		.flow_secret = { c->flow_secret[0], c->flow_secret[1] },
+		.tcp = &tc,
+		.listener = on_listener,
+		.steers_here = c->flow_owner != NULL ? on_steers_here : NULL,
+		.ctx = w,
+		.socket = c->socket,
+	};
 
 	tcp_config_defaults(&tc);
 	if (c->tcp != NULL)
@@ -99,18 +47,14 @@ static int create_tcp(struct worker *w, const struct worker_config *c, hd_ns now
 	tc.supply = &c->supply;
 	tc.secret[0] = c->secret[0];
 	tc.secret[1] = c->secret[1];
-	w->tcp = tcp_create(&tc, &tcp_to_net, w, &w->stats, c->bufs, c->indirect, now, c->socket);
-	if (w->tcp == NULL)
-		return 0;
-	net_set_events(w->net, &events);
-	return 1;
+	return worker_stack_init(&w->stack, &sc, now) == 0;
 }
 
 static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns now)
 {
 	struct proxy_config pc = {
-		.tcp = w->tcp,
-		.net = w->net,
+		.tcp = w->stack.tcp,
+		.net = w->stack.net,
 		.stats = &w->stats,
 		.slots = c->slots,
 		.health = c->health,
@@ -141,9 +85,8 @@ struct worker *worker_create(const struct worker_config *c, hd_ns now)
 	w->index = c->index;
 	w->flow_owner = c->flow_owner;
 	w->flow_ctx = c->flow_ctx;
-	w->now = now;
 	w->last_tsc = rte_rdtsc();
-	if (create_net(w, c, now) && create_tcp(w, c, now) && create_proxy(w, c, now))
+	if (create_stack(w, c, now) && create_proxy(w, c, now))
 		return w;
 	worker_destroy(w);
 	return NULL;
@@ -155,10 +98,7 @@ void worker_destroy(struct worker *w)
 		return;
 	if (w->proxy != NULL)
 		proxy_destroy(w->proxy);
-	if (w->tcp != NULL)
-		tcp_destroy(w->tcp);
-	if (w->net != NULL)
-		net_destroy(w->net);
+	worker_stack_fini(&w->stack);
 	rte_free(w);
 }
 
@@ -170,7 +110,7 @@ static int load_snapshot(struct worker *w)
 		return 0;
 	w->snapshot = s;
 	proxy_set_snapshot(w->proxy, s);
-	net_set_vips(w->net, s->n_vips > 0 ? &s->vips[0].ip : NULL, s->n_vips);
+	net_set_vips(w->stack.net, s->n_vips > 0 ? &s->vips[0].ip : NULL, s->n_vips);
 	return 1;
 }
 
@@ -180,10 +120,10 @@ static int receive(struct worker *w, hd_ns now)
 	int any = 0, received;
 
 	for (uint32_t port = 0; port < w->n_ports; port++) {
-		uint16_t n = net_rx(w->net, port, pkts, WORKER_BURST, now, &received);
+		uint16_t n = net_rx(w->stack.net, port, pkts, WORKER_BURST, now, &received);
 		any |= received;
 		if (n > 0)
-			tcp_input_burst(w->tcp, pkts, n, now);
+			tcp_input_burst(w->stack.tcp, pkts, n, now);
 	}
 	return any;
 }
@@ -192,12 +132,12 @@ static int run_timers(struct worker *w, hd_ns now)
 {
 	int any = 0;
 
-	if (tcp_next_deadline(w->tcp) <= now) {
-		tcp_timers_run(w->tcp, now);
+	if (tcp_next_deadline(w->stack.tcp) <= now) {
+		tcp_timers_run(w->stack.tcp, now);
 		any = 1;
 	}
-	if (net_next_deadline(w->net) <= now) {
-		net_timers_run(w->net, now);
+	if (net_next_deadline(w->stack.net) <= now) {
+		net_timers_run(w->stack.net, now);
 		any = 1;
 	}
 	if (proxy_next_deadline(w->proxy) <= now)
@@ -217,7 +157,7 @@ static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
 	s->total_cycles += tsc - w->last_tsc;
 	w->last_tsc = tsc;
 	s->turns++;
-	s->connections = tcp_n_connections(w->tcp);
+	s->connections = tcp_n_connections(w->stack.tcp);
 	if (w->snapshot != NULL)
 		__atomic_store_n(&s->generation, w->snapshot->generation, __ATOMIC_RELEASE);
 }
@@ -227,25 +167,23 @@ int worker_turn(struct worker *w, hd_ns now)
 	uint64_t start_tsc = rte_rdtsc();
 	int busy;
 
-	w->now = now;
+	w->stack.now = now;
 	busy = load_snapshot(w);
 	busy |= worker_mailbox_read(w, now);
 	busy |= receive(w, now);
 	busy |= run_timers(w, now);
 	busy |= proxy_run(w->proxy, now);
-	busy |= tcp_flush(w->tcp, now);
-	busy |= net_tx_flush(w->net);
+	busy |= tcp_flush(w->stack.tcp, now);
+	busy |= net_tx_flush(w->stack.net);
 	end_turn(w, busy, start_tsc);
 	return busy;
 }
 
 hd_ns worker_next_deadline(const struct worker *w)
 {
-	hd_ns tcp = tcp_next_deadline(w->tcp), net = net_next_deadline(w->net),
-	      proxy = proxy_next_deadline(w->proxy);
-	hd_ns first = RTE_MIN(tcp, net);
+	hd_ns stack = worker_stack_next_deadline(&w->stack), proxy = proxy_next_deadline(w->proxy);
 
-	return RTE_MIN(first, proxy);
+	return RTE_MIN(stack, proxy);
 }
 
 void worker_stop(struct worker *w, hd_ns now)
@@ -254,8 +192,8 @@ void worker_stop(struct worker *w, hd_ns now)
 	uint32_t cursor = 0;
 
 	worker_dump_finish(w);
-	while ((c = tcp_conn_walk(w->tcp, &cursor)) != NULL)
+	while ((c = tcp_conn_walk(w->stack.tcp, &cursor)) != NULL)
 		tcp_abort(c);
-	tcp_flush(w->tcp, now);
-	net_tx_flush(w->net);
+	tcp_flush(w->stack.tcp, now);
+	net_tx_flush(w->stack.net);
 }

@@ -6,9 +6,8 @@
 
 #include <heddle/dp.h>
 
-#include "net.h"
 #include "proxy.h"
-#include "tcp.h"
+#include "worker_stack.h"
 
 #define WORKER_BURST 32		/* packets of one port a turn */
 #define WORKER_MESSAGES 16	/* of ctrl a turn */
@@ -37,13 +36,11 @@ struct worker_config {
 };
 
 struct worker {
-	struct net *net;
-	struct tcp *tcp;
+	struct worker_stack stack;
 	struct proxy *proxy;
 	const struct hd_snapshot *snapshot;	/* of this turn */
 	const struct hd_snapshot *_Atomic *published;
 	struct hd_ring *mailbox;
-	hd_ns now;
 	uint64_t last_tsc;
 	uint32_t n_ports;
 	uint32_t index;

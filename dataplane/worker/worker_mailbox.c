@@ -13,7 +13,7 @@ static void dump_connection(const struct worker *w, struct tcp_conn *c,
 		.remote = { key->remote, key->remote_port },
 		.bytes_in = tcp_received_offset(c),
 		.bytes_out = tcp_send_offset(c),
-		.age = w->now > opened ? w->now - opened : 0,
+		.age = w->stack.now > opened ? w->stack.now - opened : 0,
 		.up = (uint8_t)tcp_conn_is_active(c),
 	};
 	memccpy(row->state, tcp_conn_state_name(c), 0, sizeof(row->state) - 1);
@@ -23,7 +23,7 @@ static void dump_connection(const struct worker *w, struct tcp_conn *c,
 static int dump_connections(struct worker *w, struct hd_dump *d)
 {
 	for (int i = 0; i < WORKER_DUMP_ROWS; i++) {
-		struct tcp_conn *c = tcp_conn_walk(w->tcp, &w->dump_cursor);
+		struct tcp_conn *c = tcp_conn_walk(w->stack.tcp, &w->dump_cursor);
 		if (c == NULL)
 			return 0;
 		if (d->count < d->capacity)
@@ -36,7 +36,7 @@ static int dump_connections(struct worker *w, struct hd_dump *d)
 
 static int dump_neighbors(struct worker *w, struct hd_dump *d)
 {
-	uint32_t n = net_neighbors(w->net, d->neighbors, d->capacity, w->now);
+	uint32_t n = net_neighbors(w->stack.net, d->neighbors, d->capacity, w->stack.now);
 
 	d->count = RTE_MIN(n, d->capacity);
 	d->left_out = n - d->count;

@@ -216,7 +216,7 @@ static void check_clusters(struct sim_dut *d)
 
 void sim_dut_check_idle(struct sim_dut *d)
 {
-	uint32_t left = tcp_n_connections(d->worker->tcp);
+	uint32_t left = tcp_n_connections(d->worker->stack.tcp);
 
 	if (left != 0)
 		sim_fail(d->world, "%u connections are left at the worker", left);
