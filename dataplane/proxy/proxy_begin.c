@@ -17,6 +17,7 @@ static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
 	memset(x, 0, offsetof(struct proxy_exchange, request_id));
 	x->request_id[0] = x->route_name[0] = x->route_source[0] = 0;
 	x->down = down;
+	x->peer = down->peer;
 	x->role = down->role;
 	x->state = EXCHANGE_BACKOFF;
 	x->timer.kind = PROXY_TIMER_EXCHANGE;

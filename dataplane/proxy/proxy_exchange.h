@@ -44,6 +44,7 @@ struct proxy_retry {
 
 struct proxy_exchange {
 	struct proxy_leg *down, *up; /* NULL: not there, or gone */
+	const struct proxy_peer *peer; /* the caller's: `down` may be gone before it */
 	struct list_link
 		link; /* the endpoint's pending queue, or the worker's list of failed tries */
 	struct proxy_timer timer;

@@ -11,6 +11,7 @@
 
 struct proxy;
 struct proxy_exchange;
+struct proxy_peer;
 
 enum proxy_timer_kind { PROXY_TIMER_LEG, PROXY_TIMER_EXCHANGE };
 
@@ -29,6 +30,8 @@ enum proxy_leg_state {
 
 struct proxy_leg {
 	struct tcp_conn *conn;
+	const struct proxy_peer *peer; /* who is at the other end; NULL: plaintext, or a caller
+					  without a certificate (proxy_peer.h) */
 	struct proxy_exchange *exchange; /* LEG_BUSY, and LEG_CONNECTING of a tunnel */
 	struct list_link link; /* down: the worker's list of callers at rest; up: the endpoint's
 				  idle or connecting list */

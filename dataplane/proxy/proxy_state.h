@@ -13,6 +13,7 @@
 #include "proxy_balance.h"
 #include "proxy_exchange.h"
 #include "proxy_leg.h"
+#include "proxy_peer.h"
 #include "proxy_pool.h"
 #include "proxy_random.h"
 #include "proxy_relay.h"
