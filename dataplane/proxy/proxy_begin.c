@@ -398,9 +398,9 @@ static int keep_head(struct proxy *p, struct proxy_exchange *x)
 {
 	uint32_t n = p->head.bytes;
 
-	if (bufq_move(&x->head, tcp_conn_rx(x->down->conn), n, p->pools.indirect) < 0)
+	if (bufq_move(&x->head, proxy_leg_rx(x->down), n, p->pools.indirect) < 0)
 		return -1;
-	tcp_received(x->down->conn, n);
+	proxy_leg_received(x->down, n);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ static void let_go_up(struct proxy *p, struct proxy_exchange *x, int is_reusable
 		return;
 	x->up = NULL;
 	up->exchange = NULL;
-	if (is_reusable && tcp_conn_rx(up->conn)->bytes > 0) {
+	if (is_reusable && proxy_leg_rx(up)->bytes > 0) {
 		proxy_count(p, HD_PROXY_UP_SURPLUS);
 		is_reusable = 0;
 	}
@@ -120,22 +120,22 @@ static void refuse_stream(struct proxy *p, struct proxy_exchange *x)
 }
 
 /* The location goes in behind the status line, the text behind the head. */
-static int send_own(struct tcp_conn *c, const struct proxy_own_answer *own, const char *head,
-		    uint32_t n, uint32_t text_n)
+static int put_own(struct proxy *p, struct bufq *out, const struct proxy_own_answer *own,
+		   const char *head, uint32_t n, uint32_t text_n)
 {
 	uint32_t line = (uint32_t)((const char *)memchr(head, '\n', n) - head) + 1;
-	int rc = tcp_send_copy(c, head, line);
+	int rc = proxy_put(p, out, head, line);
 
 	if (own->n_location > 0 && rc == 0)
-		rc = tcp_send_copy(c, "location: ", 10);
+		rc = proxy_put(p, out, "location: ", 10);
 	for (uint32_t i = 0; i < own->n_location && rc == 0; i++)
-		rc = tcp_send_copy(c, own->location[i].p, own->location[i].n);
+		rc = proxy_put(p, out, own->location[i].p, own->location[i].n);
 	if (own->n_location > 0 && rc == 0)
-		rc = tcp_send_copy(c, "\r\n", 2);
+		rc = proxy_put(p, out, "\r\n", 2);
 	if (rc == 0)
-		rc = tcp_send_copy(c, head + line, n - line);
+		rc = proxy_put(p, out, head + line, n - line);
 	if (text_n > 0 && rc == 0)
-		rc = tcp_send_copy(c, own->text.p, text_n);
+		rc = proxy_put(p, out, own->text.p, text_n);
 	return rc;
 }
 
@@ -150,11 +150,15 @@ static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct p
 	};
 	char text[PROXY_REPLY_MAX];
 	uint32_t body_n, n = proxy_reply_render(a, &style, text, &body_n);
+	struct bufq out = { 0 };
 
 	x->bytes_sent = body_n;
-	if ((a->own != NULL ? send_own(x->down->conn, a->own, text, n, body_n)
-			    : tcp_send_copy(x->down->conn, text, n)) == 0)
+	if ((a->own != NULL ? put_own(p, &out, a->own, text, n, body_n)
+			    : proxy_put(p, &out, text, n)) == 0) {
+		proxy_leg_send(x->down, &out);
 		return;
+	}
+	bufq_clear(&out);
 	proxy_count(p, HD_PROXY_NO_MEMORY);
 	x->close_down = 1;
 }
@@ -386,7 +390,7 @@ static void request_cut(struct proxy *p, struct proxy_exchange *x)
  * something, no more than can be sent again. */
 static uint32_t request_space(struct proxy_exchange *x)
 {
-	uint32_t space = tcp_send_space(x->up->conn), held = x->replay.bytes;
+	uint32_t space = proxy_leg_send_space(x->up), held = x->replay.bytes;
 
 	if (!x->can_replay || proxy_retry_needs_body(x) || !proxy_retry_is_unseen(x))
 		return space;
@@ -396,7 +400,7 @@ static uint32_t request_space(struct proxy_exchange *x)
 /* Body bytes from the caller to the backend. False: x is no more. */
 static int relay_request(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *in = tcp_conn_rx(x->down->conn), out = { 0 };
+	struct bufq *in = proxy_leg_rx(x->down), out = { 0 };
 	uint32_t before = in->bytes, moved, space = request_space(x);
 	struct http_error e = { 0 };
 	enum proxy_relay_verdict v;
@@ -409,10 +413,10 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 	v = proxy_relay(&x->request, in, &out, space, keep, &x->can_replay, &moved, &p->pools, &e);
 	p->replay_bufs += x->replay.bufs;
 	if (before != in->bytes)
-		tcp_received(x->down->conn, before - in->bytes);
+		proxy_leg_received(x->down, before - in->bytes);
 	x->bytes_received += moved;
 	if (out.bytes > 0) {
-		tcp_send(x->up->conn, &out);
+		proxy_leg_send(x->up, &out);
 		touch(p, x);
 	}
 	switch (v) {
@@ -421,7 +425,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 		return 1;
 	case RELAY_FULL:
 		if (request_space(x) > 0)
-			tcp_ready_again(x->down->conn, TCP_EV_READABLE);
+			proxy_leg_again(x->down, TCP_EV_READABLE);
 		return 1;
 	case RELAY_DRY:
 		if (!x->down->fin)
@@ -483,7 +487,7 @@ void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy
 		give_up(p, x);
 		return;
 	}
-	tcp_send(up->conn, &out);
+	proxy_leg_send(up, &out);
 	touch(p, x);
 	if (x->request.done)
 		start_try_timer(p, x);
@@ -528,7 +532,7 @@ static void begin_answer(struct proxy *p, struct proxy_exchange *x)
 static int is_body_awaited(const struct proxy_exchange *x, const struct http_head *h)
 {
 	return h->status != 101 && !x->response.done && !x->up->fin &&
-	       tcp_conn_rx(x->up->conn)->bytes == h->bytes;
+	       proxy_leg_rx(x->up)->bytes == h->bytes;
 }
 
 static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
@@ -560,15 +564,15 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 	if (!is_interim && is_body_awaited(x, h))
 		proxy_hold_put(p, x, &out);
 	else
-		tcp_send(x->down->conn, &out);
+		proxy_leg_send(x->down, &out);
 	touch(p, x);
 	return 0;
 }
 
 static void take_head(struct proxy_exchange *x, uint32_t n)
 {
-	bufq_consume(tcp_conn_rx(x->up->conn), n);
-	tcp_received(x->up->conn, n);
+	bufq_consume(proxy_leg_rx(x->up), n);
+	proxy_leg_received(x->up, n);
 	x->up->scan = (struct http1_scan){ 0 };
 }
 
@@ -579,7 +583,7 @@ static void retry_status(struct proxy *p, struct proxy_exchange *x)
 	const struct http_head *h = &p->head;
 	int is_whole = h->keep_alive && x->request.done &&
 		       (h->framing == HTTP_BODY_NONE || h->framing == HTTP_BODY_LENGTH) &&
-		       tcp_conn_rx(x->up->conn)->bytes == h->bytes + h->content_length;
+		       proxy_leg_rx(x->up)->bytes == h->bytes + h->content_length;
 
 	proxy_pool_endpoint(p, x->endpoint_slot)->stats.responses_5xx += h->status >= 500;
 	if (is_whole)
@@ -652,7 +656,7 @@ static enum http_verdict scan_response(struct proxy *p, struct proxy_exchange *x
 static enum http_verdict read_response(struct proxy *p, struct proxy_exchange *x,
 				       const uint8_t **bytes, struct http_error *e)
 {
-	const struct bufq *rx = tcp_conn_rx(x->up->conn);
+	const struct bufq *rx = proxy_leg_rx(x->up);
 	enum http_verdict v;
 	uint32_t n;
 
@@ -689,16 +693,16 @@ static enum head_step read_answer_head(struct proxy *p, struct proxy_exchange *x
 /* Body bytes from the backend to the caller. */
 static void relay_response(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *in = tcp_conn_rx(x->up->conn), out = { 0 };
+	struct bufq *in = proxy_leg_rx(x->up), out = { 0 };
 	uint32_t before = in->bytes, moved = 0;
 	struct http_error e = { 0 };
 	uint8_t unused;
 	enum proxy_relay_verdict v =
-		proxy_relay(&x->response, in, &out, tcp_send_space(x->down->conn), NULL, &unused,
+		proxy_relay(&x->response, in, &out, proxy_leg_send_space(x->down), NULL, &unused,
 			    &moved, &p->pools, &e);
 
 	if (before != in->bytes)
-		tcp_received(x->up->conn, before - in->bytes);
+		proxy_leg_received(x->up, before - in->bytes);
 	x->bytes_sent += moved;
 	if (v == RELAY_DRY && x->up->fin) {
 		int end = x->up->reset ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
@@ -707,15 +711,15 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 	if (out.bytes > 0 || v != RELAY_DRY)
 		proxy_hold_release(x);
 	if (out.bytes > 0) {
-		tcp_send(x->down->conn, &out);
+		proxy_leg_send(x->down, &out);
 		touch(p, x);
 	}
 	switch (v) {
 	case RELAY_DRY:
 		return;
 	case RELAY_FULL:
-		if (tcp_send_space(x->down->conn) > 0)
-			tcp_ready_again(x->up->conn, TCP_EV_READABLE);
+		if (proxy_leg_send_space(x->down) > 0)
+			proxy_leg_again(x->up, TCP_EV_READABLE);
 		return;
 	case RELAY_DONE:
 		finish(p, x);
@@ -743,13 +747,13 @@ static void await_verdict(struct proxy *p, struct proxy_exchange *x)
  * thrown away, and nothing else on that connection is believed. */
 static int takes_strays(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *rx = tcp_conn_rx(x->up->conn);
+	struct bufq *rx = proxy_leg_rx(x->up);
 	uint32_t n = rx->bytes;
 
 	if (x->answer_begun || x->up->scan.seen != 0 || n == 0 || !proxy_retry_is_unseen(x))
 		return 0;
 	bufq_clear(rx);
-	tcp_received(x->up->conn, n);
+	proxy_leg_received(x->up, n);
 	if (!x->had_strays)
 		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
 	x->had_strays = 1;
@@ -761,7 +765,7 @@ static int takes_strays(struct proxy *p, struct proxy_exchange *x)
  * saw the request: the reset or ACK that follows does. */
 static void closed_early(struct proxy *p, struct proxy_exchange *x)
 {
-	if (!x->up->reset && tcp_conn_rx(x->up->conn)->bytes == 0 && proxy_retry_is_unseen(x) &&
+	if (!x->up->reset && proxy_leg_rx(x->up)->bytes == 0 && proxy_retry_is_unseen(x) &&
 	    x->can_replay) {
 		await_verdict(p, x);
 		return;
@@ -774,7 +778,7 @@ static void progress_response(struct proxy *p, struct proxy_exchange *x)
 	enum head_step step = HEAD_AGAIN;
 
 	for (int i = 0; !x->answer_begun && i < PROXY_TURN_INTERIMS; i++) {
-		if (tcp_send_space(x->down->conn) == 0)
+		if (proxy_leg_send_space(x->down) == 0)
 			return;
 		step = read_answer_head(p, x);
 		if (step == HEAD_OVER)
@@ -788,7 +792,7 @@ static void progress_response(struct proxy *p, struct proxy_exchange *x)
 	if (x->answer_begun)
 		relay_response(p, x);
 	else
-		tcp_ready_again(x->up->conn, TCP_EV_READABLE);
+		proxy_leg_again(x->up, TCP_EV_READABLE);
 }
 
 void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32_t events)
@@ -799,7 +803,7 @@ void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32
 	}
 	if (x->state != EXCHANGE_ACTIVE) {
 		if (x->down->fin && !x->request.done && !x->is_stream &&
-		    tcp_conn_rx(x->down->conn)->bytes == 0)
+		    proxy_leg_rx(x->down)->bytes == 0)
 			request_cut(p, x);
 		return;
 	}

@@ -17,7 +17,7 @@ void proxy_hold_release(struct proxy_exchange *x)
 		return;
 	list_remove(&x->held_link);
 	if (x->down != NULL)
-		tcp_send(x->down->conn, &x->held);
+		proxy_leg_send(x->down, &x->held);
 	else
 		bufq_clear(&x->held);
 }

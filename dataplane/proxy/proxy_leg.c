@@ -58,13 +58,13 @@ void proxy_leg_set_due(struct proxy *p, struct proxy_leg *leg, hd_ns due)
 
 void proxy_leg_discard(struct proxy_leg *leg)
 {
-	struct bufq *rx = tcp_conn_rx(leg->conn);
+	struct bufq *rx = proxy_leg_rx(leg);
 	uint32_t n = rx->bytes;
 
 	if (n == 0)
 		return;
 	bufq_clear(rx);
-	tcp_received(leg->conn, n);
+	proxy_leg_received(leg, n);
 }
 
 static void rest(struct proxy *p, struct proxy_leg *leg)
@@ -86,7 +86,7 @@ void proxy_leg_linger(struct proxy *p, struct proxy_leg *leg)
 		proxy_leg_release(p, leg);
 		return;
 	}
-	tcp_close(leg->conn);
+	proxy_leg_close(leg);
 	proxy_leg_discard(leg);
 	proxy_leg_set_due(p, leg, p->now + PROXY_LINGER_TIMEOUT);
 }
@@ -101,9 +101,9 @@ void proxy_leg_down_next(struct proxy *p, struct proxy_leg *leg)
 		return;
 	}
 	rest(p, leg);
-	if (tcp_conn_rx(leg->conn)->bytes > 0 || leg->fin) {
+	if (proxy_leg_rx(leg)->bytes > 0 || leg->fin) {
 		proxy_leg_set_due(p, leg, p->now + PROXY_HEAD_TIMEOUT);
-		tcp_ready_again(leg->conn, TCP_EV_READABLE);
+		proxy_leg_again(leg, TCP_EV_READABLE);
 	} else {
 		proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
 	}
@@ -150,7 +150,7 @@ static enum http_verdict read_request(struct proxy *p, struct proxy_leg *leg, co
 
 static void read_head(struct proxy *p, struct proxy_leg *leg)
 {
-	const struct bufq *rx = tcp_conn_rx(leg->conn);
+	const struct bufq *rx = proxy_leg_rx(leg);
 	struct http_error e = { 0 };
 	const uint8_t *bytes;
 
@@ -224,7 +224,7 @@ void proxy_leg_timeout(struct proxy *p, struct proxy_leg *leg)
 	}
 	switch ((enum proxy_leg_state)leg->state) {
 	case LEG_HEAD:
-		if (tcp_conn_rx(leg->conn)->bytes > 0 || leg->scan.seen > 0) {
+		if (proxy_leg_rx(leg)->bytes > 0 || leg->scan.seen > 0) {
 			static const struct http_error late = {
 				.status = 408,
 				.details = "request_header_timeout",
@@ -294,7 +294,7 @@ int proxy_leg_drain(struct proxy *p)
 	while (n < PROXY_TURN_SWEEP && (l = list_pop_front(&p->at_rest)) != NULL) {
 		struct proxy_leg *leg = list_entry(l, struct proxy_leg, link);
 		n++;
-		if (tcp_conn_rx(leg->conn)->bytes > 0)
+		if (proxy_leg_rx(leg)->bytes > 0)
 			continue; /* a request is coming: it is answered with `connection: close` */
 		proxy_count(p, HD_PROXY_DRAINED);
 		proxy_leg_linger(p, leg);

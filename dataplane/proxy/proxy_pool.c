@@ -165,7 +165,7 @@ static struct proxy_leg *take_idle(struct proxy *p, struct proxy_endpoint_state 
 
 	while ((l = list_front(&st->idle)) != NULL) {
 		struct proxy_leg *leg = list_entry(l, struct proxy_leg, link);
-		if (tcp_conn_rx(leg->conn)->bytes > 0) {
+		if (proxy_leg_rx(leg)->bytes > 0) {
 			proxy_count(p, HD_PROXY_UP_IDLE_DATA);
 			proxy_pool_drop(p, leg, 1);
 		} else if (!is_fresh_enough(p, leg, st, c->max_requests_per_connection,
@@ -359,7 +359,7 @@ void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 	}
 	if (leg->fin)
 		proxy_count(p, HD_PROXY_UP_IDLE_CLOSED);
-	else if (tcp_conn_rx(leg->conn)->bytes > 0)
+	else if (proxy_leg_rx(leg)->bytes > 0)
 		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
 	else
 		return;

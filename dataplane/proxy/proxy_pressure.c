@@ -16,19 +16,14 @@ static const struct {
 } levels[] = { { 8, 262144 }, { 4, 65536 }, { 2, 16384 }, { 0, 8192 } };
 #define LOWEST (HD_ARRAY_SIZE(levels) - 1)
 
-static uint32_t held(struct tcp_conn *c)
-{
-	return (uint32_t)(tcp_send_offset(c) - tcp_acked_offset(c)) + tcp_conn_rx(c)->bytes;
-}
-
 static int is_stuck(const struct proxy *p, const struct proxy_leg *leg, hd_ns after)
 {
 	const struct proxy_exchange *x = leg->exchange;
 	hd_ns since = leg->due - proxy_exchange_patience(x);
-	uint32_t bytes = held(leg->conn);
+	uint32_t bytes = proxy_leg_held(leg);
 
 	if (x->up != NULL && !x->up->reset)
-		bytes += held(x->up->conn);
+		bytes += proxy_leg_held(x->up);
 	return bytes > SHED_HOLDS && p->now - since > after;
 }
 
@@ -39,7 +34,7 @@ static void judge(struct proxy *p, struct proxy_leg *leg, hd_ns after)
 	if (leg->state == LEG_BUSY) {
 		if (is_stuck(p, leg, after))
 			proxy_exchange_shed(p, leg->exchange);
-	} else if (leg->state == LEG_HEAD && tcp_conn_rx(leg->conn)->bytes > 0 &&
+	} else if (leg->state == LEG_HEAD && proxy_leg_rx(leg)->bytes > 0 &&
 		   leg->due < p->now + PROXY_HEAD_TIMEOUT - after) {
 		proxy_count(p, HD_PROXY_SHED);
 		proxy_leg_abort(p, leg);

@@ -19,6 +19,7 @@
 #include "proxy_relay.h"
 #include "proxy_rewrite.h"
 #include "proxy_route.h"
+#include "proxy_stream.h"
 
 /* contract.md, "Deadlines that are on by default", and Envoy's. */
 #define PROXY_HEAD_TIMEOUT (60 * HD_NS_PER_S)

@@ -24,23 +24,23 @@ void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x)
 /* One direction, one step. Bytes moved, or -1 for lack of buffers. */
 static int64_t move(struct proxy *p, struct proxy_leg *from, struct proxy_leg *to, uint8_t *done)
 {
-	struct bufq *in = tcp_conn_rx(from->conn), out = { 0 };
+	struct bufq *in = proxy_leg_rx(from), out = { 0 };
 	uint32_t n = RTE_MIN(in->bytes, (uint32_t)PROXY_RELAY_BUDGET);
 
 	if (*done || to->reset)
 		return 0;
-	n = RTE_MIN(n, tcp_send_space(to->conn));
+	n = RTE_MIN(n, proxy_leg_send_space(to));
 	if (n > 0) {
 		if (bufq_move(&out, in, n, p->pools.indirect) < 0)
 			return -1;
-		tcp_send(to->conn, &out);
-		tcp_received(from->conn, n);
-		if (in->bytes > 0 && tcp_send_space(to->conn) > 0)
-			tcp_ready_again(from->conn, TCP_EV_READABLE);
+		proxy_leg_send(to, &out);
+		proxy_leg_received(from, n);
+		if (in->bytes > 0 && proxy_leg_send_space(to) > 0)
+			proxy_leg_again(from, TCP_EV_READABLE);
 	}
 	if (from->fin && !from->reset && in->bytes == 0) {
 		*done = 1;
-		tcp_close(to->conn);
+		proxy_leg_close(to);
 	}
 	return n;
 }

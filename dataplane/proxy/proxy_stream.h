@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bytes of a leg, as the rest of this room reads and writes them: what they travel in is settled
+ * here. */
+#ifndef PROXY_STREAM_H
+#define PROXY_STREAM_H
+
+#include "proxy_leg.h"
+
+/* Received and not taken yet. Whoever takes bytes says so by proxy_leg_received. */
+static inline struct bufq *proxy_leg_rx(const struct proxy_leg *leg)
+{
+	return tcp_conn_rx(leg->conn);
+}
+
+static inline void proxy_leg_received(struct proxy_leg *leg, uint32_t bytes)
+{
+	tcp_received(leg->conn, bytes);
+}
+
+static inline uint32_t proxy_leg_send_space(const struct proxy_leg *leg)
+{
+	return tcp_send_space(leg->conn);
+}
+
+/* Moves all of q behind what is queued. */
+static inline void proxy_leg_send(struct proxy_leg *leg, struct bufq *q)
+{
+	tcp_send(leg->conn, q);
+}
+
+/* Sent and not acknowledged, or received and not taken. */
+static inline uint32_t proxy_leg_held(const struct proxy_leg *leg)
+{
+	return (uint32_t)(tcp_send_offset(leg->conn) - tcp_acked_offset(leg->conn)) +
+	       proxy_leg_rx(leg)->bytes;
+}
+
+/* We send no more; receiving goes on. */
+static inline void proxy_leg_close(struct proxy_leg *leg)
+{
+	tcp_close(leg->conn);
+}
+
+/* An event of its own for these bits, this turn or next. */
+static inline void proxy_leg_again(struct proxy_leg *leg, uint32_t events)
+{
+	tcp_ready_again(leg->conn, events);
+}
+
+#endif
