@@ -382,7 +382,7 @@ int daemon_run(struct daemon *d)
 	watch_again(d);
 	/* What changed between the first load and the watch. */
 	d->changed_at = d->change_first = loop_now();
-	watchdog_init(&d->watchdog, d->dp, d->node->dp.idle == HD_IDLE_POLL, loop_now());
+	watchdog_init(&d->watchdog, d->dp, loop_now());
 	d->ready = 1;
 	say_systemd("READY=1");
 	hd_log(HD_LOG_NOTICE, "daemon",

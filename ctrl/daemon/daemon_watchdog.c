@@ -9,13 +9,13 @@
 #include <heddle/log.h>
 
 /* A worker that burns its core for so long without ending a turn is lost in a loop. The processor
- * time of its own thread tells that from a worker that sleeps (idle: adaptive) or that the machine
- * did not run. */
-#define LOST_CPU (900 * HD_NS_PER_MS)
-/* A polling worker that does not turn and does not run either: blocked for good. */
-#define BLOCKED_AFTER (10 * HD_NS_PER_S)
+ * time of its own thread tells that from a worker that the machine did not run. */
+#define LOST_CPU (700 * HD_NS_PER_MS)
+/* One that does not turn and does not want the processor either waits for what never comes: even an
+ * idle worker turns ten times a second (worker_idle.c). */
+#define BLOCKED_AFTER (800 * HD_NS_PER_MS)
 /* When we were not run ourselves, nothing can be said of the others. */
-#define OWN_GAP HD_NS_PER_S
+#define OWN_GAP (500 * HD_NS_PER_MS)
 
 static uint64_t turns_of(const struct watchdog *w, uint32_t i)
 {
@@ -62,26 +62,56 @@ static uint64_t thread_cpu_ns(int tid)
 	return ns;
 }
 
-void watchdog_init(struct watchdog *w, struct hd_dp *dp, int poll, hd_ns now)
+/* Asleep in the kernel, rather than running, waiting for a processor, or held by a debugger. */
+static int thread_is_blocked(int tid)
 {
-	*w = (struct watchdog){ .dp = dp, .poll = poll, .looked = now, .rated = now };
+	char path[64], state = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = tid != 0 ? fopen(path, "r") : NULL;
+	if (f == NULL)
+		return 0;
+	/* EAL's names of threads have no parentheses. */
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	fclose(f);
+	return state == 'S' || state == 'D';
+}
+
+void watchdog_init(struct watchdog *w, struct hd_dp *dp, hd_ns now)
+{
+	*w = (struct watchdog){ .dp = dp, .looked = now, .rated = now };
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
 		w->workers[i].tid = thread_find(hd_dp_worker_lcore(dp, i));
-		w->workers[i].moved = now;
+		w->workers[i].moved = w->workers[i].ran = now;
 		w->workers[i].busy_cycles =
 			__atomic_load_n(&hd_dp_stats(dp, i)->busy_cycles, __ATOMIC_RELAXED);
 	}
 }
 
-_Noreturn static void give_up(const struct watchdog *w, uint32_t i, hd_ns now)
+static const char *stage_of(const struct hd_worker_stats *s)
+{
+	static const char *const texts[] = {
+#define TEXT(symbol, text) text,
+		HD_WORKER_STAGES(TEXT)
+#undef TEXT
+	};
+	uint32_t stage = __atomic_load_n(&s->stage, __ATOMIC_RELAXED);
+
+	return stage < HD_STAGE_MAX ? texts[stage] : "nowhere";
+}
+
+_Noreturn static void give_up(const struct watchdog *w, uint32_t i, const char *how, hd_ns now)
 {
 	const struct hd_worker_stats *s = hd_dp_stats(w->dp, i);
 
 	hd_log(HD_LOG_ERROR, "worker",
-	       "the worker on lcore %u has not ended a turn for %" PRIu64 " ms (after %" PRIu64
-	       " turns, %" PRIu64 " requests, %" PRIu64 " connections open): ending the process",
-	       hd_dp_worker_lcore(w->dp, i), (now - w->workers[i].moved) / HD_NS_PER_MS,
-	       w->workers[i].turns, s->requests, s->connections);
+	       "the worker on lcore %u has not ended a turn for %" PRIu64 " ms and %s, last seen %s "
+	       "(after %" PRIu64 " turns, %" PRIu64 " requests, %" PRIu64
+	       " connections open): ending the process",
+	       hd_dp_worker_lcore(w->dp, i), (now - w->workers[i].moved) / HD_NS_PER_MS, how,
+	       stage_of(s), w->workers[i].turns, s->requests, s->connections);
 	abort();
 }
 
@@ -93,16 +123,18 @@ static void worker_look(struct watchdog *w, uint32_t i, hd_ns now)
 	/* First look at a still worker: its processor time counts from here. */
 	if (turns != x->turns || now - w->looked > OWN_GAP) {
 		x->turns = turns;
-		x->moved = now;
+		x->moved = x->ran = now;
 		x->cpu_ns = 0;
 		return;
 	}
 	if (x->cpu_ns == 0)
 		x->cpu_ns = thread_cpu_ns(x->tid);
 	else if (thread_cpu_ns(x->tid) - x->cpu_ns > LOST_CPU)
-		give_up(w, i, now);
-	if (w->poll && now - x->moved > BLOCKED_AFTER)
-		give_up(w, i, now);
+		give_up(w, i, "burns its core", now);
+	if (!thread_is_blocked(x->tid))
+		x->ran = now;
+	else if (now - x->ran > BLOCKED_AFTER)
+		give_up(w, i, "is blocked", now);
 }
 
 void watchdog_look(struct watchdog *w, hd_ns now)

@@ -8,6 +8,7 @@
 struct watchdog_worker {
 	uint64_t turns; /* when it was last seen to move */
 	hd_ns moved;
+	hd_ns ran; /* when it last had the processor, or wanted it */
 	uint64_t cpu_ns;		/* of its thread, then */
 	int tid;			/* 0: not found */
 	uint64_t busy_cycles, requests; /* at the last rates */
@@ -16,12 +17,11 @@ struct watchdog_worker {
 
 struct watchdog {
 	struct hd_dp *dp;
-	int poll; /* idle: poll: a worker turns all the time */
 	hd_ns looked, rated;
 	struct watchdog_worker workers[HD_MAX_WORKERS];
 };
 
-void watchdog_init(struct watchdog *w, struct hd_dp *dp, int poll, hd_ns now);
+void watchdog_init(struct watchdog *w, struct hd_dp *dp, hd_ns now);
 /* Some ten times a second. Does not return when a worker hangs: half a data plane is worse than
  * none, and whoever supervises the process starts it again. */
 void watchdog_look(struct watchdog *w, hd_ns now);

@@ -122,8 +122,11 @@ static int receive(struct worker *w, hd_ns now)
 	for (uint32_t port = 0; port < w->n_ports; port++) {
 		uint16_t n = net_rx(w->stack.net, port, pkts, WORKER_BURST, now, &received);
 		any |= received;
-		if (n > 0)
-			tcp_input_burst(w->stack.tcp, pkts, n, now);
+		if (n == 0)
+			continue;
+		hd_stage(&w->stats, HD_STAGE_TCP);
+		tcp_input_burst(w->stack.tcp, pkts, n, now);
+		hd_stage(&w->stats, HD_STAGE_RECEIVE);
 	}
 	return any;
 }
@@ -164,17 +167,26 @@ static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
 
 int worker_turn(struct worker *w, hd_ns now)
 {
+	struct hd_worker_stats *s = &w->stats;
 	uint64_t start_tsc = rte_rdtsc();
 	int busy;
 
 	w->stack.now = now;
+	hd_stage(s, HD_STAGE_POLICY);
 	busy = load_snapshot(w);
+	hd_stage(s, HD_STAGE_MAILBOX);
 	busy |= worker_mailbox_read(w, now);
+	hd_stage(s, HD_STAGE_RECEIVE);
 	busy |= receive(w, now);
+	hd_stage(s, HD_STAGE_TIMERS);
 	busy |= run_timers(w, now);
+	hd_stage(s, HD_STAGE_PROXY);
 	busy |= proxy_run(w->proxy, now);
+	hd_stage(s, HD_STAGE_SEGMENTS);
 	busy |= tcp_flush(w->stack.tcp, now);
+	hd_stage(s, HD_STAGE_TRANSMIT);
 	busy |= net_tx_flush(w->stack.net);
+	hd_stage(s, HD_STAGE_BETWEEN);
 	end_turn(w, busy, start_tsc);
 	return busy;
 }

@@ -399,9 +399,11 @@ static int lcore_main(void *arg)
 
 		notify_ctrl(l, now);
 		refresh_wall(l, now);
-		if (adaptive)
-			worker_idle_after_turn(&l->idle, busy || has_unsent(l), now,
-					       busy ? 0 : next_deadline(l));
+		if (!adaptive)
+			continue;
+		hd_stage(&w->stats, HD_STAGE_ASLEEP);
+		worker_idle_after_turn(&l->idle, busy || has_unsent(l), now,
+				       busy ? 0 : next_deadline(l));
 	}
 	worker_stop(w, worker_clock_now(clock));
 	return 0;

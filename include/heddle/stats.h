@@ -196,6 +196,26 @@ struct hd_port_stats {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
+/* Where a turn is: what the watchdog names when a worker does not come back from it. */
+#define HD_WORKER_STAGES(X)			\
+	X(BETWEEN, "between turns")		\
+	X(POLICY, "taking a snapshot")		\
+	X(MAILBOX, "reading its mailbox")	\
+	X(RECEIVE, "receiving")			\
+	X(TCP, "handling received segments")	\
+	X(TIMERS, "running timers")		\
+	X(PROXY, "handling requests")		\
+	X(SEGMENTS, "making segments")		\
+	X(TRANSMIT, "transmitting")		\
+	X(ASLEEP, "asleep")
+
+enum hd_worker_stage {
+#define HD_STAGE_ENUM(symbol, text) HD_STAGE_##symbol,
+	HD_WORKER_STAGES(HD_STAGE_ENUM)
+#undef HD_STAGE_ENUM
+	HD_STAGE_MAX
+};
+
 /* One worker's block. */
 struct hd_worker_stats {
 	_Alignas(HD_CACHE_LINE) uint64_t counters[HD_COUNTER_MAX];
@@ -205,6 +225,7 @@ struct hd_worker_stats {
 	uint64_t connections;		    /* gauge: open now, both sides */
 	uint64_t requests;
 	uint64_t generation;		    /* of the snapshot used in the last turn; also the quiescent-state token */
+	uint32_t stage;			    /* enum hd_worker_stage */
 };
 
 /* Per endpoint slot and worker; lives in chunks that hd_dp_reserve provides. */
@@ -220,6 +241,11 @@ struct hd_cluster_stats {
 	uint64_t requests, overflow, connects, retries;
 	uint32_t connections, pending, requests_active; /* gauges */
 };
+
+static inline void hd_stage(struct hd_worker_stats *s, enum hd_worker_stage stage)
+{
+	__atomic_store_n(&s->stage, (uint32_t)stage, __ATOMIC_RELAXED);
+}
 
 static inline void hd_count(struct hd_worker_stats *s, enum hd_counter c)
 {

@@ -47,7 +47,7 @@ static void *nap(void *arg)
 
 static atomic_int state_of_thread;
 
-static void worker_start(void *(*body)(void *), int poll)
+static void worker_start(void *(*body)(void *))
 {
 	pthread_t thread;
 
@@ -56,21 +56,44 @@ static void worker_start(void *(*body)(void *), int poll)
 	assert_int_equal(pthread_create(&thread, NULL, body, &state_of_thread), 0);
 	while (atomic_load(&state_of_thread) == 0)
 		;
-	watchdog_init(&w, dp, poll, 0);
+	watchdog_init(&w, dp, 0);
 }
+
+static void wait_until_blocked(int tid)
+{
+	char path[64], state = 'R';
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	while (state != 'S') {
+		FILE *f = fopen(path, "r");
+
+		assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+		fclose(f);
+	}
+}
+
+static char said[4096]; /* by the last child */
 
 /* In a child, since the verdict is an abort: the signal that ended it, 0 for none. */
 static int child_signal(void (*body)(void))
 {
 	const struct rlimit no_core = { 0 };
-	pid_t pid = fork();
-	int status;
+	int status, out[2];
+	pid_t pid;
+	FILE *f;
 
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
 	if (pid == 0) {
 		setrlimit(RLIMIT_CORE, &no_core);
+		dup2(out[1], STDERR_FILENO);
 		body();
 		_exit(0);
 	}
+	close(out[1]);
+	f = fdopen(out[0], "r");
+	said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+	fclose(f);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
@@ -79,24 +102,30 @@ static void look_while_it_spins(void)
 {
 	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 
-	worker_start(spin, 0);
+	worker_start(spin);
 	/* Enough of the processor for anybody's patience, however busy the machine is. */
 	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10 * HD_NS_PER_S;
 	     now += TICK)
 		watchdog_look(&w, now);
 }
 
+/* Idle: it sleeps nearly all the time, and turns ten times a second. */
 static void look_while_it_sleeps(void)
 {
-	worker_start(nap, 0);
-	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK)
+	worker_start(nap);
+	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK) {
+		if (now % (100 * HD_NS_PER_MS) == 0)
+			fake_dp_turn(dp, 0, 0);
 		watchdog_look(&w, now);
+	}
 }
 
-static void look_while_a_polling_worker_is_blocked(void)
+static void look_while_it_is_blocked(void)
 {
-	worker_start(nap, 1);
-	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK)
+	worker_start(nap);
+	wait_until_blocked(w.workers[0].tid);
+	hd_stage(&fake_dp_worker(dp, 0)->stats, HD_STAGE_TRANSMIT);
+	for (hd_ns now = TICK; now < HD_NS_PER_S; now += TICK)
 		watchdog_look(&w, now);
 }
 
@@ -104,7 +133,7 @@ static void look_while_it_turns(void)
 {
 	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 
-	worker_start(spin, 1);
+	worker_start(spin);
 	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 2 * HD_NS_PER_S;
 	     now += TICK) {
 		fake_dp_turn(dp, 0, 0);
@@ -114,7 +143,7 @@ static void look_while_it_turns(void)
 
 static void look_after_the_whole_process_was_stopped(void)
 {
-	worker_start(nap, 1);
+	worker_start(nap);
 	for (hd_ns now = TICK; now < 300 * HD_NS_PER_S; now += 3 * HD_NS_PER_S)
 		watchdog_look(&w, now);
 }
@@ -122,6 +151,7 @@ static void look_after_the_whole_process_was_stopped(void)
 static void a_worker_lost_in_a_loop_ends_the_process(void **state)
 {
 	assert_int_equal(child_signal(look_while_it_spins), SIGABRT);
+	assert_non_null(strstr(said, "burns its core, last seen between turns"));
 }
 
 static void a_worker_that_sleeps_is_left_alone(void **state)
@@ -129,9 +159,11 @@ static void a_worker_that_sleeps_is_left_alone(void **state)
 	assert_int_equal(child_signal(look_while_it_sleeps), 0);
 }
 
-static void a_polling_worker_that_is_blocked_ends_the_process(void **state)
+static void a_blocked_worker_ends_the_process_within_a_second(void **state)
 {
-	assert_int_equal(child_signal(look_while_a_polling_worker_is_blocked), SIGABRT);
+	assert_int_equal(child_signal(look_while_it_is_blocked), SIGABRT);
+	assert_non_null(strstr(said, "lcore 1 has not ended a turn for 8"));
+	assert_non_null(strstr(said, "is blocked, last seen transmitting"));
 }
 
 static void a_worker_that_turns_is_left_alone(void **state)
@@ -151,7 +183,7 @@ static void rates_are_of_the_last_second(void **state)
 	dp = fake_dp_create(1);
 	s = &fake_dp_worker(dp, 0)->stats;
 	s->busy_cycles = 1000;
-	watchdog_init(&w, dp, 0, HD_NS_PER_S);
+	watchdog_init(&w, dp, HD_NS_PER_S);
 	s->busy_cycles += hd_dp_tsc_hz(dp) / 4;
 	s->requests += 300;
 	watchdog_rate(&w, 2 * HD_NS_PER_S);
@@ -165,7 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_worker_lost_in_a_loop_ends_the_process),
 		cmocka_unit_test(a_worker_that_sleeps_is_left_alone),
-		cmocka_unit_test(a_polling_worker_that_is_blocked_ends_the_process),
+		cmocka_unit_test(a_blocked_worker_ends_the_process_within_a_second),
 		cmocka_unit_test(a_worker_that_turns_is_left_alone),
 		cmocka_unit_test(a_stopped_machine_is_no_fault_of_the_worker),
 		cmocka_unit_test(rates_are_of_the_last_second),
