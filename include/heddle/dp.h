@@ -9,6 +9,7 @@
 #include <heddle/ring.h>
 #include <heddle/snapshot.h>
 #include <heddle/stats.h>
+#include <heddle/tls.h>
 
 struct hd_dp;
 
@@ -73,6 +74,26 @@ struct hd_explanation {
 };
 void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n,
 		   struct hd_explanation *out);
+
+/* Certificates, trust bundles and contexts, by slot (heddle/tls.h). What is handed over is copied. Setting checks everything and
+ * changes nothing unless it returns 0: -EINVAL (error says what is wrong: no PEM, a key of another certificate, expired, …),
+ * -ENOMEM. A context's credentials and bundle must be set before it. Clearing is for slots that no context, or no snapshot that a
+ * worker may read, names any more. */
+[[nodiscard]] int hd_dp_tls_credential_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_credential *c, char *error,
+					   size_t error_bytes);
+[[nodiscard]] int hd_dp_tls_bundle_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_bundle *b, char *error,
+				       size_t error_bytes);
+[[nodiscard]] int hd_dp_tls_context_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_context *c, char *error,
+					size_t error_bytes);
+void hd_dp_tls_credential_clear(struct hd_dp *dp, uint32_t slot);
+void hd_dp_tls_bundle_clear(struct hd_dp *dp, uint32_t slot);
+void hd_dp_tls_context_clear(struct hd_dp *dp, uint32_t slot);
+/* The same checks as setting, without a dataplane: for `--check`. info may be NULL. */
+[[nodiscard]] int hd_dp_tls_credential_check(const struct hd_tls_credential *c, struct hd_tls_certificate_info *info, char *error,
+					     size_t error_bytes);
+[[nodiscard]] int hd_dp_tls_bundle_check(const struct hd_tls_bundle *b, char *error, size_t error_bytes);
+/* Each root of a bundle in turn: 0, or -ENOENT past the last. */
+[[nodiscard]] int hd_dp_tls_bundle_info(const struct hd_tls_bundle *b, uint32_t index, struct hd_tls_certificate_info *info);
 
 /* Drain as SIGTERM does; connections left is the sum of hd_worker_stats.connections. */
 [[nodiscard]] int hd_dp_drain(struct hd_dp *dp);

@@ -166,6 +166,62 @@
 	X(PROXY_SHED, "proxy", "shed", "silent connections closed because buffers ran low")                            \
 	X(PROXY_NO_MEMORY, "proxy", "no_memory", "exchanges or connections given up because a pool was empty")
 
+/* How TLS connections fail: each that does is counted under exactly one. */
+#define HD_TLS_FAILURES(X)													\
+	X(TLS_TIMEOUT, "tls", "handshake_timeout", "handshakes that were not through in time")					\
+	X(TLS_BUSY, "tls", "refused_busy", "handshakes refused as too many of their source waited already")			\
+	X(TLS_EVICTED, "tls", "evicted", "half-done handshakes given up in favour of a source with fewer")			\
+	X(TLS_NO_MEMORY, "tls", "no_memory", "connections given up because a pool was empty or memory out")			\
+	X(TLS_NO_CONTEXT, "tls", "no_context", "handshakes for a context that is not there: no certificate yet, or no more")	\
+	X(TLS_NOT_TLS, "tls", "not_tls", "the other side does not speak TLS")							\
+	X(TLS_CLOSED_EARLY, "tls", "closed_in_handshake", "the other side went away in the handshake")				\
+	X(TLS_PEER_ALERT, "tls", "peer_alert", "ended by a fatal alert of the other side")					\
+	X(TLS_BAD_HANDSHAKE, "tls", "bad_handshake", "a handshake message that is malformed or out of place")			\
+	X(TLS_NO_VERSION, "tls", "no_common_version", "no version of TLS in common")						\
+	X(TLS_NO_CIPHER, "tls", "no_common_cipher", "no cipher suite, group or signature algorithm in common")			\
+	X(TLS_NO_EXTENDED_SECRET, "tls", "no_extended_master_secret", "TLS 1.2 without the extended master secret (RFC 7627)")	\
+	X(TLS_NO_CERTIFICATE, "tls", "no_certificate", "the other side showed no certificate where one must be")		\
+	X(TLS_CERT_EXPIRED, "tls", "certificate_expired", "a certificate of the chain has expired")				\
+	X(TLS_CERT_EARLY, "tls", "certificate_not_yet_valid", "a certificate of the chain is not valid yet")			\
+	X(TLS_CERT_UNKNOWN_CA, "tls", "unknown_ca", "the chain ends at no root of the trust bundle")				\
+	X(TLS_CERT_REVOKED, "tls", "certificate_revoked", "a certificate of the chain is on a revocation list")		\
+	X(TLS_CERT_NO_CRL, "tls", "no_revocation_list", "no valid revocation list for an issuer of the chain")			\
+	X(TLS_CERT_PURPOSE, "tls", "certificate_purpose", "a certificate that may not be used for this")			\
+	X(TLS_CERT_BAD, "tls", "bad_certificate", "a certificate that is malformed, weak or wrongly signed")			\
+	X(TLS_ID_NONE, "tls", "no_spiffe_id", "a certificate without a URI name, where a SPIFFE ID must be")			\
+	X(TLS_ID_MANY, "tls", "many_uris", "a certificate with more than one URI name")					\
+	X(TLS_ID_MALFORMED, "tls", "bad_spiffe_id", "a URI name that is no SPIFFE ID")						\
+	X(TLS_ID_TRUST_DOMAIN, "tls", "wrong_trust_domain", "a SPIFFE ID of a trust domain that is not trusted")		\
+	X(TLS_ID_NAME, "tls", "wrong_name", "a certificate of somebody else: none of the names that are wanted")		\
+	X(TLS_BAD_MAC, "tls", "bad_record_mac", "a record that does not decrypt")						\
+	X(TLS_OVERFLOW, "tls", "record_overflow", "a record longer than it may be")						\
+	X(TLS_BAD_RECORD, "tls", "bad_record", "a record of unknown type or version, or all padding")				\
+	X(TLS_UNEXPECTED, "tls", "unexpected_message", "a message that has no place on an open connection")			\
+	X(TLS_BAD_MESSAGE, "tls", "bad_message", "a malformed alert or KeyUpdate")						\
+	X(TLS_FLOOD, "tls", "flood", "too many records in a row that carry no data")						\
+	X(TLS_EXHAUSTED, "tls", "sequence_exhausted", "a key used for as many records as it may be")				\
+	X(TLS_TRUNCATED, "tls", "truncated", "the stream ended without close_notify")
+
+/* Events of TLS that are no failures. */
+#define HD_TLS_EVENTS(X)													\
+	X(TLS_ACCEPTED, "tls", "accepted", "full handshakes with callers")							\
+	X(TLS_ACCEPTED_RESUMED, "tls", "accepted_resumed", "resumed handshakes with callers")					\
+	X(TLS_CONNECTED, "tls", "connected", "full handshakes with backends")							\
+	X(TLS_CONNECTED_RESUMED, "tls", "connected_resumed", "resumed handshakes with backends")				\
+	X(TLS_QUEUED, "tls", "queued", "handshake steps that waited for their turn")						\
+	X(TLS_CHAINS_VERIFIED, "tls", "chains_verified", "certificate chains verified anew")					\
+	X(TLS_CHAINS_CACHED, "tls", "chains_cached", "certificate chains known from an earlier handshake")			\
+	X(TLS_SESSIONS_KEPT, "tls", "sessions_kept", "sessions of backends kept for resumption")				\
+	X(TLS_OPENED, "tls", "records_opened", "records decrypted")								\
+	X(TLS_SEALED, "tls", "records_sealed", "records encrypted")								\
+	X(TLS_SCHEDULES, "tls", "schedules_expanded", "keys expanded: first uses, and those that had left the cache")		\
+	X(TLS_KEY_UPDATES_SENT, "tls", "key_updates_sent", "KeyUpdate messages sent")						\
+	X(TLS_KEY_UPDATES_RECEIVED, "tls", "key_updates_received", "KeyUpdate messages received")				\
+	X(TLS_CLOSE_NOTIFY, "tls", "close_notify_received", "connections that the other side ended properly")			\
+	X(TLS_ALERTS_SENT, "tls", "alerts_sent", "alerts sent, close_notify not counted")					\
+	X(TLS_ALERTS_RECEIVED, "tls", "alerts_received", "alerts received, close_notify not counted")				\
+	X(TLS_RENEGOTIATION, "tls", "renegotiation_refused", "attempts to renegotiate (TLS 1.2)")
+
 /* What the worker itself ran out of or did. */
 #define HD_WORKER_EVENTS(X)                                                                                            \
 	X(WORKER_LOG_RING_FULL, "worker", "access_ring_full", "access records lost because ctrl did not keep up")       \
@@ -177,6 +233,8 @@
 	HD_TCP_EVENTS(X)                                                                                               \
 	HD_HTTP_ERRORS(X)                                                                                              \
 	HD_PROXY_EVENTS(X)                                                                                             \
+	HD_TLS_FAILURES(X)                                                                                             \
+	HD_TLS_EVENTS(X)                                                                                               \
 	HD_WORKER_EVENTS(X)
 
 enum hd_counter {
