@@ -220,6 +220,8 @@ static const struct cli_command commands[] = {
 	  "routes in the order they are tried, weights, requests so far" },
 	{ "show clusters", args_none, "", "service ports and subsets, and what goes to them now" },
 	{ "show endpoints", args_none, "", "backends: health, weight, load" },
+	{ "show outliers", args_drops, "[--all]",
+	  "endpoints that failed: why they are out, until when" },
 	{ "show connections", args_connections, "[--limit ROWS]",
 	  "open connections of both sides" },
 	{ "show workers", args_none, "", "what each worker core does" },

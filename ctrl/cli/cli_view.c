@@ -32,6 +32,15 @@ static const struct cli_column endpoints[] = {
 	{ "weight", "WEIGHT", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
 	{ "active", "ACTIVE", CLI_COUNT }, { "connect_failures", "FAILED", CLI_COUNT }
 };
+static const struct cli_column outliers[] = { { "address", "ADDRESS" },
+					      { "health", "HEALTH" },
+					      { "text", "WHY" },
+					      { "until", "UNTIL" },
+					      { "ejections", "TIMES", CLI_COUNT },
+					      { "consecutive_5xx", "5XX", CLI_COUNT },
+					      { "consecutive_gateway", "GATEWAY", CLI_COUNT },
+					      { "consecutive_local", "LOCAL", CLI_COUNT },
+					      { "cluster", "CLUSTER" } };
 static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER },
 						 { "side", "SIDE" },
 						 { "local", "LOCAL" },
@@ -108,6 +117,8 @@ static const struct view views[] = {
 	VIEW("show clusters", clusters, "no clusters: the policy files hold no Service"),
 	VIEW("show endpoints", endpoints,
 	     "no endpoints: no EndpointSlice, Pod or WorkloadEntry belongs to a Service"),
+	VIEW("show outliers", outliers,
+	     "no endpoint failed lately where outliers are detected (--all lists all of them)"),
 	VIEW("show connections", connections, "no connections are open"),
 	VIEW("show workers", workers, "no workers"),
 	VIEW("show ports", ports, "no ports"),
@@ -138,7 +149,8 @@ static json_t *destinations_text(const json_t *destinations)
 	const json_t *d;
 	size_t i, n = 0;
 
-	json_array_foreach(destinations, i, d) {
+	json_array_foreach(destinations, i, d)
+	{
 		const char *subset = json_string_value(json_object_get(d, "subset"));
 
 		if (n < sizeof(out) - 1)
@@ -158,7 +170,8 @@ static void routes_print(FILE *out, const json_t *result, size_t width)
 	const json_t *r;
 	size_t i;
 
-	json_array_foreach(result, i, r) {
+	json_array_foreach(result, i, r)
+	{
 		row = json_object();
 		json_object_update(row, (json_t *)(uintptr_t)r);
 		json_object_set_new(row, "to",
@@ -177,7 +190,8 @@ static void diags_print(FILE *out, const json_t *rows)
 	const json_t *d;
 	size_t i;
 
-	json_array_foreach(rows, i, d) {
+	json_array_foreach(rows, i, d)
+	{
 		fprintf(out, "%s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT ": %s: %s\n",
 			text(d, "file"), json_integer_value(json_object_get(d, "line")),
 			json_integer_value(json_object_get(d, "col")), text(d, "severity"),
@@ -197,11 +211,15 @@ static void diff_print(FILE *out, const json_t *result, int colour)
 	char line[1024];
 	size_t i;
 
-	json_array_foreach(result, i, d) {
+	json_array_foreach(result, i, d)
+	{
 		int added = strcmp(text(d, "change"), "added") == 0;
 
 		cli_value_format(json_object_get(d, "text"), CLI_TEXT, line, sizeof(line));
-		fprintf(out, "%s%c %-8s %s%s\n", !colour ? "" : added ? "\033[32m" : "\033[31m",
+		fprintf(out, "%s%c %-8s %s%s\n",
+			!colour ? ""
+			: added ? "\033[32m"
+				: "\033[31m",
 			added ? '+' : '-', text(d, "kind"), line, colour ? "\033[0m" : "");
 	}
 	if (json_array_size(result) == 0)
@@ -222,7 +240,8 @@ static void texts_print(FILE *out, const json_t *result)
 	const json_t *t;
 	size_t i;
 
-	json_array_foreach(result, i, t) {
+	json_array_foreach(result, i, t)
+	{
 		const char *content = text(t, "content");
 		size_t n = strlen(content);
 
@@ -262,7 +281,8 @@ static void status_ports(FILE *out, const json_t *rows, int colour)
 	char addresses[256];
 	size_t i;
 
-	json_array_foreach(rows, i, p) {
+	json_array_foreach(rows, i, p)
+	{
 		int up = json_is_true(json_object_get(p, "link_up"));
 
 		fprintf(out, "%-12s %s (%s): link %s%s%s, %s\n", i ? "" : "ports", text(p, "name"),
@@ -278,7 +298,8 @@ static void status_problems(FILE *out, const json_t *problems, int colour)
 	char line[1024];
 	size_t i;
 
-	json_array_foreach(problems, i, p) {
+	json_array_foreach(problems, i, p)
+	{
 		cli_value_format(p, CLI_TEXT, line, sizeof(line));
 		fprintf(out, "%-12s %s%s%s\n", i ? "" : "problems", colour ? "\033[31m" : "", line,
 			colour ? "\033[0m" : "");
@@ -326,7 +347,8 @@ static void explain_destinations(FILE *out, const json_t *rows)
 	const json_t *d, *e;
 	size_t i, k;
 
-	json_array_foreach(rows, i, d) {
+	json_array_foreach(rows, i, d)
+	{
 		const char *subset = json_string_value(json_object_get(d, "subset"));
 
 		fprintf(out, "%-12s %5.1f%%  %s%s%s\n", i ? "" : "to", number(d, "share_percent"),

@@ -5,6 +5,7 @@
 
 #include <heddle/dp.h>
 
+#include "daemon_health.h"
 #include "daemon_loop.h"
 #include "daemon_options.h"
 #include "daemon_ports.h"
@@ -28,6 +29,8 @@ struct daemon {
 	struct policy_texts node_text; /* as it was at start */
 	struct reload reload;
 	struct hd_dp *dp;
+	struct health *health;
+	struct daemon_health outcomes;
 	struct sock_host host;
 	struct sock_server *sock;
 	struct observe_http *http;     /* NULL: no metrics endpoint */

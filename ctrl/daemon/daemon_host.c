@@ -149,22 +149,21 @@ static int host_endpoint_set(void *arg, const struct hd_addr *addr, uint8_t heal
 {
 	struct daemon *d = arg;
 	char text[HD_ADDR_STRLEN];
-	int rc = health_override_set(&d->reload.health, addr, health);
+	int rc = health_say(d->health, addr, health);
 
 	if (rc != 0)
 		return rc;
-	health_overrides_apply(&d->reload.health, d->dp, d->reload.snapshot);
 	hd_log(HD_LOG_NOTICE, "policy", "endpoint %s is %s by an operator",
 	       hd_addr_format(addr, text),
 	       health == HD_EP_HEALTHY ? "back in rotation" : "out of rotation");
 	return 0;
 }
 
-static uint8_t host_endpoint_health(void *arg, const struct hd_addr *addr)
+static const struct health *host_health(void *arg)
 {
 	const struct daemon *d = arg;
 
-	return health_override_get(&d->reload.health, addr);
+	return d->health;
 }
 
 static const struct observe_requests *host_requests(void *arg)
@@ -219,7 +218,7 @@ void daemon_host_init(struct daemon *d)
 				      .config_reload = host_reload,
 				      .log = host_log,
 				      .endpoint_set = host_endpoint_set,
-				      .endpoint_health = host_endpoint_health,
+				      .health = host_health,
 				      .requests = host_requests,
 				      .metrics = host_metrics,
 				      .drain = host_drain,

@@ -190,10 +190,9 @@ static int serve(struct daemon *d)
 		code = device_exit_code(rc);
 		goto close_access;
 	}
-	d->reload.dp = d->dp;
+	d->health = health_create();
+	rc = d->health != NULL ? reload_use(&d->reload, d->dp, d->health) : -ENOMEM;
 	daemon_host_init(d);
-	rc = hd_dp_reserve(d->dp, d->reload.snapshot->cluster_slots,
-			   d->reload.snapshot->endpoint_slots);
 	if (rc == 0)
 		rc = hd_dp_start(d->dp, d->reload.snapshot, error, sizeof(error));
 	if (rc != 0)
@@ -207,6 +206,7 @@ close_dp:
 	sock_server_close(d->sock);
 	d->sock = NULL;
 	hd_dp_close(d->dp);
+	health_destroy(d->health);
 	sock_jobs_sweep(1);
 close_access:
 	observe_access_close(d->access);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon_reload.h"
 
+#include "daemon_loop.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +161,25 @@ static void failure_note(struct reload *r, const struct policy_diags *diags, int
 	}
 }
 
+static int slots_reserve(struct reload *r, const struct hd_snapshot *s)
+{
+	int rc = hd_dp_reserve(r->dp, s->cluster_slots, s->endpoint_slots);
+
+	return rc == 0 ? health_reserve(r->health, s) : rc;
+}
+
+int reload_use(struct reload *r, struct hd_dp *dp, struct health *health)
+{
+	int rc;
+
+	r->dp = dp;
+	r->health = health;
+	rc = slots_reserve(r, r->snapshot);
+	if (rc == 0)
+		health_snapshot(health, dp, r->snapshot, loop_now());
+	return rc;
+}
+
 static int snapshot_build(struct reload *r, const struct policy_texts *texts,
 			  struct hd_snapshot **out, struct policy_diags *diags)
 {
@@ -168,7 +189,7 @@ static int snapshot_build(struct reload *r, const struct policy_texts *texts,
 		rc = policy_load(r->policy, texts, r->now.number + 1, out, diags);
 	if (rc != 0 || r->dp == NULL)
 		return rc;
-	rc = hd_dp_reserve(r->dp, (*out)->cluster_slots, (*out)->endpoint_slots);
+	rc = slots_reserve(r, *out);
 	if (rc != 0)
 		policy_snapshot_free(r->policy, *out);
 	return rc;
@@ -187,7 +208,7 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 		return rc;
 	}
 	if (r->dp != NULL) {
-		health_overrides_apply(&r->health, r->dp, s);
+		health_snapshot(r->health, r->dp, s, loop_now());
 		hd_dp_publish(r->dp, s);
 	}
 	if (r->snapshot != NULL)

@@ -12,7 +12,7 @@
 
 #include <heddle/dp.h>
 
-#include "health_override.h"
+#include "health.h"
 #include "policy.h"
 #include "sock_host.h"
 
@@ -28,7 +28,7 @@ struct reload_generation {
 
 struct reload {
 	struct policy *policy;
-	struct hd_dp *dp;   /* NULL until reload_first_publish: loads build and publish nothing */
+	struct hd_dp *dp;   /* NULL until reload_use: loads build and publish nothing */
 	char *const *paths; /* policy files and folders */
 	uint32_t n_paths;
 	struct hd_snapshot *snapshot;
@@ -38,13 +38,16 @@ struct reload {
 	struct hd_snapshot **retired; /* the oldest first */
 	uint32_t n_retired, retired_capacity;
 	struct policy_texts seen; /* files as they were last read, also when their load failed */
-	struct health_overrides health;
+	struct health *health;	  /* NULL as long as dp is */
 	uint64_t loads, failures;
 	char last_failure[512];
 };
 
 /* Takes ownership of policy; paths must outlive it. */
 void reload_init(struct reload *r, struct policy *policy, char *const *paths, uint32_t n_paths);
+/* From now on loads are for these workers. The policy that was loaded before is made known to
+ * health and reserved; the caller starts the workers on it. 0 or -ENOMEM. */
+[[nodiscard]] int reload_use(struct reload *r, struct hd_dp *dp, struct health *health);
 /* After workers are gone. */
 void reload_fini(struct reload *r);
 
@@ -54,7 +57,8 @@ void reload_fini(struct reload *r);
 [[nodiscard]] int reload_changed(struct reload *r, struct policy_diags *diags);
 [[nodiscard]] int reload_check(struct reload *r, const struct policy_texts *over,
 			       struct policy_diags *diags);
-/* Builds what reload_apply would in a registry of its own, which scratch is, and shows it to see. */
+/* Builds what reload_apply would in a registry of its own, which scratch is, and shows it to see.
+ */
 [[nodiscard]] int reload_preview(struct reload *r, struct policy *scratch,
 				 const struct policy_texts *over, struct policy_diags *diags,
 				 void (*see)(void *ctx, const struct hd_snapshot *preview),

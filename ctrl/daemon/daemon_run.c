@@ -343,6 +343,7 @@ static unsigned int tick(void *arg)
 	hd_ns now = loop_now();
 
 	watchdog_look(&d->watchdog, now);
+	health_tick(d->health, now);
 	busy_look(d, records_drain(d, now));
 	sock_server_tick(d->sock, now);
 	if (d->http != NULL)
@@ -377,6 +378,8 @@ int daemon_run(struct daemon *d)
 {
 	int rc = sources_add(d);
 
+	if (rc == 0)
+		rc = daemon_health_open(&d->outcomes, d->health, d->dp, &d->loop);
 	if (rc != 0)
 		return rc;
 	watch_again(d);
@@ -395,6 +398,7 @@ int daemon_run(struct daemon *d)
 	d->ready = 0;
 	alarm(DAEMON_LEAVE_WITHIN_S);
 	hd_dp_stop(d->dp);
+	daemon_health_close(&d->outcomes);
 	records_drain(d, loop_now());
 	return 0;
 }

@@ -36,12 +36,3 @@ uint8_t health_override_get(const struct health_overrides *h, const struct hd_ad
 
 	return i < h->n ? h->rows[i].health : HD_EP_HEALTHY;
 }
-
-void health_overrides_apply(const struct health_overrides *h, struct hd_dp *dp,
-			    const struct hd_snapshot *s)
-{
-	/* Slots are used again: each word is written, also where nothing was said. */
-	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		hd_dp_set_health(dp, s->endpoints[i].slot,
-				 health_override_get(h, &s->endpoints[i].addr));
-}

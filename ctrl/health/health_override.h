@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators said about single endpoints: out of rotation until they say otherwise. By address, so
- * that it holds for every cluster the address is in, and over reloads. Control thread. */
+/* What operators said about single endpoints: out of rotation until they say otherwise. By address,
+ * so that it holds for every cluster the address is in, and over reloads. Control thread. */
 #ifndef HEALTH_OVERRIDE_H
 #define HEALTH_OVERRIDE_H
 
@@ -21,8 +21,5 @@ struct health_overrides {
 				      uint8_t health);
 /* HD_EP_HEALTHY when nothing was said. */
 uint8_t health_override_get(const struct health_overrides *h, const struct hd_addr *addr);
-/* Tells the workers about each endpoint of a snapshot, before it is published or after a change. */
-void health_overrides_apply(const struct health_overrides *h, struct hd_dp *dp,
-			    const struct hd_snapshot *s);
 
 #endif

@@ -96,5 +96,6 @@ void observe_cluster_sum(const struct hd_dp *dp, uint32_t slot, struct hd_cluste
 		out->connections += LOAD(&s->connections);
 		out->pending += LOAD(&s->pending);
 		out->requests_active += LOAD(&s->requests_active);
+		out->retries_active += LOAD(&s->retries_active);
 	}
 }

@@ -119,6 +119,7 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->lb = lb_of(t.load_balancer);
 	c->rr = index;
 	pool_fill(l, c, t.connection_pool, p->protocol);
+	c->outlier = policy_build_outlier(l, s, &t);
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);
 	endpoints_fill(l, c, p, labels);

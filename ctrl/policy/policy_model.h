@@ -59,7 +59,8 @@ struct policy_service_port {
 /* What DestinationRules say about one cluster: whole blocks or NULL. */
 struct policy_traffic {
 	const struct policy_yaml *load_balancer, *connection_pool, *outlier, *tls;
-	const struct policy_object *object; /* whose place the cluster carries */
+	const struct policy_object *object;	    /* whose place the cluster carries */
+	const struct policy_object *outlier_object; /* who says `outlier` */
 };
 
 struct policy_subset {
@@ -144,7 +145,7 @@ struct policy_load {
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		rewrites, clusters, endpoints, services_out;
+		rewrites, clusters, endpoints, outliers, services_out;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
@@ -202,6 +203,10 @@ void policy_build_clusters(struct policy_load *l);
 /* The cluster of a port and subset; HD_NONE when there is none. */
 uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service *s, uint16_t port,
 			     struct hd_str subset, int *by_version);
+
+/* policy_build_outlier.c: 1 + the index of a cluster's outlier detection; 0: it has none. */
+uint32_t policy_build_outlier(struct policy_load *l, const struct policy_service *s,
+			      const struct policy_traffic *t);
 
 /* policy_build_match.c */
 int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml *wanted);

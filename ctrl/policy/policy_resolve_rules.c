@@ -189,6 +189,8 @@ static void block_merge(struct policy_load *l, struct policy_destination *d,
 			blocks[block], POLICY_STR(d->traffic.object->label));
 	if (*slot == NULL)
 		*slot = y;
+	if (d->traffic.outlier == y)
+		d->traffic.outlier_object = o;
 }
 
 static void ports_merge(struct policy_load *l, struct policy_destination *d,
@@ -335,13 +337,17 @@ struct policy_traffic policy_traffic_of(const struct policy_service *s, uint16_t
 		return t;
 	t = s->destination->traffic;
 	entry = port_entry(s->destination->port_settings, port);
-	if (entry != NULL)
+	if (entry != NULL) {
 		traffic_replace(&t, entry);
+		t.outlier_object = t.object;
+	}
 	if (subset == NULL)
 		return t;
 	t.object = subset->object;
 	own = policy_get(subset->yaml, "trafficPolicy");
 	entry = port_entry(policy_get(own, "portLevelSettings"), port);
+	if (entry != NULL || policy_get(own, "outlierDetection") != NULL)
+		t.outlier_object = subset->object;
 	if (entry != NULL) {
 		traffic_replace(&t, entry);
 		return t;

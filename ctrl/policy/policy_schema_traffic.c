@@ -158,15 +158,15 @@ const struct policy_schema policy_schema_connection_pool = { "ConnectionPoolSett
 
 static const struct policy_field outlier_fields[] = {
 	POLICY_INT_("consecutiveErrors", 0, POLICY_I32, INERT),
-	POLICY_INT_("consecutive5xxErrors", 0, POLICY_U32, INERT),
-	POLICY_INT_("consecutiveGatewayErrors", 0, POLICY_U32, INERT),
-	POLICY_BOOL_("splitExternalLocalOriginErrors", INERT),
-	POLICY_INT_("consecutiveLocalOriginFailures", 0, POLICY_U32, INERT),
-	POLICY_DUR("interval", POLICY_MS, INERT),
-	POLICY_DUR("baseEjectionTime", POLICY_MS, INERT),
-	POLICY_INT_("maxEjectionPercent", 0, 100, INERT),
-	POLICY_INT_("minHealthPercent", 0, 100, INERT),
-	POLICY_INTS("outlierDetectionHttpErrorCodes", 100, 599, INERT),
+	POLICY_INT_("consecutive5xxErrors", 0, POLICY_U32, NOW),
+	POLICY_INT_("consecutiveGatewayErrors", 0, POLICY_U32, NOW),
+	POLICY_BOOL_("splitExternalLocalOriginErrors", NOW),
+	POLICY_INT_("consecutiveLocalOriginFailures", 0, POLICY_U32, NOW),
+	POLICY_DUR("interval", POLICY_MS, NOW),
+	POLICY_DUR("baseEjectionTime", POLICY_MS, NOW),
+	POLICY_INT_("maxEjectionPercent", 0, 100, NOW),
+	POLICY_INT_("minHealthPercent", 0, 100, NOW),
+	POLICY_INTS("outlierDetectionHttpErrorCodes", 100, 599, NOW),
 	POLICY_END,
 };
 static const struct policy_schema outlier = { "OutlierDetection", outlier_fields,
@@ -200,7 +200,7 @@ static const struct policy_field port_policy_fields[] = {
 	{ .name = "port", .type = POLICY_T_OBJECT, .object = &port, .required = 1 },
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
-	POLICY_OBJ("outlierDetection", outlier, LATER),
+	POLICY_OBJ("outlierDetection", outlier, NOW),
 	POLICY_OBJ("tls", policy_schema_client_tls, NOW),
 	POLICY_END,
 };
@@ -236,7 +236,7 @@ static const struct policy_schema budget = { "RetryBudget", budget_fields };
 static const struct policy_field policy_fields[] = {
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
-	POLICY_OBJ("outlierDetection", outlier, LATER),
+	POLICY_OBJ("outlierDetection", outlier, NOW),
 	POLICY_OBJ("tls", policy_schema_client_tls, NOW),
 	POLICY_OBJS("portLevelSettings", port_policy, NOW),
 	POLICY_OBJ("tunnel", tunnel, LATER),

@@ -127,6 +127,8 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);
 	s->n_endpoints = l->endpoints.n;
+	s->outliers = array_out(l, &l->outliers);
+	s->n_outliers = l->outliers.n;
 	s->services = array_out(l, &l->services_out);
 	s->n_services = l->services_out.n;
 	l->private->destination_keys = array_out(l, &l->destination_keys);

@@ -63,6 +63,8 @@ static const struct command {
 	{ "show clusters", sock_show_clusters, "",
 	  "service ports and subsets, with what goes to them now" },
 	{ "show endpoints", sock_show_endpoints, "", "backends, their health and load" },
+	{ "show outliers", sock_show_outliers, "all",
+	  "endpoints that failed: why they are out, since when, until when" },
 	{ "show connections", sock_show_connections, "limit", "open connections of both sides" },
 	{ "show workers", sock_show_workers, "", "what each worker core does" },
 	{ "show ports", sock_show_ports, "", "devices, addresses, packets" },
@@ -123,7 +125,8 @@ int sock_args_allow(struct sock_request *rq, ...)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)rq->args, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)rq->args, key, value)
+	{
 		const char *name;
 		int known = 0;
 		va_list names;

@@ -7,6 +7,7 @@
 
 #include <heddle/dp.h>
 
+#include "health.h"
 #include "policy.h"
 
 struct sock_status {
@@ -63,9 +64,9 @@ struct sock_host {
 	int (*config_reload)(void *arg, struct policy_diags *diags);
 	/* -EINVAL: no such level; -ENOSPC. area may be NULL. */
 	int (*log)(void *arg, const char *level, const char *area);
-	/* What an operator says about an endpoint, and what is known of it. */
+	/* What an operator says about an endpoint, and what is known of all of them. */
 	int (*endpoint_set)(void *arg, const struct hd_addr *addr, uint8_t health);
-	uint8_t (*endpoint_health)(void *arg, const struct hd_addr *addr);
+	const struct health *(*health)(void *arg);
 	const struct observe_requests *(*requests)(void *arg);
 	/* The metrics endpoint's text, for free(). NULL: out of memory. */
 	char *(*metrics)(void *arg);

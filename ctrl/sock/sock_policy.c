@@ -164,21 +164,19 @@ int sock_show_routes(struct sock_request *rq)
 	return 0;
 }
 
-const char *sock_health_name(uint8_t health)
+/* How much of a limit is left; null when there is none. */
+static void remaining_put(json_t *row, const char *key, uint32_t limit, uint32_t used)
 {
-	static const char *const names[] = { [HD_EP_HEALTHY] = "healthy",
-					     [HD_EP_UNREADY] = "unready",
-					     [HD_EP_DRAINING] = "draining",
-					     [HD_EP_EJECTED] = "ejected" };
-
-	return health < HD_ARRAY_SIZE(names) ? names[health] : "unknown";
+	sock_put(row, key,
+		 limit == UINT32_MAX ? json_null() : json_integer(limit > used ? limit - used : 0));
 }
 
-uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e)
+static void limits_put(json_t *row, const struct hd_cluster *c, const struct hd_cluster_stats *st)
 {
-	uint8_t said = h->endpoint_health(h->arg, &e->addr);
-
-	return said != HD_EP_HEALTHY ? said : e->health;
+	remaining_put(row, "remaining_connections", c->max_connections, st->connections);
+	remaining_put(row, "remaining_pending", c->max_pending_requests, st->pending);
+	remaining_put(row, "remaining_requests", c->max_requests, st->requests_active);
+	remaining_put(row, "remaining_retries", c->max_retries, st->retries_active);
 }
 
 int sock_show_clusters(struct sock_request *rq)
@@ -191,23 +189,25 @@ int sock_show_clusters(struct sock_request *rq)
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		json_t *row;
 		const struct hd_cluster *c = &s->clusters[i];
+		struct health_cluster_view health;
 		struct hd_cluster_stats st;
-		int healthy = 0;
 
 		observe_cluster_sum(rq->host->dp, c->slot, &st);
-		for (uint32_t e = 0; e < c->endpoints_count; e++)
-			healthy += sock_health(rq->host, &s->endpoints[c->endpoints_first + e]) ==
-				   HD_EP_HEALTHY;
+		health_cluster_look(rq->host->health(rq->host->arg), c, &health);
 		row = sock_row(rq->result);
 		sock_put(row, "name", sock_json_str(c->name));
 		sock_put_number(row, "endpoints", c->endpoints_count);
-		sock_put_number(row, "healthy", healthy);
+		sock_put_number(row, "healthy", health.healthy);
 		sock_put_number(row, "connections", st.connections);
 		sock_put_number(row, "pending", st.pending);
 		sock_put_number(row, "requests_active", st.requests_active);
 		sock_put_number(row, "overflow", st.overflow);
 		sock_put_number(row, "requests", st.requests);
 		sock_put_number(row, "retries", st.retries);
+		limits_put(row, c, &st);
+		sock_put_number(row, "ejected",
+				health.outlier != NULL ? health.outlier->n_ejected : 0);
+		sock_put(row, "panic", json_boolean(health.is_panic));
 		sock_put(row, "source", sock_source_json(&c->source));
 	}
 	return 0;
@@ -227,18 +227,22 @@ int sock_show_endpoints(struct sock_request *rq)
 			json_t *row;
 			const struct hd_endpoint *e = &s->endpoints[c->endpoints_first + k];
 			struct hd_endpoint_stats st;
+			struct health_view view;
 
+			health_look(rq->host->health(rq->host->arg), e, &view);
 			observe_endpoint_sum(rq->host->dp, e->slot, &st);
 			row = sock_row(rq->result);
 			sock_put(row, "address", sock_json_addr(&e->addr));
 			sock_put(row, "service", sock_json_str(c->host));
 			sock_put(row, "subset", sock_json_str(c->subset));
 			sock_put(row, "cluster", sock_json_str(c->name));
-			sock_put_text(row, "health", sock_health_name(sock_health(rq->host, e)));
+			sock_put_text(row, "health", sock_health_name(view.health));
 			sock_put_number(row, "weight", e->weight);
 			sock_put_number(row, "requests", st.requests);
 			sock_put_number(row, "active", st.active);
-			sock_put(row, "ejected_until", json_null());
+			sock_put(row, "ejected_until",
+				 view.until != HD_NS_NEVER ? sock_json_time(view.until)
+							   : json_null());
 			sock_put_number(row, "connections", st.connections);
 			sock_put_number(row, "connect_failures", st.connect_failures);
 			sock_put_number(row, "responses_5xx", st.responses_5xx);

@@ -16,8 +16,10 @@ json_t *sock_match_json(const struct hd_snapshot *s, const struct hd_route_match
 /* Its name, or null for HD_NONE. */
 json_t *sock_cluster_json(const struct hd_snapshot *s, uint32_t cluster);
 const char *sock_health_name(uint8_t health);
-/* What policy says of an endpoint, unless an operator said otherwise. */
+/* hd_endpoint_health. */
 uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e);
+/* An hd_ns as UTC, "2024-05-01T12:00:00.250Z". */
+json_t *sock_json_time(hd_ns at);
 
 /* What the second does otherwise than the first: rows of change, kind and text. */
 json_t *sock_snapshots_compare(const struct hd_snapshot *before, const struct hd_snapshot *after);

@@ -19,8 +19,7 @@ static void say(json_t *out, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	json_array_append_new(out,
-			      sock_json_str((struct hd_str){ text, (uint32_t)strlen(text) }));
+	json_array_append_new(out, sock_json_str((struct hd_str){ text, (uint32_t)strlen(text) }));
 }
 
 static void of_daemon(json_t *out, const struct sock_status *st)
@@ -76,16 +75,6 @@ static void of_workers(json_t *out, const struct sock_host *h)
 	}
 }
 
-static uint32_t healthy_endpoints(const struct sock_host *h, const struct hd_snapshot *s,
-				  const struct hd_cluster *c)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < c->endpoints_count; i++)
-		n += sock_health(h, &s->endpoints[c->endpoints_first + i]) == HD_EP_HEALTHY;
-	return n;
-}
-
 static void of_clusters(json_t *out, const struct sock_host *h)
 {
 	const struct hd_snapshot *s = h->snapshot(h->arg);
@@ -93,8 +82,13 @@ static void of_clusters(json_t *out, const struct sock_host *h)
 
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		const struct hd_cluster *c = &s->clusters[i];
+		struct health_cluster_view health;
 
-		if (healthy_endpoints(h, s, c) > 0)
+		health_cluster_look(h->health(h->arg), c, &health);
+		if (health.is_panic)
+			say(out, "%u of %u endpoints of %.*s are healthy: ejections are ignored",
+			    health.healthy, c->endpoints_count, (int)c->name.n, c->name.p);
+		if (health.healthy > 0)
 			continue;
 		if (dead++ < MAX_CLUSTERS)
 			say(out, "no healthy endpoint in %.*s", (int)c->name.n, c->name.p);

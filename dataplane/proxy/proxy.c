@@ -17,6 +17,8 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->stats = c->stats;
 	p->slots = c->slots;
 	p->health = c->health;
+	p->watched = c->watched;
+	p->outcomes = c->outcomes;
 	p->access = c->access;
 	p->worker = c->worker;
 	p->wall_offset = c->wall_offset;

@@ -37,7 +37,10 @@ struct proxy_config {
 	struct proxy_slots *slots;
 	const uint8_t
 		*health; /* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
-	struct hd_ring *access; /* of struct hd_access_record; NULL: no access log */
+	const uint8_t
+		*watched; /* by endpoint slot, whether each outcome is told; written by ctrl */
+	struct hd_ring *outcomes; /* of struct hd_outcome; NULL: outliers are not detected */
+	struct hd_ring *access;	  /* of struct hd_access_record; NULL: no access log */
 	struct rte_mempool *bufs, *indirect;
 	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL: none.
 					     Read by proxy_create alone */

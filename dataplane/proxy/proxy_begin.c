@@ -219,6 +219,9 @@ static void copy_cluster(struct proxy *p, struct proxy_exchange *x, uint32_t clu
 	x->cluster_n = (uint16_t)RTE_MIN((size_t)c->name.n, sizeof(x->cluster_name));
 	if (x->cluster_n > 0)
 		memcpy(x->cluster_name, c->name.p, x->cluster_n);
+	x->outlier = c->outlier == 0				       ? PROXY_OUTLIER_OFF
+		     : p->snapshot->outliers[c->outlier - 1].has_codes ? PROXY_OUTLIER_CODES
+								       : PROXY_OUTLIER_5XX;
 	x->idle_timeout = c->idle_timeout;
 	x->max_connection_duration = c->max_connection_duration;
 	x->max_requests_per_connection = c->max_requests_per_connection;

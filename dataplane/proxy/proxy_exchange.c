@@ -225,6 +225,7 @@ void proxy_exchange_try_failed(struct proxy *p, struct proxy_exchange *x, enum p
 	struct proxy_answer a;
 	int was_tried = x->retry.made > 0;
 
+	proxy_outcome_failed(p, x, why);
 	end_try(p, x, 0);
 	if (why == PROXY_FAIL_PER_TRY_TIMEOUT)
 		proxy_count(p, HD_PROXY_TIMEOUTS);
@@ -301,6 +302,8 @@ static void route_timeout(struct proxy *p, struct proxy_exchange *x)
 	proxy_count(p, HD_PROXY_TIMEOUTS);
 	if (x->on_endpoint)
 		proxy_pool_endpoint(p, x->endpoint_slot)->stats.timeouts++;
+	if (x->on_endpoint && !x->answer_begun)
+		proxy_outcome_timeout(p, x);
 	if (x->answer_begun)
 		cut(p, x, HD_FLAG_UT, late.details);
 	else
@@ -499,6 +502,7 @@ void proxy_exchange_connected(struct proxy *p, struct proxy_exchange *x, struct 
 {
 	if (x->is_stream) {
 		attach(p, x, up);
+		proxy_outcome_connected(p, x);
 		proxy_tunnel_begin(p, x);
 		return;
 	}
@@ -612,6 +616,8 @@ static enum head_step answer_head(struct proxy *p, struct proxy_exchange *x, con
 		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
 		return HEAD_OVER;
 	}
+	if (!is_interim)
+		proxy_outcome_answer(p, x, bytes);
 	if (!is_interim && proxy_retry_wants_answer(p, x, bytes)) {
 		retry_status(p, x);
 		return HEAD_OVER;
@@ -726,6 +732,7 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 		return;
 	case RELAY_BAD:
 		proxy_count(p, x->up->fin ? HD_PROXY_UP_RESETS : HD_PROXY_UP_PROTOCOL);
+		proxy_outcome_cut(p, x);
 		cut(p, x, HD_FLAG_UPE, "upstream_reset_after_response_started{protocol_error}");
 		return;
 	case RELAY_NO_MEMORY:

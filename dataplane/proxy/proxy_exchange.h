@@ -66,6 +66,7 @@ struct proxy_exchange {
 	uint8_t keeps_id;     /* the caller brought its own x-request-id */
 	uint8_t up_reusable;
 	uint8_t on_endpoint; /* counted as active there */
+	uint8_t outlier;     /* proxy_outlier */
 
 	struct bufq held; /* the answer's head while it waits for the body (proxy_hold.c) */
 	struct list_link held_link;

@@ -13,8 +13,7 @@
 struct proxy_cluster_state {
 	struct hd_cluster_stats stats; /* first: hd_dp_cluster_stats hands it out */
 	uint64_t generation;	       /* of the snapshot that `is_weighted` speaks of */
-	uint32_t retries_active;
-	uint8_t is_weighted; /* endpoints of unequal weight */
+	uint8_t is_weighted;	       /* endpoints of unequal weight */
 };
 
 struct proxy_endpoint_state {
@@ -25,6 +24,7 @@ struct proxy_endpoint_state {
 	uint64_t generation;  /* of the last snapshot that had it */
 	uint32_t n_connecting;
 	uint32_t n_pending;
+	uint8_t told_failure;	  /* the last outcome that ctrl was told was a failure */
 	struct list_link idle;	  /* legs, the most recently used first; zero until first used */
 	struct list_link pending; /* exchanges, the oldest first */
 	struct list_link link;	  /* the worker's list of endpoints with legs at rest */

@@ -40,7 +40,7 @@ static int may_retry(struct proxy *p, struct proxy_exchange *x)
 			x->flags |= HD_FLAG_URX;
 		return 0;
 	}
-	if (cs->retries_active >= share_of_retries(p, c)) {
+	if (cs->stats.retries_active >= share_of_retries(p, c)) {
 		proxy_count(p, HD_PROXY_RETRY_OVERFLOW);
 		x->flags |= HD_FLAG_UO;
 		return 0;
@@ -72,15 +72,6 @@ static int is_wanted(const struct proxy_exchange *x, uint16_t status)
 	return 0;
 }
 
-static const struct http_field *find_field(const struct http_head *h, const uint8_t *bytes,
-					   const char *lower)
-{
-	for (uint32_t i = 0; i < h->n_fields; i++)
-		if (http_name_eq(bytes + h->fields[i].name, h->fields[i].name_n, lower))
-			return &h->fields[i];
-	return NULL;
-}
-
 /* gRPC says so in an answer that is all head ("trailers-only"). */
 static int is_wanted_by_grpc(const struct proxy_exchange *x, const struct http_head *h,
 			     const uint8_t *bytes)
@@ -89,7 +80,7 @@ static int is_wanted_by_grpc(const struct proxy_exchange *x, const struct http_h
 
 	if (!x->is_grpc || !(x->retry.on & (HD_RETRY_GRPC_UNAVAILABLE | HD_RETRY_GRPC_CANCELLED)))
 		return 0;
-	f = find_field(h, bytes, "grpc-status");
+	f = proxy_field_find(h, bytes, "grpc-status");
 	if (f == NULL)
 		return 0;
 	if (f->value_n == 2 && memcmp(bytes + f->value, "14", 2) == 0)
@@ -104,7 +95,7 @@ int proxy_retry_wants_answer(struct proxy *p, struct proxy_exchange *x, const ui
 
 	if (!is_wanted(x, h->status) && !is_wanted_by_grpc(x, h, bytes))
 		return 0;
-	return find_field(h, bytes, "x-envoy-overloaded") == NULL && may_retry(p, x);
+	return proxy_field_find(h, bytes, "x-envoy-overloaded") == NULL && may_retry(p, x);
 }
 
 static void remember_tried(struct proxy_exchange *x)
@@ -139,7 +130,7 @@ void proxy_retry_schedule(struct proxy *p, struct proxy_exchange *x)
 	x->retry.left--;
 	x->retry.made++;
 	x->retry.counted = 1;
-	cs->retries_active++;
+	cs->stats.retries_active++;
 	cs->stats.retries++;
 	proxy_count(p, HD_PROXY_RETRIES);
 	x->state = EXCHANGE_BACKOFF;
@@ -151,7 +142,7 @@ void proxy_retry_end(struct proxy *p, struct proxy_exchange *x)
 	if (!x->retry.counted)
 		return;
 	x->retry.counted = 0;
-	proxy_pool_cluster(p, x->cluster_slot)->retries_active--;
+	proxy_pool_cluster(p, x->cluster_slot)->stats.retries_active--;
 }
 
 int proxy_retry_needs_body(const struct proxy_exchange *x)

@@ -13,6 +13,7 @@
 #include "proxy_balance.h"
 #include "proxy_exchange.h"
 #include "proxy_leg.h"
+#include "proxy_outcome.h"
 #include "proxy_peer.h"
 #include "proxy_pool.h"
 #include "proxy_random.h"
@@ -60,7 +61,8 @@ struct proxy {
 	struct net *net;
 	struct hd_worker_stats *stats;
 	struct proxy_slots *slots;
-	const uint8_t *health;
+	const uint8_t *health, *watched;
+	struct hd_ring *outcomes;
 	const struct hd_snapshot *snapshot;
 	struct hd_snapshot_worker *own; /* ours in the snapshot */
 	hd_ns now;			/* of this turn */
@@ -105,6 +107,15 @@ static inline void proxy_count(struct proxy *p, enum hd_counter c)
 
 /* Text of the current second for `date` fields. */
 const char *proxy_date(struct proxy *p);
+
+static inline const struct http_field *proxy_field_find(const struct http_head *h,
+							const uint8_t *bytes, const char *lower)
+{
+	for (uint32_t i = 0; i < h->n_fields; i++)
+		if (http_name_eq(bytes + h->fields[i].name, h->fields[i].name_n, lower))
+			return &h->fields[i];
+	return NULL;
+}
 
 /* Puts n bytes of `bytes` at the end of q. 0 or -ENOMEM. */
 static inline int proxy_put(struct proxy *p, struct bufq *q, const void *bytes, uint32_t n)

@@ -58,6 +58,8 @@ static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns n
 		.stats = &w->stats,
 		.slots = c->slots,
 		.health = c->health,
+		.watched = c->watched,
+		.outcomes = c->outcomes,
 		.access = c->access,
 		.bufs = c->bufs,
 		.indirect = c->indirect,

@@ -30,6 +30,7 @@
 #define DEFAULT_MBUFS 65535
 #define LEAST_MBUFS 8191
 #define ACCESS_RECORDS 4096
+#define OUTCOMES 8192
 #define MAILBOX_MESSAGES 64
 #define NOTIFY_EVERY HD_NS_PER_MS
 #define WALL_EVERY HD_NS_PER_S
@@ -39,14 +40,15 @@ struct lane {
 	struct hd_dp *dp;
 	struct worker *worker;
 	struct rte_mempool *bufs, *indirect;
-	struct hd_ring *mailbox, *access;
+	struct hd_ring *mailbox, *access, *outcomes;
 	struct proxy_slots slots;
 	struct worker_idle idle;
 	struct net_device devices[HD_MAX_PORTS];
 	uint32_t index, lcore;
 	int launched;
 	/* Of the lcore loop alone. */
-	uint32_t announced;	/* head of the access ring when ctrl was last told */
+	uint32_t announced;	     /* head of the access ring when ctrl was last told */
+	uint32_t outcomes_announced; /* the same of the ring of outcomes */
 	hd_ns next_notify, next_wall;
 };
 
@@ -62,7 +64,10 @@ struct hd_dp {
 	struct lane *lanes;
 	struct worker_steer *steers[HD_MAX_PORTS]; /* one a port when there are several workers */
 	struct hd_worker_stats *stats[HD_MAX_WORKERS];
-	uint8_t *health; /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
+	uint8_t *health;  /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
+	uint8_t *watched; /* the same */
+	_Atomic int outcomes_attended; /* writer: ctrl; readers: workers */
+	int outcome_fd;
 };
 
 static int fail(int code, char *error, size_t bytes, const char *text)
@@ -145,6 +150,8 @@ static int make_worker(struct lane *l, hd_ns now)
 		.snapshot = &dp->snapshot,
 		.slots = &l->slots,
 		.health = dp->health,
+		.watched = dp->watched,
+		.outcomes = l->outcomes,
 		.mailbox = l->mailbox,
 		.access = l->access,
 		.max_connections = dp->node->max_connections,
@@ -187,10 +194,12 @@ static int open_lane(struct hd_dp *dp, uint32_t index)
 		return rc;
 	l->mailbox = hd_ring_create(MAILBOX_MESSAGES, sizeof(struct hd_ctrl_msg));
 	l->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
-	if (l->mailbox == NULL || l->access == NULL)
+	l->outcomes = hd_ring_create(OUTCOMES, sizeof(struct hd_outcome));
+	if (l->mailbox == NULL || l->access == NULL || l->outcomes == NULL)
 		return -ENOMEM;
 	/* Touched here, so that no request has to wait for a page. */
 	memset(l->access->slots, 0, ACCESS_RECORDS * sizeof(struct hd_access_record));
+	memset(l->outcomes->slots, 0, OUTCOMES * sizeof(struct hd_outcome));
 	return make_pools(l, dp->node);
 }
 
@@ -200,6 +209,7 @@ static void close_lane(struct lane *l)
 {
 	free(l->mailbox);
 	free(l->access);
+	free(l->outcomes);
 	worker_idle_fini(&l->idle);
 }
 
@@ -314,10 +324,12 @@ static struct hd_dp *allocate(const struct hd_node *node)
 	dp->n_lanes = node->n_workers;
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->lanes = calloc(node->n_workers, sizeof(*dp->lanes));
+	dp->outcome_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->health = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
+	dp->watched = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
 	worker_clock_init(&dp->clock);
-	if (dp->event_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
-	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
+	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
+	    dp->watched != NULL && random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
 		return dp;
 	hd_dp_close(dp);
 	return NULL;
@@ -355,6 +367,23 @@ static void notify_ctrl(struct lane *l, hd_ns now)
 	l->announced = head;
 	l->next_notify = now + NOTIFY_EVERY;
 	(void)!write(l->dp->event_fd, &one, sizeof(one));
+}
+
+/* Outcomes cannot wait: a failing endpoint is to be left alone within a millisecond. Ctrl looks by
+ * itself once it has been woken, so that a stream of them costs no stream of calls. */
+static void notify_outcomes(struct lane *l)
+{
+	uint32_t head = atomic_load_explicit(&l->outcomes->head, memory_order_relaxed);
+	uint64_t one = 1;
+
+	if (hd_likely(head == l->outcomes_announced))
+		return;
+	l->outcomes_announced = head;
+	/* Either ctrl sees the outcome when it looks after it has stopped attending, or we see
+	 * that it has stopped. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&l->dp->outcomes_attended, memory_order_relaxed))
+		(void)!write(l->dp->outcome_fd, &one, sizeof(one));
 }
 
 static void refresh_wall(struct lane *l, hd_ns now)
@@ -397,6 +426,7 @@ static int lcore_main(void *arg)
 		hd_ns now = worker_clock_now(clock);
 		int busy = worker_turn(w, now);
 
+		notify_outcomes(l);
 		notify_ctrl(l, now);
 		refresh_wall(l, now);
 		if (!adaptive)
@@ -457,8 +487,11 @@ void hd_dp_close(struct hd_dp *dp)
 	}
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
+	if (dp->outcome_fd >= 0)
+		close(dp->outcome_fd);
 	free(dp->lanes);
 	free(dp->health);
+	free(dp->watched);
 	free(dp);
 	rte_eal_cleanup();
 }
@@ -536,6 +569,12 @@ void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
 		__atomic_store_n(&dp->health[endpoint_slot], health, __ATOMIC_RELAXED);
 }
 
+void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched)
+{
+	if (endpoint_slot < PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS)
+		__atomic_store_n(&dp->watched[endpoint_slot], is_watched != 0, __ATOMIC_RELAXED);
+}
+
 uint32_t hd_dp_n_workers(const struct hd_dp *dp)
 {
 	return dp->n_lanes;
@@ -591,6 +630,22 @@ void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_in
 struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker)
 {
 	return dp->lanes[worker].access;
+}
+
+struct hd_ring *hd_dp_outcome_ring(struct hd_dp *dp, uint32_t worker)
+{
+	return dp->lanes[worker].outcomes;
+}
+
+int hd_dp_outcome_fd(const struct hd_dp *dp)
+{
+	return dp->outcome_fd;
+}
+
+void hd_dp_outcome_attend(struct hd_dp *dp, int attends)
+{
+	atomic_store_explicit(&dp->outcomes_attended, attends, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 int hd_dp_event_fd(const struct hd_dp *dp)

@@ -40,8 +40,10 @@ void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot);
 /* The oldest generation that a worker may still be reading: older snapshots may be freed. */
 uint64_t hd_dp_oldest_generation(const struct hd_dp *dp);
 
-/* Overrides of an endpoint's health, by slot: hd_endpoint_health. Workers see it without a lock in their next pick. */
+/* Health of an endpoint, by slot: hd_endpoint_health. Workers see it without a lock in their next pick. */
 void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health);
+/* Whether workers tell each outcome of an endpoint, or only failures and the first success after one. */
+void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched);
 
 uint32_t hd_dp_n_workers(const struct hd_dp *dp);
 uint32_t hd_dp_worker_lcore(const struct hd_dp *dp, uint32_t worker);
@@ -59,6 +61,13 @@ struct hd_ring *hd_dp_access_ring(struct hd_dp *dp, uint32_t worker);
 /* An eventfd that workers make readable when something waits for ctrl (access records, dump done), at most once a
  * millisecond. ctrl also looks on its own timer. */
 int hd_dp_event_fd(const struct hd_dp *dp);
+
+/* The ring of struct hd_outcome of a worker; ctrl is its consumer. */
+struct hd_ring *hd_dp_outcome_ring(struct hd_dp *dp, uint32_t worker);
+/* An eventfd that workers make readable when an outcome waits, unless ctrl attends: then it looks by itself, and looks
+ * once more after it has stopped attending. */
+int hd_dp_outcome_fd(const struct hd_dp *dp);
+void hd_dp_outcome_attend(struct hd_dp *dp, int attends);
 
 /* -EAGAIN when the mailbox is full: try again. */
 [[nodiscard]] int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg);

@@ -70,6 +70,24 @@ struct hd_access_record {
 	char route_source[64];	/* file of the policy behind the route, terminated */
 };
 
+/* What came of one try at an endpoint of a cluster whose outliers are detected: worker -> ctrl. */
+enum hd_outcome_kind {
+	HD_OUTCOME_ANSWER,	/* an answer's head, with its status (of gRPC: the one that it stands for) */
+	HD_OUTCOME_CONNECTED,	/* a stream's connection came up */
+	HD_OUTCOME_CONNECT_FAILURE, /* it did not */
+	HD_OUTCOME_RESET,	/* the connection ended before the answer did */
+	HD_OUTCOME_TIMEOUT,	/* of the try, the request or the connection */
+};
+
+struct hd_outcome {
+	hd_ns at;
+	uint32_t endpoint;	/* slot */
+	uint32_t generation;	/* of the snapshot that the endpoint was picked from, its low bits */
+	uint16_t status;	/* of HD_OUTCOME_ANSWER */
+	uint8_t kind;		/* hd_outcome_kind */
+	uint8_t was_sent;	/* there was a connection, and the request went out on it */
+};
+
 /* ctrl -> worker. */
 enum hd_ctrl_msg_type {
 	HD_CTRL_DRAIN,		/* stop accepting; close idle connections; finish the rest */

@@ -172,6 +172,23 @@ struct hd_tcp_keepalive {
 	hd_ns time, interval;
 };
 
+/* When an endpoint is an outlier, as a DestinationRule says; ctrl/health reads it. */
+struct hd_outlier {
+	uint32_t consecutive_5xx, consecutive_gateway, consecutive_local; /* 0: never */
+	uint8_t splits_local;	/* failures to connect count apart from answers */
+	uint8_t max_ejection_percent;
+	uint8_t min_health_percent; /* 0: an ejected endpoint is never picked */
+	uint8_t has_codes;	/* these statuses are the errors, instead of 5xx */
+	uint8_t codes[64];	/* a bit for each status from 100 on */
+	hd_ns interval, base_ejection_time, max_ejection_time;
+	struct hd_source source;
+};
+
+static inline int hd_outlier_has_code(const struct hd_outlier *o, uint32_t status)
+{
+	return status >= 100 && status < 600 && (o->codes[(status - 100) / 8] >> (status - 100) % 8 & 1);
+}
+
 /* A Service port, or a subset of one. Name as in Istio: "outbound|80|v1|api.default.svc.cluster.local". */
 struct hd_cluster {
 	struct hd_str name;
@@ -188,6 +205,7 @@ struct hd_cluster {
 	uint32_t max_requests_per_connection; /* 0: no limit */
 	hd_ns connect_timeout, idle_timeout, max_connection_duration; /* 0: none, except connect_timeout (10 s) */
 	struct hd_tcp_keepalive keepalive;
+	uint32_t outlier;	/* 1 + index in outliers; 0: nothing is ejected */
 	struct hd_source source; /* the DestinationRule that shaped it, else the Service */
 };
 
@@ -253,6 +271,8 @@ struct hd_snapshot {
 	uint32_t n_clusters;
 	const struct hd_endpoint *endpoints;
 	uint32_t n_endpoints;
+	const struct hd_outlier *outliers;
+	uint32_t n_outliers;
 	const struct hd_service *services;
 	uint32_t n_services;
 

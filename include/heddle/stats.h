@@ -224,6 +224,7 @@
 
 /* What the worker itself ran out of or did. */
 #define HD_WORKER_EVENTS(X)                                                                                            \
+	X(WORKER_OUTCOMES_LOST, "worker", "outcome_ring_full", "outcomes of tries lost because ctrl did not keep up")   \
 	X(WORKER_LOG_RING_FULL, "worker", "access_ring_full", "access records lost because ctrl did not keep up")       \
 	X(WORKER_STEER_FULL, "worker", "steer_ring_full", "frames for another worker that did not keep up")
 
@@ -290,6 +291,7 @@ struct hd_worker_stats {
 struct hd_endpoint_stats {
 	uint64_t requests;
 	uint64_t connect_failures, resets, timeouts, responses_5xx;
+	uint64_t outcomes, failed_outcomes; /* where outliers are detected: finished tries, and those that failed */
 	uint32_t active;	/* gauge: requests in flight */
 	uint32_t connections;	/* gauge */
 };
@@ -297,7 +299,7 @@ struct hd_endpoint_stats {
 /* Per cluster slot and worker. */
 struct hd_cluster_stats {
 	uint64_t requests, overflow, connects, retries;
-	uint32_t connections, pending, requests_active; /* gauges */
+	uint32_t connections, pending, requests_active, retries_active; /* gauges */
 };
 
 static inline void hd_stage(struct hd_worker_stats *s, enum hd_worker_stage stage)

@@ -10,7 +10,7 @@ struct hd_dp {
 	const struct hd_snapshot *published;
 	int fail_reserve, drains;
 	struct hd_dp_port_info port;
-	uint8_t health[FAKE_DP_SLOTS];
+	uint8_t health[FAKE_DP_SLOTS], watched[FAKE_DP_SLOTS];
 };
 
 struct hd_dp *fake_dp_create(uint32_t n_workers)
@@ -28,6 +28,7 @@ struct hd_dp *fake_dp_create(uint32_t n_workers)
 	memset(dp->workers, 0, n_workers * sizeof(*dp->workers));
 	for (uint32_t i = 0; i < n_workers; i++) {
 		dp->workers[i].mailbox = hd_ring_create(8, sizeof(struct hd_ctrl_msg));
+		dp->workers[i].outcomes = hd_ring_create(64, sizeof(struct hd_outcome));
 		dp->workers[i].access = hd_ring_create(64, sizeof(struct hd_access_record));
 	}
 	return dp;
@@ -38,6 +39,7 @@ void fake_dp_destroy(struct hd_dp *dp)
 	for (uint32_t i = 0; i < dp->n_workers; i++) {
 		free(dp->workers[i].mailbox);
 		free(dp->workers[i].access);
+		free(dp->workers[i].outcomes);
 	}
 	free(dp->workers);
 	free(dp);
@@ -127,6 +129,30 @@ uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
 void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
 {
 	dp->health[endpoint_slot] = health;
+}
+
+void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched)
+{
+	dp->watched[endpoint_slot] = is_watched != 0;
+}
+
+int fake_dp_watched(const struct hd_dp *dp, uint32_t endpoint_slot)
+{
+	return dp->watched[endpoint_slot];
+}
+
+struct hd_ring *hd_dp_outcome_ring(struct hd_dp *dp, uint32_t worker)
+{
+	return dp->workers[worker].outcomes;
+}
+
+int hd_dp_outcome_fd(const struct hd_dp *dp)
+{
+	return -1;
+}
+
+void hd_dp_outcome_attend(struct hd_dp *dp, int attends)
+{
 }
 
 uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot)

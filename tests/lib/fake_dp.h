@@ -12,7 +12,7 @@ struct fake_dp_worker {
 	struct hd_worker_stats stats;
 	struct hd_endpoint_stats endpoints[FAKE_DP_SLOTS];
 	struct hd_cluster_stats clusters[FAKE_DP_SLOTS];
-	struct hd_ring *mailbox, *access;
+	struct hd_ring *mailbox, *access, *outcomes;
 };
 
 /* n_workers of them on lcores 1, 2, …, and one port "front". */
@@ -28,6 +28,7 @@ const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp);
 void fake_dp_fail_reserve(struct hd_dp *dp);
 /* The health word that ctrl wrote. */
 uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot);
+int fake_dp_watched(const struct hd_dp *dp, uint32_t endpoint_slot);
 int fake_dp_drains(const struct hd_dp *dp);
 
 #endif

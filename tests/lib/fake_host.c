@@ -222,15 +222,12 @@ static int endpoint_set(void *arg, const struct hd_addr *addr, uint8_t health)
 
 	h->said = *addr;
 	h->said_health = health;
-	return 0;
+	return health_say(h->health, addr, health);
 }
 
-static uint8_t endpoint_health(void *arg, const struct hd_addr *addr)
+static const struct health *health_get(void *arg)
 {
-	const struct fake_host *h = arg;
-
-	return h->said.port == addr->port && hd_ip_eq(&h->said.ip, &addr->ip) ? h->said_health
-									      : HD_EP_HEALTHY;
+	return ((struct fake_host *)arg)->health;
 }
 
 static const struct observe_requests *requests_get(void *arg)
@@ -263,6 +260,10 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 	policy_texts_init(&h->texts);
 	if (observe_requests_create(&h->node.dp, &h->requests) != 0)
 		abort();
+	h->health = health_create();
+	if (h->health == NULL || health_reserve(h->health, &snapshot) != 0)
+		abort();
+	health_snapshot(h->health, h->dp, &snapshot, HD_NS_PER_S);
 	h->host = (struct sock_host){ .arg = h,
 				      .dp = h->dp,
 				      .node = &h->node,
@@ -278,7 +279,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .config_reload = config_reload,
 				      .log = log_set,
 				      .endpoint_set = endpoint_set,
-				      .endpoint_health = endpoint_health,
+				      .health = health_get,
 				      .requests = requests_get,
 				      .metrics = metrics,
 				      .drain = drain,
@@ -288,6 +289,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 
 void fake_host_destroy(struct fake_host *h)
 {
+	health_destroy(h->health);
 	fake_dp_destroy(h->dp);
 	policy_texts_fini(&h->texts);
 	observe_requests_destroy(h->requests);

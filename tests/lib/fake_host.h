@@ -13,9 +13,10 @@ struct fake_host {
 	struct policy_node node;
 	struct policy_texts texts;
 	struct observe_requests *requests;
+	struct health *health;
 	int refuse; /* the next config_* call fails with two errors */
 	int drained, stopped;
-	struct hd_addr said;	/* by endpoint_set */
+	struct hd_addr said; /* by endpoint_set */
 	uint8_t said_health;
 	char applied[64]; /* name of the last text that config_apply was given */
 	char log_level[16], log_area[16];

@@ -62,6 +62,8 @@ static int make(void **state)
 	dp = fake_dp_create(1);
 	reload_init(&r, policy_create(&settings), paths, 1);
 	r.dp = dp;
+	r.health = health_create();
+	assert_non_null(r.health);
 	policy_diags_init(&diags);
 	return reload_files(&r, &diags);
 }
@@ -71,6 +73,7 @@ static int cleanup(void **state)
 	char command[128];
 
 	policy_diags_fini(&diags);
+	health_destroy(r.health);
 	reload_fini(&r);
 	fake_dp_destroy(dp);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
@@ -229,10 +232,10 @@ static void an_ejected_endpoint_stays_out_over_reloads(void **state)
 	struct hd_addr a = { .port = 9000 };
 
 	hd_ip_parse("10.2.0.2", &a.ip);
-	assert_int_equal(health_override_set(&r.health, &a, HD_EP_EJECTED), 0);
+	assert_int_equal(health_say(r.health, &a, HD_EP_EJECTED), 0);
 	assert_int_equal(reload_files(&r, &diags), 0);
 	assert_health(HD_EP_EJECTED);
-	assert_int_equal(health_override_set(&r.health, &a, HD_EP_HEALTHY), 0);
+	assert_int_equal(health_say(r.health, &a, HD_EP_HEALTHY), 0);
 	assert_int_equal(reload_files(&r, &diags), 0);
 	assert_health(HD_EP_HEALTHY);
 }

@@ -34,6 +34,72 @@ static void a_service_alone_has_istios_defaults(void **state)
 	assert_int_equal(c->endpoints_count, 2);
 }
 
+static const struct hd_outlier *outlier(const struct policy_world *w, const char *name)
+{
+	const struct hd_cluster *c = cluster(w, name);
+
+	return c->outlier != 0 ? &w->snapshot->outliers[c->outlier - 1] : NULL;
+}
+
+static void outliers_are_detected_only_where_a_rule_says_so(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_outlier *o;
+
+	assert_loads(w, API DR("api") "  host: api\n  subsets:\n"
+				      "  - name: v1\n    labels: {version: v1}\n"
+				      "    trafficPolicy: {outlierDetection: {}}\n");
+	assert_null(outlier(w, BASE));
+	o = outlier(w, V1);
+	assert_non_null(o);
+	assert_int_equal(o->consecutive_5xx, 5);
+	assert_int_equal(o->consecutive_gateway, 0);
+	assert_int_equal(o->consecutive_local, 0);
+	assert_int_equal(o->max_ejection_percent, 10);
+	assert_int_equal(o->min_health_percent, 0);
+	assert_int_equal(o->interval, 10 * HD_NS_PER_S);
+	assert_int_equal(o->base_ejection_time, 30 * HD_NS_PER_S);
+	assert_int_equal(o->max_ejection_time, 300 * HD_NS_PER_S);
+	assert_false(o->has_codes);
+	assert_true(o->source.line > 0);
+}
+
+static void every_field_of_outlier_detection_reaches_the_cluster(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_outlier *o;
+
+	assert_loads(w, API DR("api") "  host: api\n  trafficPolicy:\n    outlierDetection:\n"
+				      "      consecutive5xxErrors: 0\n"
+				      "      consecutiveGatewayErrors: 3\n"
+				      "      splitExternalLocalOriginErrors: true\n"
+				      "      consecutiveLocalOriginFailures: 4\n"
+				      "      interval: 1500ms\n      baseEjectionTime: 1m\n"
+				      "      maxEjectionPercent: 100\n      minHealthPercent: 40\n"
+				      "      outlierDetectionHttpErrorCodes: [429, 599]\n");
+	o = outlier(w, BASE);
+	assert_int_equal(o->consecutive_5xx, 0);
+	assert_int_equal(o->consecutive_gateway, 3);
+	assert_int_equal(o->consecutive_local, 4);
+	assert_true(o->splits_local);
+	assert_int_equal(o->interval, 1500 * HD_NS_PER_MS);
+	assert_int_equal(o->base_ejection_time, 60 * HD_NS_PER_S);
+	assert_int_equal(o->max_ejection_percent, 100);
+	assert_int_equal(o->min_health_percent, 40);
+	assert_true(o->has_codes && hd_outlier_has_code(o, 429) && hd_outlier_has_code(o, 599));
+	assert_false(hd_outlier_has_code(o, 500) || hd_outlier_has_code(o, 100) ||
+		     hd_outlier_has_code(o, 600) || hd_outlier_has_code(o, 0));
+}
+
+static void split_failures_have_a_default_of_their_own(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, API DR("api") "  host: api\n  trafficPolicy: {outlierDetection: "
+				      "{splitExternalLocalOriginErrors: true}}\n");
+	assert_int_equal(outlier(w, BASE)->consecutive_local, 5);
+}
+
 static void every_field_of_a_pool_reaches_the_cluster(void **state)
 {
 	struct policy_world *w = *state;
@@ -185,6 +251,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(a_service_alone_has_istios_defaults),
+		world_test(outliers_are_detected_only_where_a_rule_says_so),
+		world_test(every_field_of_outlier_detection_reaches_the_cluster),
+		world_test(split_failures_have_a_default_of_their_own),
 		world_test(every_field_of_a_pool_reaches_the_cluster),
 		world_test(a_subset_overrides_whole_blocks),
 		world_test(port_level_settings_never_inherit),

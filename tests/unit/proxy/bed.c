@@ -108,6 +108,8 @@ void bed_publish(struct bed *b)
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
 		.endpoints = b->endpoints,
+		.outliers = b->outliers,
+		.n_outliers = 1,
 		.n_endpoints = b->clusters[0].endpoints_count,
 		.workers = &b->own,
 	};
@@ -120,6 +122,7 @@ struct bed *bed_create(uint32_t n_endpoints)
 	struct proxy_config c = { .stats = &b->stats,
 				  .slots = &b->slots,
 				  .health = b->health,
+				  .watched = b->watched,
 				  .bufs = bufs,
 				  .indirect = indirect,
 				  .max_connections = 512,
@@ -130,10 +133,12 @@ struct bed *bed_create(uint32_t n_endpoints)
 	b->now = HD_NS_PER_S;
 	b->tcp = fake_tcp_create(bufs);
 	b->access = hd_ring_create(64, sizeof(struct hd_access_record));
+	b->outcomes = hd_ring_create(16, sizeof(struct hd_outcome));
 	b->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	b->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
 	c.tcp = b->tcp;
 	c.access = b->access;
+	c.outcomes = b->outcomes;
 	b->proxy = proxy_create(&c, b->now);
 	assert_non_null(b->proxy);
 	shape_policy(b, n_endpoints);
@@ -148,6 +153,7 @@ void bed_destroy(struct bed *b)
 	assert_int_equal(rte_mempool_in_use_count(bufs), 0);
 	assert_int_equal(rte_mempool_in_use_count(indirect), 0);
 	free(b->access);
+	free(b->outcomes);
 	free(b->slots.clusters[0]);
 	free(b->slots.endpoints[0]);
 	free(b);

@@ -20,7 +20,8 @@ struct bed {
 	struct proxy_slots slots;
 	struct hd_worker_stats stats;
 	struct hd_ring *access;
-	uint8_t health[PROXY_CHUNK_SLOTS];
+	struct hd_ring *outcomes;
+	uint8_t health[PROXY_CHUNK_SLOTS], watched[PROXY_CHUNK_SLOTS];
 	hd_ns now;
 
 	struct hd_snapshot snapshots[2]; /* by turns */
@@ -34,6 +35,7 @@ struct bed {
 	struct hd_destination destinations[BED_DESTINATIONS];
 	struct hd_cluster clusters[BED_CLUSTERS];
 	struct hd_endpoint endpoints[BED_ENDPOINTS];
+	struct hd_outlier outliers[1];
 	uint16_t retry_statuses[4];
 	struct hd_answer answers[2];
 	struct hd_rewrite rewrites[1];

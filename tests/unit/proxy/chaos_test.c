@@ -205,7 +205,7 @@ static void assert_books_are_even(struct bed *b)
 		assert_int_equal(cs->stats.requests_active, 0);
 		assert_int_equal(cs->stats.connections, 0);
 		assert_int_equal(cs->stats.pending, 0);
-		assert_int_equal(cs->retries_active, 0);
+		assert_int_equal(cs->stats.retries_active, 0);
 	}
 }
 
