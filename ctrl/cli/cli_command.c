@@ -222,6 +222,7 @@ static const struct cli_command commands[] = {
 	{ "show endpoints", args_none, "", "backends: health, weight, load" },
 	{ "show outliers", args_drops, "[--all]",
 	  "endpoints that failed: why they are out, until when" },
+	{ "show failures", args_none, "", "every 5xx that Heddle made itself, by cause" },
 	{ "show connections", args_connections, "[--limit ROWS]",
 	  "open connections of both sides" },
 	{ "show workers", args_none, "", "what each worker core does" },

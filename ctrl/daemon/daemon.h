@@ -12,6 +12,7 @@
 #include "daemon_reload.h"
 #include "daemon_watchdog.h"
 #include "observe_access.h"
+#include "observe_failures.h"
 #include "observe_http.h"
 #include "observe_metrics.h"
 #include "policy.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct observe_http *http;     /* NULL: no metrics endpoint */
 	struct observe_access *access; /* NULL: no access log */
 	struct observe_requests *requests;
+	struct observe_failures failures;
 	struct source_watch *watch;
 	struct watchdog watchdog;
 	struct ports_seen ports;

@@ -136,6 +136,7 @@ void daemon_metrics(void *arg, struct observe_text *t)
 	const struct observe_metrics_input in = { .dp = d->dp,
 						  .snapshot = d->reload.snapshot,
 						  .requests = d->requests,
+						  .health = d->health,
 						  .access = d->access,
 						  .version = HEDDLE_VERSION,
 						  .reloads = d->reload.loads,
@@ -171,6 +172,13 @@ static const struct observe_requests *host_requests(void *arg)
 	const struct daemon *d = arg;
 
 	return d->requests;
+}
+
+static const struct observe_failures *host_failures(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return &d->failures;
 }
 
 static char *host_metrics(void *arg)
@@ -220,6 +228,7 @@ void daemon_host_init(struct daemon *d)
 				      .endpoint_set = host_endpoint_set,
 				      .health = host_health,
 				      .requests = host_requests,
+				      .failures = host_failures,
 				      .metrics = host_metrics,
 				      .drain = host_drain,
 				      .stop = host_stop };

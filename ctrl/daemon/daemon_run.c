@@ -291,6 +291,7 @@ static unsigned int records_drain(struct daemon *d, hd_ns now)
 		for (unsigned int k = 0; k < RECORDS && (r = hd_ring_peek(ring)) != NULL;
 		     k++, n++) {
 			observe_requests_count(d->requests, r);
+			observe_failures_count(&d->failures, r);
 			if (d->access != NULL)
 				observe_access_add(d->access, r, now);
 			sock_server_see(d->sock, r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "observe_metrics.h"
 
+#include "observe_outliers.h"
 #include "observe_sum.h"
 
 /* OpenMetrics label values escape what JSON strings escape, control bytes aside, which names of
@@ -164,6 +165,7 @@ void observe_metrics_write(struct observe_text *t, const struct observe_metrics_
 		       "Frames and segments thrown away, by reason.", 1);
 	counters_write(t, &totals, "heddle_events", "name", "What else is counted.", 0);
 	clusters_write(t, in->dp, in->snapshot);
+	observe_outliers_write(t, in->health, in->snapshot);
 	observe_requests_write(t, in->requests);
 	if (in->access != NULL)
 		access_write(t, in->access);

@@ -13,6 +13,7 @@ struct observe_metrics_input {
 	const struct hd_dp *dp;
 	const struct hd_snapshot *snapshot;
 	const struct observe_requests *requests;
+	const struct health *health;
 	const struct observe_access *access; /* NULL: no access log */
 	const char *version;
 	uint64_t reloads, reload_failures;

@@ -65,6 +65,8 @@ static const struct command {
 	{ "show endpoints", sock_show_endpoints, "", "backends, their health and load" },
 	{ "show outliers", sock_show_outliers, "all",
 	  "endpoints that failed: why they are out, since when, until when" },
+	{ "show failures", sock_show_failures, "",
+	  "every 5xx that Heddle made itself: cause, how many, the last, the line of policy" },
 	{ "show connections", sock_show_connections, "limit", "open connections of both sides" },
 	{ "show workers", sock_show_workers, "", "what each worker core does" },
 	{ "show ports", sock_show_ports, "", "devices, addresses, packets" },

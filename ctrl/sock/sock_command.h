@@ -73,6 +73,7 @@ int sock_show_clusters(struct sock_request *rq);
 int sock_show_endpoints(struct sock_request *rq);
 int sock_show_connections(struct sock_request *rq);
 int sock_show_neighbors(struct sock_request *rq);
+int sock_show_failures(struct sock_request *rq);
 int sock_show_outliers(struct sock_request *rq);
 int sock_explain(struct sock_request *rq);
 int sock_endpoint_eject(struct sock_request *rq);

@@ -35,15 +35,19 @@ static int64_t clock_read(clockid_t id)
 
 json_t *sock_json_time(hd_ns at)
 {
-	int64_t wall = (int64_t)at + clock_read(CLOCK_REALTIME) - clock_read(CLOCK_MONOTONIC);
-	time_t seconds = (time_t)(wall / (int64_t)HD_NS_PER_S);
+	return sock_json_wall(
+		(hd_ns)((int64_t)at + clock_read(CLOCK_REALTIME) - clock_read(CLOCK_MONOTONIC)));
+}
+
+json_t *sock_json_wall(hd_ns wall)
+{
+	time_t seconds = (time_t)(wall / HD_NS_PER_S);
 	char day[24], text[40];
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
 	strftime(day, sizeof(day), "%FT%T", &tm);
-	snprintf(text, sizeof(text), "%s.%03dZ", day,
-		 (int)(wall % (int64_t)HD_NS_PER_S / (int64_t)HD_NS_PER_MS));
+	snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(wall % HD_NS_PER_S / HD_NS_PER_MS));
 	return json_string(text);
 }
 

@@ -38,6 +38,7 @@ struct sock_rates {
 };
 
 struct observe_requests;
+struct observe_failures;
 
 struct sock_host {
 	void *arg;
@@ -68,6 +69,7 @@ struct sock_host {
 	int (*endpoint_set)(void *arg, const struct hd_addr *addr, uint8_t health);
 	const struct health *(*health)(void *arg);
 	const struct observe_requests *(*requests)(void *arg);
+	const struct observe_failures *(*failures)(void *arg);
 	/* The metrics endpoint's text, for free(). NULL: out of memory. */
 	char *(*metrics)(void *arg);
 	void (*drain)(void *arg);

@@ -20,6 +20,8 @@ const char *sock_health_name(uint8_t health);
 uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e);
 /* An hd_ns as UTC, "2024-05-01T12:00:00.250Z". */
 json_t *sock_json_time(hd_ns at);
+/* The same of nanoseconds since 1970. */
+json_t *sock_json_wall(hd_ns wall);
 
 /* What the second does otherwise than the first: rows of change, kind and text. */
 json_t *sock_snapshots_compare(const struct hd_snapshot *before, const struct hd_snapshot *after);

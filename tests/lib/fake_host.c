@@ -27,11 +27,20 @@ static const struct hd_endpoint endpoints[] = {
 	  .health = HD_EP_EJECTED,
 	  .workload = STR("\xff\xfe") },
 };
+static const struct hd_outlier outliers[] = {
+	{ .consecutive_5xx = 5,
+	  .max_ejection_percent = 100,
+	  .interval = 10 * HD_NS_PER_S,
+	  .base_ejection_time = 30 * HD_NS_PER_S,
+	  .max_ejection_time = 300 * HD_NS_PER_S,
+	  .source = SOURCE },
+};
 static const struct hd_cluster clusters[] = {
 	{ .name = STR("outbound|80|v1|api.default.svc.cluster.local"),
 	  .slot = 0,
 	  .host = STR("api.default.svc.cluster.local"),
 	  .subset = STR("v1"),
+	  .outlier = 1,
 	  .endpoints_first = 0,
 	  .endpoints_count = 1 },
 	{ .name = STR("outbound|80|v2|api.default.svc.cluster.local"),
@@ -113,6 +122,8 @@ static const struct hd_snapshot snapshot = {
 	.destination_carried = carried,
 	.clusters = clusters,
 	.n_clusters = 2,
+	.outliers = outliers,
+	.n_outliers = 1,
 	.endpoints = endpoints,
 	.n_endpoints = 2,
 	.services = services,
@@ -235,6 +246,11 @@ static const struct observe_requests *requests_get(void *arg)
 	return ((struct fake_host *)arg)->requests;
 }
 
+static const struct observe_failures *failures_get(void *arg)
+{
+	return &((struct fake_host *)arg)->failures;
+}
+
 static char *metrics(void *arg)
 {
 	return strdup("# EOF\n");
@@ -281,6 +297,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .endpoint_set = endpoint_set,
 				      .health = health_get,
 				      .requests = requests_get,
+				      .failures = failures_get,
 				      .metrics = metrics,
 				      .drain = drain,
 				      .stop = stop };

@@ -4,6 +4,7 @@
 #define FAKE_HOST_H
 
 #include "fake_dp.h"
+#include "observe_failures.h"
 #include "observe_requests.h"
 #include "sock_host.h"
 
@@ -14,6 +15,7 @@ struct fake_host {
 	struct policy_texts texts;
 	struct observe_requests *requests;
 	struct health *health;
+	struct observe_failures failures;
 	int refuse; /* the next config_* call fails with two errors */
 	int drained, stopped;
 	struct hd_addr said; /* by endpoint_set */

@@ -136,7 +136,8 @@ static void results_have_the_promised_keys(void **state)
 		{ "show endpoints",
 		  "address service subset cluster health weight requests active ejected_until" },
 		{ "show clusters",
-		  "name endpoints healthy connections pending requests_active overflow" },
+		  "name endpoints healthy connections pending requests_active overflow ejected panic "
+		  "remaining_connections remaining_pending remaining_requests remaining_retries" },
 		{ "show services", "name namespace addresses ports endpoints" },
 		{ "show routes", "host match destinations source" },
 		{ "show connections", "id side local remote state bytes_in bytes_out age_ms tls" },
@@ -289,6 +290,98 @@ static void explain_names_route_weights_and_endpoints(void **state)
 		"a header is");
 }
 
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *p = json_string_value(json_object_get(o, key));
+
+	return p != NULL ? p : "(none)";
+}
+
+static void outliers_tell_why_and_until_when(void **state)
+{
+	static const char ask[] = "{\"command\":\"show outliers\"}";
+	const struct hd_outcome o = { .at = HD_NS_PER_S,
+				      .endpoint = 0,
+				      .generation = 7,
+				      .status = 503,
+				      .kind = HD_OUTCOME_ANSWER };
+	json_t *r = result_of(ask), *e;
+
+	assert_int_equal(json_array_size(r), 0);
+	json_decref(r);
+	r = result_of("{\"command\":\"show outliers\",\"args\":{\"all\":true}}");
+	assert_int_equal(json_array_size(r), 1);
+	json_decref(r);
+	for (int i = 0; i < 5; i++)
+		health_put(h->health, &o, HD_NS_PER_S + 250000);
+	r = result_of(ask);
+	assert_int_equal(json_array_size(r), 1);
+	e = json_array_get(r, 0);
+	assert_string_equal(text_of(e, "health"), "ejected");
+	assert_string_equal(text_of(e, "cause"), "consecutive_5xx");
+	assert_string_equal(text_of(e, "source"), "mesh.d/api.yaml:12");
+	assert_int_equal(strlen(text_of(e, "until")), strlen("2024-05-01T12:00:00.250Z"));
+	assert_int_equal(json_integer_value(json_object_get(e, "cluster_ejected")), 1);
+	assert_int_equal(json_integer_value(json_object_get(e, "decided_in_us")), 250);
+	json_decref(r);
+	r = result_of("{\"command\":\"show endpoints\"}");
+	assert_true(json_is_string(json_object_get(json_array_get(r, 0), "ejected_until")));
+	json_decref(r);
+}
+
+static void failures_are_told_apart_by_cause(void **state)
+{
+	struct hd_access_record a = { .start_wall = UINT64_C(1714564800250) * HD_NS_PER_MS,
+				      .status = 503,
+				      .flags = HD_FLAG_UO,
+				      .method = "GET",
+				      .method_n = 3,
+				      .authority = "api",
+				      .authority_n = 3,
+				      .path = "/users",
+				      .path_n = 6 };
+	json_t *r, *e;
+
+	a.cluster_n = (uint16_t)snprintf(a.cluster, sizeof(a.cluster),
+					 "outbound|80|v1|api.default.svc.cluster.local");
+	a.details_n = (uint16_t)snprintf(a.details, sizeof(a.details), "overflow");
+	observe_failures_count(&h->failures, &a);
+	observe_failures_count(&h->failures, &a);
+	a.flags = HD_FLAG_UF;
+	a.start_wall += HD_NS_PER_S;
+	snprintf(a.route_source, sizeof(a.route_source), "mesh.d/vs.yaml");
+	a.route_source_line = 9;
+	observe_failures_count(&h->failures, &a);
+	a.details_n = (uint16_t)snprintf(a.details, sizeof(a.details), "via_upstream");
+	observe_failures_count(&h->failures, &a);
+	r = result_of("{\"command\":\"show failures\"}");
+	assert_int_equal(json_array_size(r), 2);
+	e = json_array_get(r, 0);
+	assert_string_equal(text_of(e, "flags"), "UF");
+	assert_string_equal(text_of(e, "policy"), "mesh.d/vs.yaml:9");
+	e = json_array_get(r, 1);
+	assert_int_equal(json_integer_value(json_object_get(e, "count")), 2);
+	assert_string_equal(text_of(e, "cause"), "a limit of the connection pool");
+	assert_string_equal(text_of(e, "last_request"), "GET api/users");
+	assert_string_equal(text_of(e, "last_seen"), "2024-05-01T12:00:00.250Z");
+	json_decref(r);
+}
+
+static void kinds_of_failures_are_bounded(void **state)
+{
+	struct hd_access_record a = { .status = 503, .flags = HD_FLAG_UH };
+	json_t *r;
+
+	for (uint32_t i = 0; i < 3 * OBSERVE_FAILURES; i++) {
+		a.route_source_line = i;
+		observe_failures_count(&h->failures, &a);
+	}
+	assert_int_equal(h->failures.lost, 2 * OBSERVE_FAILURES);
+	r = result_of("{\"command\":\"show failures\"}");
+	assert_int_equal(json_array_size(r), OBSERVE_FAILURES);
+	json_decref(r);
+}
+
 static void an_operator_takes_an_endpoint_out_and_back(void **state)
 {
 	static const char eject[] =
@@ -395,7 +488,8 @@ static void help_lists_commands_that_all_answer(void **state)
 	json_t *r = result_of("{\"command\":\"help\"}"), *row;
 	size_t i;
 
-	json_array_foreach(r, i, row) {
+	json_array_foreach(r, i, row)
+	{
 		char line[128];
 
 		if (strcmp(json_string_value(json_object_get(row, "command")), "tap") == 0)
@@ -422,6 +516,9 @@ int main(void)
 		TEST(apply_is_refused_with_file_line_and_column),
 		TEST(diff_tells_what_would_change),
 		TEST(explain_names_route_weights_and_endpoints),
+		TEST(outliers_tell_why_and_until_when),
+		TEST(failures_are_told_apart_by_cause),
+		TEST(kinds_of_failures_are_bounded),
 		TEST(an_operator_takes_an_endpoint_out_and_back),
 		TEST(a_tap_sees_what_its_pattern_wants_and_ends),
 		TEST(a_tap_that_is_not_read_loses_and_says_so),
