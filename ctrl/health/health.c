@@ -236,6 +236,16 @@ static void say_ejected(const struct health *h, const struct endpoint_row *r,
 	       c->rule->max_ejection_percent);
 }
 
+/* How long a decision took: from the failure to the word that workers read. */
+static void time_note(struct health *h, struct endpoint_row *r, const struct hd_outcome *o)
+{
+	hd_ns now = hd_dp_now(h->dp);
+
+	r->decided_in = now > o->at ? now - o->at : 0;
+	if (r->decided_in > h->totals.slowest)
+		h->totals.slowest = r->decided_in;
+}
+
 void health_put(struct health *h, const struct hd_outcome *o, hd_ns now)
 {
 	struct endpoint_row *r;
@@ -259,9 +269,7 @@ void health_put(struct health *h, const struct hd_outcome *o, hd_ns now)
 		return;
 	words_write(h, &h->snapshot->clusters[r->cluster]);
 	h->totals.ejections++;
-	r->decided_in = now > o->at ? now - o->at : 0;
-	if (r->decided_in > h->totals.slowest)
-		h->totals.slowest = r->decided_in;
+	time_note(h, r, o);
 	say_ejected(h, r, &c->outlier);
 }
 

@@ -617,6 +617,11 @@ uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
 	return rte_get_tsc_hz();
 }
 
+hd_ns hd_dp_now(const struct hd_dp *dp)
+{
+	return worker_clock_now(&dp->clock);
+}
+
 uint32_t hd_dp_n_ports(const struct hd_dp *dp)
 {
 	return dp->n_ports;

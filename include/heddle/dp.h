@@ -52,6 +52,8 @@ const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worke
 const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
 const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp);
+/* The workers' clock, which is not CLOCK_MONOTONIC: it starts from that and runs by the TSC. */
+hd_ns hd_dp_now(const struct hd_dp *dp);
 
 uint32_t hd_dp_n_ports(const struct hd_dp *dp);
 void hd_dp_port_info(const struct hd_dp *dp, uint32_t port, struct hd_dp_port_info *out);

@@ -80,7 +80,7 @@ enum hd_outcome_kind {
 };
 
 struct hd_outcome {
-	hd_ns at;
+	hd_ns at;		/* by the workers' clock */
 	uint32_t endpoint;	/* slot */
 	uint32_t generation;	/* of the snapshot that the endpoint was picked from, its low bits */
 	uint16_t status;	/* of HD_OUTCOME_ANSWER */

@@ -9,6 +9,7 @@ struct hd_dp {
 	struct fake_dp_worker *workers;
 	const struct hd_snapshot *published;
 	int fail_reserve, drains;
+	hd_ns now;
 	struct hd_dp_port_info port;
 	uint8_t health[FAKE_DP_SLOTS], watched[FAKE_DP_SLOTS];
 };
@@ -190,6 +191,16 @@ const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint3
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
 {
 	return 2000000000;
+}
+
+hd_ns hd_dp_now(const struct hd_dp *dp)
+{
+	return dp->now;
+}
+
+void fake_dp_set_now(struct hd_dp *dp, hd_ns now)
+{
+	dp->now = now;
 }
 
 uint32_t hd_dp_n_ports(const struct hd_dp *dp)

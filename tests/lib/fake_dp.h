@@ -29,6 +29,8 @@ void fake_dp_fail_reserve(struct hd_dp *dp);
 /* The health word that ctrl wrote. */
 uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot);
 int fake_dp_watched(const struct hd_dp *dp, uint32_t endpoint_slot);
+/* What hd_dp_now says. */
+void fake_dp_set_now(struct hd_dp *dp, hd_ns now);
 int fake_dp_drains(const struct hd_dp *dp);
 
 #endif

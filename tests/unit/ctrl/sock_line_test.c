@@ -312,8 +312,9 @@ static void outliers_tell_why_and_until_when(void **state)
 	r = result_of("{\"command\":\"show outliers\",\"args\":{\"all\":true}}");
 	assert_int_equal(json_array_size(r), 1);
 	json_decref(r);
+	fake_dp_set_now(h->dp, HD_NS_PER_S + 250000);
 	for (int i = 0; i < 5; i++)
-		health_put(h->health, &o, HD_NS_PER_S + 250000);
+		health_put(h->health, &o, HD_NS_PER_S);
 	r = result_of(ask);
 	assert_int_equal(json_array_size(r), 1);
 	e = json_array_get(r, 0);

@@ -169,6 +169,7 @@ static void outcomes_of_workers_are_put_in_order(void **state)
 	assert_int_equal(HEALTH(2), HD_EP_HEALTHY);
 	for (unsigned int i = 0; i < 4; i++)
 		tell(i % 2, 2, 500, now + 200 + i);
+	fake_dp_set_now(dp, now + 300);
 	assert_int_equal(health_drain(health, now + 300), 4);
 	assert_int_equal(HEALTH(2), HD_EP_EJECTED);
 	assert_int_equal(health_totals(health)->slowest, 97);
