@@ -8,7 +8,8 @@
 
 static size_t copied_bytes(const struct policy_settings *s)
 {
-	size_t n = strlen(s->default_namespace) + strlen(s->domain) + strlen(s->node_namespace) + 3;
+	size_t n = strlen(s->default_namespace) + strlen(s->domain) + strlen(s->node_namespace) +
+		   strlen(s->trust_domain) + 4;
 
 	for (uint32_t i = 0; i < s->n_labels; i++)
 		n += strlen(s->labels[i].key) + strlen(s->labels[i].value) + 2;
@@ -38,6 +39,8 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 		s.domain = "cluster.local";
 	if (s.node_namespace == NULL)
 		s.node_namespace = s.default_namespace;
+	if (s.trust_domain == NULL)
+		s.trust_domain = "cluster.local";
 	s.n_workers += s.n_workers == 0;
 	p->strings = at = malloc(copied_bytes(&s));
 	if (at == NULL)
@@ -57,6 +60,7 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 	s.default_namespace = string_take(&at, s.default_namespace);
 	s.domain = string_take(&at, s.domain);
 	s.node_namespace = string_take(&at, s.node_namespace);
+	s.trust_domain = string_take(&at, s.trust_domain);
 	p->settings = s;
 	return 0;
 }
@@ -69,6 +73,9 @@ struct policy *policy_create(const struct policy_settings *s)
 		return NULL;
 	policy_slots_init(&p->clusters);
 	policy_slots_init(&p->endpoints);
+	policy_slots_init(&p->credentials);
+	policy_slots_init(&p->bundles);
+	policy_slots_init(&p->contexts);
 	if (settings_copy(p, s) != 0) {
 		free(p);
 		return NULL;
@@ -82,6 +89,9 @@ void policy_destroy(struct policy *p)
 		return;
 	policy_slots_fini(&p->clusters);
 	policy_slots_fini(&p->endpoints);
+	policy_slots_fini(&p->credentials);
+	policy_slots_fini(&p->bundles);
+	policy_slots_fini(&p->contexts);
 	policy_regex_db_put(p->regexes);
 	free(p->strings);
 	free(p);
@@ -92,6 +102,8 @@ void policy_settings_from_node(struct policy_settings *s, const struct policy_no
 	*s = (struct policy_settings){
 		.default_namespace = node->default_namespace,
 		.node_namespace = node->namespace_,
+		.trust_domain = node->trust_domain,
+		.identity = node->identity.certificate != NULL ? &node->identity : NULL,
 		.labels = node->labels,
 		.n_labels = node->n_labels,
 		.node = &node->dp,
@@ -112,6 +124,7 @@ static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t
 	policy_resolve_services(l);
 	policy_resolve_workloads(l);
 	policy_resolve_rules(l);
+	policy_resolve_peers(l);
 	policy_build(l);
 	if (l->diags->errors > l->errors)
 		return -EINVAL;

@@ -110,6 +110,8 @@ struct policy_settings {
 	const char *default_namespace; /* NULL: "default" */
 	const char *domain;	       /* NULL: "cluster.local" */
 	const char *node_namespace;    /* NULL: default_namespace */
+	const char *trust_domain;      /* NULL: "cluster.local" */
+	const struct policy_identity *identity; /* NULL: none, and so no TLS of the mesh; not copied */
 	const struct policy_label *labels;
 	uint32_t n_labels;
 	const struct hd_node *node; /* port addresses; NULL: no Gateway listeners */

@@ -3,7 +3,7 @@
  * docs/decisions/0007-which-router.md */
 #include <stdlib.h>
 
-#include "policy_model.h"
+#include "policy_build_tls.h"
 
 /* All that one port number shares: names of every service with that port, and of VirtualServices
  * beside them. */
@@ -227,6 +227,7 @@ void policy_listener_fill(struct policy_load *l, struct hd_listener *row,
 		.port_name = policy_out(l, p->name),
 		.source = policy_source(l, s->object, p->place),
 	};
+	policy_build_inbound(l, s, p, row);
 }
 
 static void listeners_add(struct policy_load *l, const struct policy_service *s,
@@ -326,6 +327,7 @@ void policy_build(struct policy_load *l)
 	struct policy_vec tables;
 
 	arrays_init(l);
+	policy_tls_begin(l);
 	policy_vec_init(&tables, sizeof(struct port_table *));
 	policy_build_clusters(l);
 	for (uint32_t i = 0; i < l->services.n; i++)

@@ -108,6 +108,21 @@ uint32_t policy_build_answer(struct policy_load *l, const struct policy_object *
 	return answer_add(l, &a);
 }
 
+struct policy_route_range policy_build_redirect(struct policy_load *l,
+						const struct policy_object *gateway,
+						const struct policy_yaml *server)
+{
+	const struct hd_answer a = { .status = 301, .is_redirect = 1, .scheme = { "https", 5 } };
+	struct policy_route_range range = { l->routes.n, 1 };
+	struct hd_route *r = policy_vec_push(&l->arena, &l->routes);
+
+	r->match.uri.regex = r->match.method.regex = HD_NONE;
+	r->match.scheme.regex = r->match.authority.regex = HD_NONE;
+	r->answer = answer_add(l, &a);
+	r->source = policy_source(l, gateway, server);
+	return range;
+}
+
 /* A text that a rule puts into requests; too long a one is left out, with a warning. */
 static struct hd_str rewrite_text(struct policy_load *l, const struct policy_object *origin,
 				  const struct policy_yaml *y)

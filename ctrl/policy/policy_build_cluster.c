@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Clusters and their endpoints: a service port, or a subset of one. */
-#include "policy_model.h"
+#include "policy_build_tls.h"
 
 /* Linux's, for what a keep-alive block leaves unset. */
 #define KEEPALIVE_PROBES 9
@@ -61,10 +61,14 @@ static void pool_fill(struct policy_load *l, struct hd_cluster *c, const struct 
 		(uint32_t)policy_get_int(http, "maxRequestsPerConnection", 0);
 }
 
-static void endpoint_add(struct policy_load *l, const struct policy_backend *b)
+static void endpoint_add(struct policy_load *l, const struct policy_backend *b,
+			 const struct policy_client_tls *tls)
 {
 	struct hd_endpoint *e = policy_vec_push(&l->arena, &l->endpoints);
+	struct hd_str identity;
 
+	e->tls_context = policy_tls_endpoint(l, tls, b, &identity);
+	e->identity = policy_out(l, identity);
 	e->addr = b->addr;
 	e->slot = HD_NONE; /* when all else has succeeded */
 	e->weight = b->weight;
@@ -75,7 +79,8 @@ static void endpoint_add(struct policy_load *l, const struct policy_backend *b)
 
 /* Those that match, the usable ones first; an address counts once. */
 static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
-			   const struct policy_service_port *p, const struct policy_yaml *labels)
+			   const struct policy_service_port *p, const struct policy_yaml *labels,
+			   const struct policy_client_tls *tls)
 {
 	struct policy_map seen;
 
@@ -89,7 +94,7 @@ static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
 			if (b->ready != ready || !policy_labels_match(labels, b->labels) ||
 			    policy_map_add(&seen, key, (void *)b) != NULL)
 				continue;
-			endpoint_add(l, b);
+			endpoint_add(l, b, tls);
 			*(ready ? &c->endpoints_count : &c->endpoints_unready) += 1;
 		}
 }
@@ -106,6 +111,8 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 			    struct hd_str subset_name, const struct policy_yaml *labels)
 {
 	struct policy_traffic t = policy_traffic_of(s, p->port, subset);
+	struct policy_client_tls tls =
+		policy_tls_client(l, s, p->port, p->protocol, subset_name, &t);
 	struct hd_str name = policy_out(l, cluster_name(l, s, p->port, subset_name));
 	uint32_t index = l->clusters.n;
 	struct hd_cluster *c;
@@ -122,7 +129,8 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->outlier = policy_build_outlier(l, s, &t);
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);
-	endpoints_fill(l, c, p, labels);
+	c->sni = policy_out(l, tls.sni);
+	endpoints_fill(l, c, p, labels, &tls);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;
 }

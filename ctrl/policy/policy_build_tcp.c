@@ -26,12 +26,21 @@ static int prefix_has(struct policy_load *l, struct hd_str text, const struct hd
 static int subnets_have(struct policy_load *l, const struct policy_yaml *list,
 			const struct hd_ip *vip)
 {
-	if (list == NULL || list->n == 0)
+	if (list == NULL || list->n == 0 || vip == NULL)
 		return 1;
 	for (const struct policy_yaml *y = list->first; y != NULL; y = y->next)
 		if (prefix_has(l, y->text, vip))
 			return 1;
 	return 0;
+}
+
+static int match_applies(struct policy_load *l, const struct policy_object *vs,
+			 const struct policy_yaml *m, const struct policy_route_context *context,
+			 const struct hd_ip *vip)
+{
+	return policy_match_applies(l, vs, context, m) &&
+	       policy_node_has_labels(l, policy_get(m, "sourceLabels")) &&
+	       subnets_have(l, policy_get(m, "destinationSubnets"), vip);
 }
 
 static int rule_applies(struct policy_load *l, const struct policy_object *vs,
@@ -43,54 +52,152 @@ static int rule_applies(struct policy_load *l, const struct policy_object *vs,
 	if (matches == NULL || matches->n == 0)
 		return 1;
 	for (const struct policy_yaml *m = matches->first; m != NULL; m = m->next)
-		if (policy_match_applies(l, vs, context, m) &&
-		    policy_node_has_labels(l, policy_get(m, "sourceLabels")) &&
-		    subnets_have(l, policy_get(m, "destinationSubnets"), vip))
+		if (match_applies(l, vs, m, context, vip))
 			return 1;
 	return 0;
 }
 
-static void destinations_fill(struct policy_load *l, const struct policy_object *vs,
-			      const struct policy_yaml *rule, struct hd_listener *row)
+int policy_stream_rule(struct policy_load *l, const struct policy_object *vs,
+		       const struct policy_route_context *context, const struct hd_ip *vip,
+		       struct hd_str key, struct policy_destinations *out)
 {
-	char text[HD_ADDR_STRLEN];
-	struct hd_str key = policy_str_printf(&l->arena, "%.*s#tcp@%s", POLICY_STR(vs->label),
-					      hd_addr_format(&row->addr, text));
-	struct policy_destinations d =
-		policy_destinations_add(l, vs, row->addr.port, key, policy_get(rule, "route"));
+	const struct policy_yaml *tcp = vs != NULL ? policy_get(vs->body, "tcp") : NULL;
 
-	row->destinations_first = row->choice = d.first;
-	row->destinations_count = d.count;
-	row->total_weight = d.total_weight;
-	row->cluster = HD_NONE;
+	for (const struct policy_yaml *y = tcp != NULL ? tcp->first : NULL; y != NULL; y = y->next)
+		if (rule_applies(l, vs, y, context, vip)) {
+			key = policy_str_printf(&l->arena, "%.*s#tcp@%.*s", POLICY_STR(vs->label),
+						POLICY_STR(key));
+			*out = policy_destinations_add(l, vs, context->port, key,
+						       policy_get(y, "route"));
+			return 1;
+		}
+	return 0;
+}
+
+struct hd_tls_server *policy_sni_add(struct policy_load *l, struct policy_map *taken,
+				     struct policy_vec *servers, struct hd_str name)
+{
+	struct hd_tls_server *row;
+	int wild = name.n > 0 && name.p[0] == '*';
+
+	if (name.n == 0 || policy_map_add(taken, name, (void *)name.p) != NULL)
+		return NULL;
+	row = policy_vec_push(&l->arena, servers);
+	*row = (struct hd_tls_server){
+		.kind = !wild	      ? HD_DOMAIN_EXACT
+			: name.n == 1 ? HD_DOMAIN_ANY
+				      : HD_DOMAIN_SUFFIX,
+		.protocol = HD_PROTO_TCP,
+		.router = HD_NONE,
+		.cluster = HD_NONE,
+	};
+	row->text = policy_out(
+		l, policy_str_lower(&l->arena, (struct hd_str){ name.p + wild, name.n - wild }));
+	return row;
+}
+
+static void sni_rule(struct policy_load *l, const struct policy_object *vs,
+		     const struct policy_sni *q, const struct policy_yaml *rule,
+		     struct policy_vec *servers)
+{
+	const struct policy_yaml *matches = policy_get(rule, "match");
+	struct policy_destinations d = { 0 };
+	int made = 0;
+
+	for (const struct policy_yaml *m = matches != NULL ? matches->first : NULL; m != NULL;
+	     m = m->next) {
+		const struct policy_yaml *names = policy_get(m, "sniHosts");
+
+		if (!match_applies(l, vs, m, q->context, q->vip))
+			continue;
+		for (const struct policy_yaml *y = names != NULL ? names->first : NULL; y != NULL;
+		     y = y->next) {
+			struct hd_str name = policy_str_lower(&l->arena, y->text);
+			struct hd_tls_server *row;
+
+			if (q->allowed != NULL)
+				name = q->allowed(q->ctx, name);
+			row = policy_sni_add(l, q->taken, servers, name);
+			if (row == NULL)
+				continue;
+			if (!made++)
+				d = policy_destinations_add(
+					l, vs, q->context->port,
+					policy_str_printf(&l->arena, "%.*s#tls@%.*s:%u",
+							  POLICY_STR(vs->label), POLICY_STR(q->key),
+							  rule->line),
+					policy_get(rule, "route"));
+			row->destinations_first = row->choice = d.first;
+			row->destinations_count = d.count;
+			row->total_weight = d.total_weight;
+			row->source = policy_source(l, vs, rule);
+		}
+	}
+}
+
+void policy_sni_rules(struct policy_load *l, const struct policy_object *vs,
+		      const struct policy_sni *q, struct policy_vec *servers)
+{
+	const struct policy_yaml *tls = vs != NULL ? policy_get(vs->body, "tls") : NULL;
+
+	for (const struct policy_yaml *y = tls != NULL ? tls->first : NULL; y != NULL; y = y->next)
+		sni_rule(l, vs, q, y, servers);
+}
+
+void policy_sni_finish(struct policy_load *l, const struct policy_vec *servers,
+		       struct hd_listener *row)
+{
+	row->servers_first = l->tls_servers.n;
+	row->servers_count = servers->n;
+	for (uint32_t i = 0; i < servers->n; i++)
+		*(struct hd_tls_server *)policy_vec_push(&l->arena, &l->tls_servers) =
+			*(struct hd_tls_server *)policy_vec_at(servers, i);
 }
 
 static void stream_fill(struct policy_load *l, const struct policy_service *s,
 			const struct policy_service_port *p, struct hd_listener *row)
 {
 	const struct policy_object *vs = policy_virtual_service_of(l, s->host);
-	const struct policy_yaml *tcp = vs != NULL ? policy_get(vs->body, "tcp") : NULL;
 	const struct policy_route_context context = { .port = p->port };
+	struct policy_destinations d;
+	struct policy_vec servers;
+	struct policy_map taken;
+	char text[HD_ADDR_STRLEN];
+	struct policy_sni q = {
+		.context = &context,
+		.vip = &row->addr.ip,
+		.key = policy_str_printf(&l->arena, "%s", hd_addr_format(&row->addr, text)),
+		.taken = &taken,
+	};
 
 	row->cluster = p->cluster;
-	for (const struct policy_yaml *y = tcp != NULL ? tcp->first : NULL; y != NULL; y = y->next)
-		if (rule_applies(l, vs, y, &context, &row->addr.ip)) {
-			destinations_fill(l, vs, y, row);
-			return;
-		}
+	if (p->is_tls) {
+		policy_map_init(&taken, &l->arena);
+		policy_vec_init(&servers, sizeof(struct hd_tls_server));
+		policy_sni_rules(l, vs, &q, &servers);
+		policy_sni_finish(l, &servers, row);
+	} else if (policy_stream_rule(l, vs, &context, &row->addr.ip, q.key, &d)) {
+		row->destinations_first = row->choice = d.first;
+		row->destinations_count = d.count;
+		row->total_weight = d.total_weight;
+		row->cluster = HD_NONE;
+	}
 }
 
 /* Each address has a count of its own; what leads nowhere is closed at once by the worker. */
 static void port_listeners(struct policy_load *l, const struct policy_service *s,
 			   const struct policy_service_port *p)
 {
-	for (uint32_t i = 0; i < s->n_vips; i++) {
-		struct hd_listener row;
+	struct hd_listener row;
 
+	if (s->n_vips > 0)
 		policy_listener_fill(l, &row, s, p);
-		row.addr = (struct hd_addr){ s->vips[i], p->port };
-		stream_fill(l, s, p, &row);
-		policy_listener_add(l, &row, s->object);
+	for (uint32_t i = 0; i < s->n_vips; i++) {
+		struct hd_listener each = row;
+
+		each.addr = (struct hd_addr){ s->vips[i], p->port };
+		stream_fill(l, s, p, &each);
+		policy_listener_add(l, &each, s->object);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "policy_regex.h"
 #include "policy_schema.h"
 #include "policy_slots.h"
+#include "policy_tls.h"
 
 /* An object with what every kind has. */
 struct policy_object {
@@ -42,15 +43,18 @@ struct policy_workload {
 struct policy_backend {
 	struct hd_addr addr;
 	const struct policy_yaml *labels;
-	struct hd_str workload, locality;
+	struct hd_str workload, locality, namespace_;
+	struct hd_str account; /* service account; "" when it is not known */
 	uint32_t weight;
 	uint8_t ready;
+	uint8_t speaks_mesh; /* takes mesh TLS */
 };
 
 struct policy_service_port {
 	struct hd_str name, target_name;
 	uint16_t port, target;	    /* target 0: by name, or the address has its own */
 	uint8_t protocol;	    /* hd_protocol */
+	uint8_t is_tls;		    /* the workload's own TLS: tls rules pick by server name */
 	struct policy_vec backends; /* struct policy_backend */
 	const struct policy_yaml *place;
 	uint32_t cluster; /* index of the one without subset */
@@ -106,7 +110,23 @@ struct policy {
 	struct policy_settings settings;
 	char *strings; /* what settings point at */
 	struct policy_slots clusters, endpoints;
+	struct policy_slots credentials, bundles, contexts; /* of TLS */
 	struct policy_regex_db *regexes; /* of the last load that had any */
+};
+
+/* PeerAuthentication's modes, by strictness. */
+enum policy_peer {
+	POLICY_PEER_UNSET,
+	POLICY_PEER_DISABLE,
+	POLICY_PEER_PERMISSIVE,
+	POLICY_PEER_STRICT,
+};
+
+/* TLS while it is collected: by_key finds what is there already, the keys are those of the slots. */
+struct policy_tls_tables {
+	struct policy_map by_key;
+	struct policy_vec credentials, bundles, contexts; /* struct policy_tls_* */
+	struct policy_vec credential_keys, bundle_keys, context_keys; /* struct hd_str */
 };
 
 struct policy_private; /* policy_snapshot.c: the snapshot's own memory */
@@ -139,13 +159,16 @@ struct policy_load {
 	struct policy_map destinations;	 /* "namespace/host" -> struct policy_destination */
 	struct policy_map mesh_hosts;	 /* host -> VirtualService's object */
 	struct policy_vec virtual_services; /* struct policy_object *, oldest first */
+	struct policy_map peers_by_namespace; /* PeerAuthentication without a selector */
+	struct policy_map peers_selecting;    /* namespace -> struct policy_vec of the others */
 
 	/* policy_build*.c: arrays of the snapshot, still growing */
 	struct policy_private *private;
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		rewrites, clusters, endpoints, outliers, services_out;
+		rewrites, clusters, endpoints, outliers, services_out, tls_servers;
+	struct policy_tls_tables tls;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
@@ -181,6 +204,18 @@ int policy_visible(const struct policy_load *l, const struct policy_object *o);
 /* What applies to a port of a service, and to a subset of it when that is not NULL. */
 struct policy_traffic policy_traffic_of(const struct policy_service *s, uint16_t port,
 					const struct policy_subset *subset);
+
+/* Objects of a kind, oldest first. */
+void policy_objects_sorted(struct policy_load *l, enum policy_kind kind, struct policy_vec *out);
+
+/* policy_resolve_peers.c: what callers must show. */
+void policy_resolve_peers(struct policy_load *l);
+enum policy_peer policy_peer_of_namespace(const struct policy_load *l, struct hd_str namespace_);
+/* port: the workload's own. */
+enum policy_peer policy_peer_of(struct policy_load *l, struct hd_str namespace_,
+				const struct policy_yaml *labels, uint16_t port);
+enum policy_peer policy_peer_of_port(struct policy_load *l, const struct policy_service *s,
+				     const struct policy_service_port *p);
 
 /* policy_delegate.c: the http rules of a VirtualService, with those of its delegates in their
  * places. */
@@ -218,6 +253,11 @@ int policy_match_applies(struct policy_load *l, const struct policy_object *orig
 uint32_t policy_build_answer(struct policy_load *l, const struct policy_object *origin,
 			     const struct policy_yaml *rule);
 
+/* The one route of a Gateway server with httpsRedirect. */
+struct policy_route_range policy_build_redirect(struct policy_load *l,
+						const struct policy_object *gateway,
+						const struct policy_yaml *server);
+
 /* The same of what it changes in requests; the match decides what of the path is replaced. */
 uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object *origin,
 			      const struct policy_yaml *rule, const struct hd_string_match *uri);
@@ -237,6 +277,28 @@ struct policy_destinations policy_destinations_add(struct policy_load *l,
 
 /* policy_build_tcp.c: listeners of opaque ports. */
 void policy_build_streams(struct policy_load *l);
+/* The destinations of the first tcp rule that applies; vip: the address dialled, NULL: any. 0: none does. */
+int policy_stream_rule(struct policy_load *l, const struct policy_object *vs,
+		       const struct policy_route_context *context, const struct hd_ip *vip,
+		       struct hd_str key, struct policy_destinations *out);
+/* Adds what the tls rules of a VirtualService say to `servers`, one row a server name. allowed: narrows a
+ * name, or refuses it with an empty one; NULL: takes all. */
+struct policy_sni {
+	const struct policy_route_context *context;
+	const struct hd_ip *vip; /* NULL: any */
+	struct hd_str key;
+	struct hd_str (*allowed)(void *ctx, struct hd_str name);
+	void *ctx;
+	struct policy_map *taken; /* names that are there already */
+};
+void policy_sni_rules(struct policy_load *l, const struct policy_object *vs,
+		      const struct policy_sni *q, struct policy_vec *servers);
+/* A row for one name; taken ones are left out. */
+struct hd_tls_server *policy_sni_add(struct policy_load *l, struct policy_map *taken,
+				     struct policy_vec *servers, struct hd_str name);
+/* The rows go into the snapshot's list. */
+void policy_sni_finish(struct policy_load *l, const struct policy_vec *servers,
+		       struct hd_listener *row);
 void policy_listener_fill(struct policy_load *l, struct hd_listener *row,
 			  const struct policy_service *s, const struct policy_service_port *p);
 

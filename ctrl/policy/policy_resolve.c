@@ -37,6 +37,7 @@ struct hd_str policy_host_full(struct policy_load *l, struct hd_str host, struct
 struct protocol_row {
 	const char *word;
 	uint8_t protocol;
+	uint8_t is_tls;
 };
 
 /* Longest first where one begins another; the part before the first "-" decides. */
@@ -46,8 +47,8 @@ static const struct protocol_row protocol_rows[] = {
 	{ "grpc-web", HD_PROTO_HTTP2 },
 	{ "http", HD_PROTO_HTTP },
 	{ "http_proxy", HD_PROTO_HTTP },
-	{ "https", HD_PROTO_TCP },
-	{ "tls", HD_PROTO_TCP },
+	{ "https", HD_PROTO_TCP, 1 },
+	{ "tls", HD_PROTO_TCP, 1 },
 	{ "tcp", HD_PROTO_TCP },
 	{ "mongo", HD_PROTO_TCP },
 	{ "redis", HD_PROTO_TCP },
@@ -55,10 +56,10 @@ static const struct protocol_row protocol_rows[] = {
 	{ "udp", HD_PROTO_TCP },
 	{ "kubernetes.io/h2c", HD_PROTO_HTTP2 },
 	{ "kubernetes.io/ws", HD_PROTO_HTTP },
-	{ "kubernetes.io/wss", HD_PROTO_TCP },
+	{ "kubernetes.io/wss", HD_PROTO_TCP, 1 },
 };
 
-static int protocol_of_word(struct hd_str word, uint8_t *protocol)
+static const struct protocol_row *protocol_of_word(struct hd_str word)
 {
 	const char *dash = word.n > 0 ? memchr(word.p, '-', word.n) : NULL;
 	uint32_t n = dash != NULL ? (uint32_t)(dash - word.p) : word.n;
@@ -67,23 +68,20 @@ static int protocol_of_word(struct hd_str word, uint8_t *protocol)
 		size_t len = strlen(protocol_rows[i].word);
 
 		if ((len == n || len == word.n) &&
-		    strncasecmp(protocol_rows[i].word, word.p, len) == 0) {
-			*protocol = protocol_rows[i].protocol;
-			return 0;
-		}
+		    strncasecmp(protocol_rows[i].word, word.p, len) == 0)
+			return &protocol_rows[i];
 	}
-	return -1;
+	return NULL;
 }
 
 /* Without a word that says so, HTTP, but for the ports of protocols whose server speaks first. */
-static uint8_t protocol_of(struct hd_str app, struct hd_str name, uint16_t port)
+static void protocol_fill(struct policy_service_port *p, struct hd_str word)
 {
-	uint8_t protocol;
+	const struct protocol_row *row = protocol_of_word(word);
+	int speaks_first = p->port == 25 || p->port == 53 || p->port == 3306 || p->port == 27017;
 
-	if (protocol_of_word(app.n > 0 ? app : name, &protocol) == 0)
-		return protocol;
-	return port == 25 || port == 53 || port == 3306 || port == 27017 ? HD_PROTO_TCP
-									 : HD_PROTO_HTTP;
+	p->protocol = row != NULL ? row->protocol : speaks_first ? HD_PROTO_TCP : HD_PROTO_HTTP;
+	p->is_tls = row != NULL && row->is_tls;
 }
 
 static void service_enter(struct policy_load *l, struct policy_service *s)
@@ -103,13 +101,14 @@ static void service_enter(struct policy_load *l, struct policy_service *s)
 static void service_port_fill(struct policy_service_port *p, const struct policy_yaml *y)
 {
 	const struct policy_yaml *target = policy_get(y, "targetPort");
+	struct hd_str app = policy_get_str(y, "appProtocol");
 
 	p->place = y;
 	p->name = policy_get_str(y, "name");
 	p->port = (uint16_t)policy_get_int(y, "port", 0);
 	p->target = target == NULL ? p->port : (uint16_t)target->i;
 	p->target_name = target != NULL && target->i == 0 ? target->text : (struct hd_str){ "", 0 };
-	p->protocol = protocol_of(policy_get_str(y, "appProtocol"), p->name, p->port);
+	protocol_fill(p, app.n > 0 ? app : p->name);
 	p->cluster = HD_NONE;
 	policy_vec_init(&p->backends, sizeof(struct policy_backend));
 }
@@ -196,7 +195,7 @@ static void entry_ports(struct policy_load *l, struct policy_service *s,
 		p->name = policy_get_str(y, "name");
 		p->port = (uint16_t)policy_get_int(y, "number", 0);
 		p->target = (uint16_t)policy_get_int(y, "targetPort", p->port);
-		p->protocol = protocol_of(protocol, (struct hd_str){ "", 0 }, p->port);
+		protocol_fill(p, protocol);
 		p->cluster = HD_NONE;
 		policy_vec_init(&p->backends, sizeof(struct policy_backend));
 		s->n_ports++;

@@ -19,7 +19,7 @@ static int object_compare(const void *pa, const void *pb)
 	return c != 0 ? c : policy_str_cmp(a->namespace_, b->namespace_);
 }
 
-static void objects_sorted(struct policy_load *l, enum policy_kind kind, struct policy_vec *out)
+void policy_objects_sorted(struct policy_load *l, enum policy_kind kind, struct policy_vec *out)
 {
 	policy_vec_init(out, sizeof(struct policy_object *));
 	for (uint32_t i = 0; i < l->objects.n; i++) {
@@ -125,7 +125,7 @@ static void mesh_host_add(struct policy_load *l, struct policy_object *o,
 
 static void virtual_services_index(struct policy_load *l)
 {
-	objects_sorted(l, POLICY_VIRTUAL_SERVICE, &l->virtual_services);
+	policy_objects_sorted(l, POLICY_VIRTUAL_SERVICE, &l->virtual_services);
 	policy_map_init(&l->mesh_hosts, &l->arena);
 	for (uint32_t i = 0; i < l->virtual_services.n; i++) {
 		struct policy_object *o =
@@ -249,7 +249,7 @@ static void destinations_index(struct policy_load *l)
 {
 	struct policy_vec rules;
 
-	objects_sorted(l, POLICY_DESTINATION_RULE, &rules);
+	policy_objects_sorted(l, POLICY_DESTINATION_RULE, &rules);
 	policy_map_init(&l->destinations, &l->arena);
 	for (uint32_t i = 0; i < rules.n; i++) {
 		const struct policy_object *o = *(struct policy_object **)policy_vec_at(&rules, i);

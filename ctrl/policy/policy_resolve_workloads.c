@@ -95,6 +95,8 @@ static void pod_read(struct policy_load *l, const struct policy_object *o)
 	w->labels = o->labels;
 	w->containers = policy_get(spec, "containers");
 	w->account = policy_get_str(spec, "serviceAccountName");
+	if (w->account.n == 0)
+		w->account = policy_str("default");
 	w->weight = 1;
 	w->ready = pod_ready(status);
 	w->ips = policy_alloc_array(&l->arena, (ips != NULL ? ips->n : 0) + 1, sizeof(*w->ips));
@@ -212,6 +214,13 @@ static uint16_t workload_port(const struct policy_workload *w, const struct poli
 	return p->target != 0 ? p->target : container_port(w, p->target_name);
 }
 
+/* Injected Pods carry the label; a WorkloadEntry with a service account is of the mesh as well. */
+static int speaks_mesh(const struct policy_workload *w)
+{
+	return label_is(w->labels, "security.istio.io/tlsMode", policy_str("istio")) ||
+	       (w->object->row->id != POLICY_POD && w->account.n > 0);
+}
+
 static void workload_add(struct policy_load *l, struct policy_service *s,
 			 const struct policy_workload *w)
 {
@@ -221,7 +230,10 @@ static void workload_add(struct policy_load *l, struct policy_service *s,
 			.labels = w->labels,
 			.workload = w->name,
 			.locality = w->locality,
+			.namespace_ = w->namespace_,
+			.account = w->account,
 			.weight = w->weight,
+			.speaks_mesh = (uint8_t)speaks_mesh(w),
 			.ready = w->ready || s->publish_unready,
 		};
 
@@ -295,6 +307,9 @@ static void slice_address(struct policy_load *l, struct policy_service *s,
 	b.ready = policy_get_int(conditions, "ready", 1) != 0 || s->publish_unready;
 	w = slice_pod(l, o, endpoint, &b.addr.ip);
 	b.labels = w != NULL ? w->labels : o->labels;
+	b.namespace_ = s->namespace_;
+	b.account = w != NULL ? w->account : (struct hd_str){ "", 0 };
+	b.speaks_mesh = w != NULL && speaks_mesh(w);
 	b.workload =
 		w != NULL ? w->name : policy_get_str(policy_get(endpoint, "targetRef"), "name");
 	b.locality = policy_get_str(endpoint, "zone");
@@ -362,7 +377,7 @@ static void backends_find(struct policy_load *l, struct policy_service *s)
 		workload_add(l, s, entry_workload(l, s->object, y));
 }
 
-/* Istio would speak mutual TLS to these on its own account. Said once: a mesh has thousands of
+/* Without an identity of this node there is no automatic mTLS. Said once: a mesh has thousands of
  * them. */
 static void plaintext_warn(struct policy_load *l)
 {
@@ -389,15 +404,16 @@ static void plaintext_warn(struct policy_load *l)
 	policy_object_check(l, object, &c);
 	policy_warning(
 		&c, first,
-		"automatic mTLS is not there yet: workloads labelled tlsMode istio, %u of them, are "
-		"spoken to in plaintext",
+		"the node file has no identity, so there is no automatic mTLS: workloads labelled tlsMode "
+		"istio, %u of them, are spoken to in plaintext",
 		n);
 }
 
 void policy_resolve_workloads(struct policy_load *l)
 {
 	workloads_read(l);
-	plaintext_warn(l);
+	if (l->policy->settings.identity == NULL)
+		plaintext_warn(l);
 	for (uint32_t i = 0; i < l->services.n; i++)
 		backends_find(l, *(struct policy_service **)policy_vec_at(&l->services, i));
 }

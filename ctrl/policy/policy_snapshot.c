@@ -14,6 +14,8 @@ struct policy_private {
 	void **scratches;
 	uint32_t n_scratches;
 	uint32_t clusters_held, endpoints_held; /* whose slots are held */
+	uint32_t credentials_held, bundles_held, contexts_held;
+	struct policy_tls tls;
 };
 
 struct policy_arena *policy_private_arena(struct policy_private *p)
@@ -36,6 +38,12 @@ static void private_destroy(struct policy *p, struct policy_private *x)
 		policy_slots_put(&p->clusters, x->snapshot->clusters[i].slot);
 	for (uint32_t i = 0; p != NULL && i < x->endpoints_held; i++)
 		policy_slots_put(&p->endpoints, x->snapshot->endpoints[i].slot);
+	for (uint32_t i = 0; p != NULL && i < x->credentials_held; i++)
+		policy_slots_put(&p->credentials, x->tls.credentials[i].slot);
+	for (uint32_t i = 0; p != NULL && i < x->bundles_held; i++)
+		policy_slots_put(&p->bundles, x->tls.bundles[i].slot);
+	for (uint32_t i = 0; p != NULL && i < x->contexts_held; i++)
+		policy_slots_put(&p->contexts, x->tls.contexts[i].slot);
 	for (uint32_t i = 0; i < x->n_scratches; i++)
 		policy_regex_scratch_destroy(x->scratches[i]);
 	policy_regex_db_put(x->regexes);
@@ -129,6 +137,16 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_endpoints = l->endpoints.n;
 	s->outliers = array_out(l, &l->outliers);
 	s->n_outliers = l->outliers.n;
+	s->tls_servers = array_out(l, &l->tls_servers);
+	s->n_tls_servers = l->tls_servers.n;
+	l->private->tls = (struct policy_tls){
+		.credentials = array_out(l, &l->tls.credentials),
+		.bundles = array_out(l, &l->tls.bundles),
+		.contexts = array_out(l, &l->tls.contexts),
+		.n_credentials = l->tls.credentials.n,
+		.n_bundles = l->tls.bundles.n,
+		.n_contexts = l->tls.contexts.n,
+	};
 	s->services = array_out(l, &l->services_out);
 	s->n_services = l->services_out.n;
 	l->private->destination_keys = array_out(l, &l->destination_keys);
@@ -260,6 +278,73 @@ static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 	return 0;
 }
 
+static int slot_hold(struct policy_slots *slots, const struct policy_vec *keys, uint32_t i,
+		     uint32_t *slot)
+{
+	int64_t got = policy_slots_get(slots, *(struct hd_str *)policy_vec_at(keys, i));
+
+	if (got < 0)
+		return -ENOMEM;
+	*slot = (uint32_t)got;
+	return 0;
+}
+
+/* Rows of the load's tables become slots. */
+static void context_number(const struct policy_tls *t, struct hd_tls_context *c)
+{
+	for (uint32_t i = 0; i < c->n_credentials; i++)
+		c->credentials[i] = t->credentials[c->credentials[i]].slot;
+	c->bundle = c->bundle != HD_NONE ? t->bundles[c->bundle].slot : HD_TLS_NONE;
+}
+
+static int tls_hold(struct policy_load *l)
+{
+	struct policy *p = l->policy;
+	struct policy_private *x = l->private;
+	struct policy_tls_credential *credentials = (void *)x->tls.credentials;
+	struct policy_tls_bundle *bundles = (void *)x->tls.bundles;
+	struct policy_tls_context *contexts = (void *)x->tls.contexts;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < x->tls.n_credentials && rc == 0; i++) {
+		rc = slot_hold(&p->credentials, &l->tls.credential_keys, i, &credentials[i].slot);
+		x->credentials_held += rc == 0;
+	}
+	for (uint32_t i = 0; i < x->tls.n_bundles && rc == 0; i++) {
+		rc = slot_hold(&p->bundles, &l->tls.bundle_keys, i, &bundles[i].slot);
+		x->bundles_held += rc == 0;
+	}
+	for (uint32_t i = 0; i < x->tls.n_contexts && rc == 0; i++) {
+		context_number(&x->tls, &contexts[i].context);
+		rc = slot_hold(&p->contexts, &l->tls.context_keys, i, &contexts[i].slot);
+		x->contexts_held += rc == 0;
+	}
+	return rc;
+}
+
+static void context_place(const struct policy_tls *t, uint32_t *context)
+{
+	if (*context != 0)
+		*context = t->contexts[*context - 1].slot + 1;
+}
+
+static void tls_number(struct policy_load *l, struct hd_snapshot *s)
+{
+	const struct policy_tls *t = &l->private->tls;
+
+	for (uint32_t i = 0; i < s->n_listeners; i++)
+		context_place(t, &((struct hd_listener *)s->listeners)[i].tls_context);
+	for (uint32_t i = 0; i < s->n_tls_servers; i++)
+		context_place(t, &((struct hd_tls_server *)s->tls_servers)[i].context);
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		context_place(t, &((struct hd_endpoint *)s->endpoints)[i].tls_context);
+}
+
+const struct policy_tls *policy_snapshot_tls(const struct hd_snapshot *s)
+{
+	return &((const struct policy_private *)s->arena)->tls;
+}
+
 int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out)
 {
 	struct policy_private *x = l->private;
@@ -277,8 +362,12 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	if (rc == 0)
 		rc = slots_hold(l, s);
 	if (rc == 0)
-		*out = s;
-	return rc;
+		rc = tls_hold(l);
+	if (rc != 0)
+		return rc;
+	tls_number(l, s);
+	*out = s;
+	return 0;
 }
 
 uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index)

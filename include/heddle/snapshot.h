@@ -146,11 +146,33 @@ enum hd_protocol { HD_PROTO_HTTP, HD_PROTO_HTTP2, HD_PROTO_TCP };
 /* Whose conventions an answer follows: contract.md, "Whose conventions". */
 enum hd_role { HD_ROLE_WAYPOINT, HD_ROLE_SIDECAR, HD_ROLE_GATEWAY };
 
+/* How connections of a listener begin. Mesh TLS is asked for on ports of side mesh alone: a local workload speaks plaintext. */
+enum hd_inbound {
+	HD_INBOUND_PLAIN,
+	HD_INBOUND_PERMISSIVE,	/* mesh TLS, by its ALPN, or plaintext */
+	HD_INBOUND_STRICT,	/* mesh TLS alone */
+};
+
+/* What serves a server name, where a listener has any of these: no other name gets in. The pattern is as in a router: exact wins, then the longest suffix, then the catch-all. */
+struct hd_tls_server {
+	struct hd_str text;	/* lower case, as of hd_domain */
+	uint8_t kind;		/* hd_domain_kind: EXACT, SUFFIX or ANY */
+	uint8_t protocol;	/* hd_protocol of what is inside */
+	uint32_t context;	/* 1 + slot of a TLS context (heddle/tls.h); 0: not ended here, the stream passes as it is */
+	uint32_t router;	/* for HTTP; HD_NONE for streams */
+	uint32_t cluster;	/* for streams, as a listener's */
+	uint32_t destinations_first, destinations_count, total_weight, choice;
+	struct hd_source source;
+};
+
 /* What Heddle accepts connections for: an address and port, looked up by hash of both. */
 struct hd_listener {
 	struct hd_addr addr;
 	uint8_t protocol;	/* hd_protocol */
 	uint8_t gateway;	/* a Gateway server: role is HD_ROLE_GATEWAY whatever port it came from */
+	uint8_t inbound;	/* hd_inbound */
+	uint32_t tls_context;	/* 1 + slot of the mesh's server context; 0: none */
+	uint32_t servers_first, servers_count; /* in tls_servers */
 	uint32_t router;	/* for HTTP; HD_NONE for TCP */
 	uint32_t cluster;	/* for TCP: where the stream goes; else HD_NONE */
 	/* For TCP with several destinations, as those of a route; count 0: all streams go to `cluster`. */
@@ -206,6 +228,7 @@ struct hd_cluster {
 	hd_ns connect_timeout, idle_timeout, max_connection_duration; /* 0: none, except connect_timeout (10 s) */
 	struct hd_tcp_keepalive keepalive;
 	uint32_t outlier;	/* 1 + index in outliers; 0: nothing is ejected */
+	struct hd_str sni;	/* server name for endpoints with a TLS context */
 	struct hd_source source; /* the DestinationRule that shaped it, else the Service */
 };
 
@@ -217,7 +240,9 @@ struct hd_endpoint {
 	uint32_t slot;		/* stable over generations; < hd_snapshot.endpoint_slots; index of the health word */
 	uint32_t weight;	/* 1 by default */
 	uint8_t health;		/* hd_endpoint_health as the objects say it; the health word has the last say */
+	uint32_t tls_context;	/* 1 + slot of a client's TLS context, which knows whom to expect there; 0: plaintext */
 	struct hd_str locality, workload;
+	struct hd_str identity;	/* the SPIFFE ID that is expected, for show; empty: none in particular */
 };
 
 struct hd_service {
@@ -243,6 +268,8 @@ struct hd_snapshot {
 
 	const struct hd_listener *listeners;
 	uint32_t n_listeners;
+	const struct hd_tls_server *tls_servers;
+	uint32_t n_tls_servers;
 	const uint32_t *listener_table; /* open-addressed over hd_addr_hash; HD_NONE: empty */
 	uint32_t listener_mask;
 	const struct hd_vip *vips;	/* sorted by memcmp of the address, each once */
