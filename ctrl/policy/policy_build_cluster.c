@@ -7,6 +7,8 @@
 #define KEEPALIVE_TIME (7200 * (int64_t)HD_NS_PER_S)
 #define KEEPALIVE_INTERVAL (75 * (int64_t)HD_NS_PER_S)
 #define CONNECT_TIMEOUT (10 * (int64_t)HD_NS_PER_S)
+#define RETRY_BUDGET_PERCENT 20.0
+#define RETRY_BUDGET_LEAST 3
 #define IDLE_TIMEOUT (3600 * (int64_t)HD_NS_PER_S)
 
 /* 0 cannot mean "none allowed" in Istio: it is unset. */
@@ -59,6 +61,19 @@ static void pool_fill(struct policy_load *l, struct hd_cluster *c, const struct 
 	c->max_retries = limit_of(http, "maxRetries");
 	c->max_requests_per_connection =
 		(uint32_t)policy_get_int(http, "maxRequestsPerConnection", 0);
+}
+
+/* Envoy's defaults for what the block leaves unset; 0 is unset. */
+static void retry_budget_fill(struct hd_cluster *c, const struct policy_yaml *block)
+{
+	const struct policy_yaml *percent = policy_get(block, "percent");
+	int64_t least = policy_get_int(block, "minRetryConcurrency", 0);
+
+	if (block == NULL)
+		return;
+	c->has_retry_budget = 1;
+	c->retry_budget = (uint32_t)((percent != NULL ? percent->d : RETRY_BUDGET_PERCENT) * 100);
+	c->retry_budget_min = least > 0 ? (uint32_t)least : RETRY_BUDGET_LEAST;
 }
 
 static void endpoint_add(struct policy_load *l, const struct policy_backend *b,
@@ -126,6 +141,7 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->lb = lb_of(t.load_balancer);
 	c->rr = index;
 	pool_fill(l, c, t.connection_pool, p->protocol);
+	retry_budget_fill(c, t.retry_budget);
 	c->outlier = policy_build_outlier(l, s, &t);
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);

@@ -62,7 +62,7 @@ struct policy_service_port {
 
 /* What DestinationRules say about one cluster: whole blocks or NULL. */
 struct policy_traffic {
-	const struct policy_yaml *load_balancer, *connection_pool, *outlier, *tls;
+	const struct policy_yaml *load_balancer, *connection_pool, *outlier, *tls, *retry_budget;
 	const struct policy_object *object;	    /* whose place the cluster carries */
 	const struct policy_object *outlier_object; /* who says `outlier` */
 };

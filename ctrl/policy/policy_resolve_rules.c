@@ -5,7 +5,8 @@
 
 #include "policy_model.h"
 
-static const char *const blocks[] = { "loadBalancer", "connectionPool", "outlierDetection", "tls" };
+static const char *const blocks[] = { "loadBalancer", "connectionPool", "outlierDetection", "tls",
+				      "retryBudget" };
 
 /* Istio's order everywhere: oldest, then by name, then by namespace. */
 static int object_compare(const void *pa, const void *pb)
@@ -162,7 +163,7 @@ static struct hd_str rule_key(struct policy_load *l, struct hd_str namespace_, s
 static const struct policy_yaml **block_slot(struct policy_traffic *t, uint32_t block)
 {
 	const struct policy_yaml **slots[] = { &t->load_balancer, &t->connection_pool, &t->outlier,
-					       &t->tls };
+					       &t->tls, &t->retry_budget };
 
 	return slots[block];
 }

@@ -226,9 +226,9 @@ static const struct policy_field proxy_protocol_fields[] = {
 };
 static const struct policy_schema proxy_protocol = { "ProxyProtocol", proxy_protocol_fields };
 static const struct policy_field budget_fields[] = {
-	POLICY_DOUBLE_("percent", 0, 100, INERT),
-	POLICY_INT_("minRetryConcurrency", 0, POLICY_U32, INERT),
-	POLICY_DUR("budgetInterval", 0, INERT),
+	POLICY_DOUBLE_("percent", 0, 100, NOW),
+	POLICY_INT_("minRetryConcurrency", 0, POLICY_U32, NOW),
+	POLICY_DUR("budgetInterval", 0, LATER),
 	POLICY_END,
 };
 static const struct policy_schema budget = { "RetryBudget", budget_fields };
@@ -241,7 +241,7 @@ static const struct policy_field policy_fields[] = {
 	POLICY_OBJS("portLevelSettings", port_policy, NOW),
 	POLICY_OBJ("tunnel", tunnel, LATER),
 	POLICY_OBJ("proxyProtocol", proxy_protocol, LATER),
-	POLICY_OBJ("retryBudget", budget, LATER),
+	POLICY_OBJ("retryBudget", budget, NOW),
 	POLICY_END,
 };
 static const struct policy_schema traffic_policy = { "TrafficPolicy", policy_fields,

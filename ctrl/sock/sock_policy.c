@@ -171,12 +171,21 @@ static void remaining_put(json_t *row, const char *key, uint32_t limit, uint32_t
 		 limit == UINT32_MAX ? json_null() : json_integer(limit > used ? limit - used : 0));
 }
 
+static uint32_t retries_allowed(const struct hd_cluster *c, const struct hd_cluster_stats *st)
+{
+	uint64_t by_load = (uint64_t)c->retry_budget * st->requests_active / 10000;
+
+	if (!c->has_retry_budget)
+		return c->max_retries;
+	return by_load > c->retry_budget_min ? (uint32_t)by_load : c->retry_budget_min;
+}
+
 static void limits_put(json_t *row, const struct hd_cluster *c, const struct hd_cluster_stats *st)
 {
 	remaining_put(row, "remaining_connections", c->max_connections, st->connections);
 	remaining_put(row, "remaining_pending", c->max_pending_requests, st->pending);
 	remaining_put(row, "remaining_requests", c->max_requests, st->requests_active);
-	remaining_put(row, "remaining_retries", c->max_retries, st->retries_active);
+	remaining_put(row, "remaining_retries", retries_allowed(c, st), st->retries_active);
 }
 
 int sock_show_clusters(struct sock_request *rq)

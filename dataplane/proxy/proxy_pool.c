@@ -258,8 +258,18 @@ static struct proxy_exchange *next_waiting(struct proxy_endpoint_state *st,
 	return NULL;
 }
 
+/* A leg at rest goes when it was idle for long enough, or is old. */
+static hd_ns rests_until(const struct proxy *p, const struct proxy_leg *leg, hd_ns idle_timeout,
+			 hd_ns max_duration)
+{
+	hd_ns idle = p->now + (idle_timeout > 0 ? idle_timeout : PROXY_IDLE_TIMEOUT);
+	hd_ns old = max_duration > 0 ? tcp_conn_opened(leg->conn) + max_duration : HD_NS_NEVER;
+
+	return RTE_MIN(idle, old);
+}
+
 static void hand_out(struct proxy *p, struct proxy_endpoint_state *st, struct proxy_leg *leg,
-		     hd_ns idle_timeout)
+		     hd_ns idle_timeout, hd_ns max_duration)
 {
 	struct proxy_exchange *x = next_waiting(st, leg);
 
@@ -273,7 +283,7 @@ static void hand_out(struct proxy *p, struct proxy_endpoint_state *st, struct pr
 	list_push_front(&st->idle, &leg->link);
 	if (!list_is_linked(&st->link))
 		list_push_back(&p->pooled, &st->link);
-	proxy_leg_set_due(p, leg, p->now + (idle_timeout > 0 ? idle_timeout : PROXY_IDLE_TIMEOUT));
+	proxy_leg_set_due(p, leg, rests_until(p, leg, idle_timeout, max_duration));
 }
 
 /* A connection went away: those who still wait may need another. */
@@ -319,7 +329,7 @@ void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_request
 		proxy_pool_drop(p, leg, 0);
 		return;
 	}
-	hand_out(p, st, leg, idle_timeout);
+	hand_out(p, st, leg, idle_timeout, max_duration);
 }
 
 static void connect_failed(struct proxy *p, struct proxy_leg *leg)
@@ -345,7 +355,7 @@ static void connect_done(struct proxy *p, struct proxy_leg *leg)
 		proxy_pool_drop(p, leg, 0);
 		return;
 	}
-	hand_out(p, st, leg, 0);
+	hand_out(p, st, leg, 0, 0);
 }
 
 void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)

@@ -27,6 +27,20 @@ static uint32_t share_of_retries(const struct proxy *p, const struct hd_cluster 
 						      : RTE_MAX(c->max_retries / n, 1u);
 }
 
+/* How many retries may be under way at once. A budget grows with the load; requests that wait for a
+ * connection are among the active ones. */
+static uint32_t retries_allowed(const struct proxy *p, const struct hd_cluster *c,
+				const struct proxy_cluster_state *cs)
+{
+	uint32_t by_load, least;
+
+	if (hd_likely(!c->has_retry_budget))
+		return share_of_retries(p, c);
+	by_load = (uint32_t)((uint64_t)c->retry_budget * cs->stats.requests_active / 10000);
+	least = RTE_MAX(c->retry_budget_min / p->snapshot->n_workers, 1u);
+	return RTE_MAX(by_load, least);
+}
+
 /* There is a try left and room for it; sets the flag of what there is not. */
 static int may_retry(struct proxy *p, struct proxy_exchange *x)
 {
@@ -40,7 +54,7 @@ static int may_retry(struct proxy *p, struct proxy_exchange *x)
 			x->flags |= HD_FLAG_URX;
 		return 0;
 	}
-	if (cs->stats.retries_active >= share_of_retries(p, c)) {
+	if (cs->stats.retries_active >= retries_allowed(p, c, cs)) {
 		proxy_count(p, HD_PROXY_RETRY_OVERFLOW);
 		x->flags |= HD_FLAG_UO;
 		return 0;

@@ -224,6 +224,9 @@ struct hd_cluster {
 	uint32_t rr;		/* index of this cluster's cursor in hd_snapshot_worker.rr */
 	uint32_t max_connections; /* UINT32_MAX: no limit; over all workers */
 	uint32_t max_pending_requests, max_requests, max_retries;
+	uint8_t has_retry_budget; /* in place of max_retries: so many hundredths of a percent of active requests, */
+	uint32_t retry_budget_min; /* at least so many */
+	uint32_t retry_budget;
 	uint32_t max_requests_per_connection; /* 0: no limit */
 	hd_ns connect_timeout, idle_timeout, max_connection_duration; /* 0: none, except connect_timeout (10 s) */
 	struct hd_tcp_keepalive keepalive;

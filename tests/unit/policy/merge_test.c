@@ -91,6 +91,26 @@ static void every_field_of_outlier_detection_reaches_the_cluster(void **state)
 		     hd_outlier_has_code(o, 600) || hd_outlier_has_code(o, 0));
 }
 
+static void a_retry_budget_stands_in_for_max_retries(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(
+		w, API DR("api") "  host: api\n  trafficPolicy:\n    retryBudget: {percent: 12.5}\n"
+				 "    portLevelSettings:\n    - port: {number: 81}\n"
+				 "      tls: {mode: DISABLE}\n"
+				 "  subsets:\n  - name: v1\n    labels: {version: v1}\n"
+				 "    trafficPolicy: {retryBudget: {minRetryConcurrency: 7}}\n");
+	c = cluster(w, BASE);
+	assert_true(c->has_retry_budget);
+	assert_int_equal(c->retry_budget, 1250);
+	assert_int_equal(c->retry_budget_min, 3);
+	c = cluster(w, V1);
+	assert_int_equal(c->retry_budget, 2000);
+	assert_int_equal(c->retry_budget_min, 7);
+}
+
 static void split_failures_have_a_default_of_their_own(void **state)
 {
 	struct policy_world *w = *state;
@@ -254,6 +274,7 @@ int main(void)
 		world_test(outliers_are_detected_only_where_a_rule_says_so),
 		world_test(every_field_of_outlier_detection_reaches_the_cluster),
 		world_test(split_failures_have_a_default_of_their_own),
+		world_test(a_retry_budget_stands_in_for_max_retries),
 		world_test(every_field_of_a_pool_reaches_the_cluster),
 		world_test(a_subset_overrides_whole_blocks),
 		world_test(port_level_settings_never_inherit),

@@ -100,6 +100,52 @@ static void limits_hold_requests_back_or_refuse_them(void **state)
 	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
 }
 
+static void a_connection_at_rest_goes_when_it_is_old(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up;
+
+	b->clusters[0].max_connection_duration = 2 * HD_NS_PER_S;
+	bed_publish(b);
+	warm_up(b, &up);
+	bed_pass(b, 1900 * HD_NS_PER_MS);
+	assert_true(up->is_live);
+	bed_pass(b, 200 * HD_NS_PER_MS);
+	assert_false(up->is_live);
+}
+
+/* Half of the active requests may be retried at once, at least one. */
+static void a_budget_of_retries_grows_with_the_load(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c[4];
+	uint32_t answered = 0;
+
+	b->routes[0].retry = (struct hd_retry_policy){ .on = HD_RETRY_5XX,
+						       .attempts = 1,
+						       .backoff_base = HD_NS_PER_S };
+	b->clusters[0].has_retry_budget = 1;
+	b->clusters[0].retry_budget = 5000;
+	b->clusters[0].retry_budget_min = 1;
+	bed_publish(b);
+	for (uint32_t i = 0; i < 4; i++) {
+		c[i] = bed_caller(b);
+		fake_tcp_say(c[i], GET);
+		bed_run(b);
+		bed_backend(b, i);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		fake_tcp_say(fake_tcp_opened(b->tcp, i),
+			     "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+		bed_run(b);
+		answered += strstr(fake_tcp_heard(c[i]), "503 No") != NULL;
+	}
+	assert_int_equal(bed_count(b, HD_PROXY_RETRIES), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_RETRY_OVERFLOW), 3);
+	assert_int_equal(answered, 3);
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UO);
+}
+
 static void draining_closes_idle_callers_and_lets_others_finish(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -257,6 +303,8 @@ int main(void)
 		T(refused_upgrade_is_no_tunnel),
 		T(removed_endpoint_loses_its_idle_connections_only),
 		T(limits_hold_requests_back_or_refuse_them),
+		T(a_connection_at_rest_goes_when_it_is_old),
+		T(a_budget_of_retries_grows_with_the_load),
 		T(draining_closes_idle_callers_and_lets_others_finish),
 		T(tcp_listener_carries_a_stream),
 		T(stream_without_a_backend_gets_no_text),
