@@ -159,6 +159,61 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
         codes = self.curl("/both-alive/[1-20]", "-o", "/dev/null", "-w", "%{http_code}\n").split()
         self.expect(codes.count("200") == 20, "v1 runs again: 20 of 20 answered 200")
 
+    def apply(self, file):
+        code, out, err = self.daemon.ctl("config", "apply", os.path.join(self.daemon.folder, file))
+        self.say(f"$ heddlectl config apply {file}")
+        self.say(self.short(out + err), "     ")
+        self.expect(code == 0, f"{file} is applied")
+
+    def ask(self, address, host, count):
+        out = self.net.run(self.net.callers, "curl", "-sS", "-m", "60", "-H", f"Host: {host}", "-o", "/dev/null", "-w", "%{http_code}\n",
+                           f"http://{address}/{host}/[1-{count}]", check=False, timeout=90)
+        return out.split()
+
+    def outlier(self, address):
+        return next((o for o in self.daemon.command("show outliers") if o["address"] == address and "|shop." in o["cluster"]), {})
+
+    def eject(self):
+        self.step("Outlier detection: the Service `shop` has both backends; three failures in a row take one out of rotation for 2 s.\n"
+                  "   v1 is killed, and callers ask on; then it runs again.")
+        self.apply("resilience.yaml")
+        v1 = f"{self.v1.address}:8080"
+        self.v1.stop()
+        codes = self.ask("10.1.0.20", "shop", 40)
+        self.expect(codes.count("200") == 40, f"40 requests while v1 is dead: {codes.count('200')} answered 200 (failed tries go to v2)")
+        self.table("show", "outliers")
+        o = self.outlier(v1)
+        self.expect(o.get("health") == "ejected", f"{v1} is ejected: {o.get('text')}, until {o.get('until')}")
+        self.v1.start()
+        try:
+            e2e_net.wait_for(lambda: self.outlier(v1).get("health") == "healthy", "its return", 15)
+        except AssertionError:
+            pass
+        for line in self.daemon.lines:
+            if "is ejected for" in line or "back in rotation" in line:
+                self.say(line, "     ")
+        before = self.v1.requests("/shop/")
+        codes = self.ask("10.1.0.20", "shop", 20)
+        e2e_net.wait_for(lambda: self.v1.requests("/shop/") >= before + 10, "its share", 5)
+        self.expect(self.v1.requests("/shop/") == before + 10, "it is back: of 20 requests 10 went to v1")
+
+    def overload(self):
+        self.step("Circuit breaking: the Service `narrow` lets one request through at a time. 16 connections ask at once for 2 s.")
+        process = self.net.popen(self.net.callers, "wrk", "-t1", "-c16", "-d2s", "-H", "Host: narrow", "http://10.1.0.21/big",
+                                 stdout=-1, stderr=-2, text=True)
+        refused = ""
+        while process.poll() is None and not refused.startswith("HTTP/1.1 503"):
+            refused = self.net.run(self.net.callers, "curl", "-sS", "-i", "-m", "10", "-r", "0-9", "-H", "Host: narrow", "http://10.1.0.21/1k",
+                                   check=False)
+        self.say(refused, "     ")
+        self.expect(refused.startswith("HTTP/1.1 503") and "x-envoy-overloaded: true" in refused and "reset reason: overflow" in refused,
+                    "refused as Envoy refuses: 503, x-envoy-overloaded")
+        result = e2e_http.parse_wrk(process.communicate(timeout=60)[0])
+        self.expect(0 < result["failed"] < result["requests"], f"of {result['requests']} requests {result['failed']} were refused at once, the others answered")
+        self.table("show", "failures")
+        f = [f for f in self.daemon.command("show failures") if f["flags"] == "UO"]
+        self.expect(len(f) == 1 and f[0]["count"] >= result["failed"], "the table counts all of them in one row, with the line of the limit")
+
     def show_tables(self):
         self.step("What an operator sees.")
         for words in (["status"], ["show", "services"], ["show", "routes"], ["show", "endpoints"], ["show", "workers"], ["show", "drops"],
@@ -193,6 +248,8 @@ Heddle's worker was busy {grown('busy_cycles') / hz / requests * 1e6:.2f} micros
         self.send_requests()
         measured = self.change_under_load()
         self.kill_backend()
+        self.eject()
+        self.overload()
         self.show_tables()
         self.end()
         self.figures(*measured)
