@@ -140,6 +140,8 @@ void policy_destroy(struct policy *p);
 void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *previous);
 /* Requests that chose destination `index`: over all workers, with what was carried. */
 uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index);
+/* What was decided by AuthorizationPolicy `index`, the same way. */
+struct hd_authz_count policy_authz_counts(const struct hd_snapshot *s, uint32_t index);
 /* No worker may be reading it. `p` may be NULL when the registry is gone. */
 void policy_snapshot_free(struct policy *p, struct hd_snapshot *s);
 

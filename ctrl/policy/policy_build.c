@@ -90,6 +90,13 @@ static void service_names_add(struct policy_load *l, struct port_table *t,
 		v->vhost);
 }
 
+static void vhost_authorize(struct policy_load *l, const struct service_vhost *v)
+{
+	struct hd_vhost *row = policy_vec_at(&l->vhosts, v->vhost);
+
+	policy_authz_targets(l, v->service, v->port, &row->authz_first, &row->authz_count);
+}
+
 static void service_vhosts(struct policy_load *l, struct policy_vec *tables,
 			   struct policy_service *s)
 {
@@ -107,6 +114,7 @@ static void service_vhosts(struct policy_load *l, struct policy_vec *tables,
 		v->vhost = policy_vhost_add(
 			l, policy_str_printf(&l->arena, "%.*s:%u", POLICY_STR(s->host), p->port),
 			service_routes(l, s, p));
+		vhost_authorize(l, v);
 		service_names_add(l, t, v);
 	}
 }
@@ -329,6 +337,7 @@ void policy_build(struct policy_load *l)
 	arrays_init(l);
 	policy_tls_begin(l);
 	policy_vec_init(&tables, sizeof(struct port_table *));
+	policy_authz_read(l);
 	policy_build_clusters(l);
 	for (uint32_t i = 0; i < l->services.n; i++)
 		service_vhosts(l, &tables,

@@ -76,8 +76,8 @@ static void retry_budget_fill(struct hd_cluster *c, const struct policy_yaml *bl
 	c->retry_budget_min = least > 0 ? (uint32_t)least : RETRY_BUDGET_LEAST;
 }
 
-static void endpoint_add(struct policy_load *l, const struct policy_backend *b,
-			 const struct policy_client_tls *tls)
+static void endpoint_add(struct policy_load *l, const struct policy_service *s,
+			 const struct policy_backend *b, const struct policy_client_tls *tls)
 {
 	struct hd_endpoint *e = policy_vec_push(&l->arena, &l->endpoints);
 	struct hd_str identity;
@@ -90,12 +90,13 @@ static void endpoint_add(struct policy_load *l, const struct policy_backend *b,
 	e->health = b->ready ? HD_EP_HEALTHY : HD_EP_UNREADY;
 	e->locality = policy_out(l, b->locality);
 	e->workload = policy_out(l, b->workload);
+	e->authz = policy_authz_target(l, s, b->labels, &b->addr);
 }
 
 /* Those that match, the usable ones first; an address counts once. */
 static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
-			   const struct policy_service_port *p, const struct policy_yaml *labels,
-			   const struct policy_client_tls *tls)
+			   const struct policy_service *s, const struct policy_service_port *p,
+			   const struct policy_yaml *labels, const struct policy_client_tls *tls)
 {
 	struct policy_map seen;
 
@@ -109,7 +110,7 @@ static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
 			if (b->ready != ready || !policy_labels_match(labels, b->labels) ||
 			    policy_map_add(&seen, key, (void *)b) != NULL)
 				continue;
-			endpoint_add(l, b, tls);
+			endpoint_add(l, s, b, tls);
 			*(ready ? &c->endpoints_count : &c->endpoints_unready) += 1;
 		}
 }
@@ -146,7 +147,7 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);
 	c->sni = policy_out(l, tls.sni);
-	endpoints_fill(l, c, p, labels, &tls);
+	endpoints_fill(l, c, s, p, labels, &tls);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;
 }

@@ -232,6 +232,7 @@ static void port_finish(struct policy_load *l, struct gateway_port *g)
 		.gateway = 1,
 		.router = HD_NONE,
 		.cluster = HD_NONE,
+		.authz = policy_authz_gateway(l, g->label),
 		.service = policy_out(l, g->label),
 		.port_name = policy_out(l, policy_get_str(policy_get(g->server, "port"), "name")),
 		.source = policy_source(l, g->object, g->server),

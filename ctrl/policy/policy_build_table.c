@@ -107,7 +107,9 @@ uint32_t policy_vhost_add(struct policy_load *l, struct hd_str name,
 {
 	struct hd_vhost *v = policy_vec_push(&l->arena, &l->vhosts);
 
-	*v = (struct hd_vhost){ policy_out(l, name), routes.first, routes.count };
+	*v = (struct hd_vhost){ .name = policy_out(l, name),
+				.routes_first = routes.first,
+				.routes_count = routes.count };
 	return l->vhosts.n - 1;
 }
 

@@ -5,6 +5,7 @@
 #ifndef POLICY_MODEL_H
 #define POLICY_MODEL_H
 
+#include "policy_authz.h"
 #include "policy_regex.h"
 #include "policy_schema.h"
 #include "policy_slots.h"
@@ -170,6 +171,7 @@ struct policy_load {
 		rewrites, clusters, endpoints, outliers, services_out, tls_servers;
 	struct policy_tls_tables tls;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
+	struct policy_authz authz;
 	struct policy_regex_set regexes;
 	struct policy_vec regex_places; /* struct policy_regex_place, by id */
 };

@@ -477,19 +477,6 @@ static void rule_enforced(struct policy_check *c, const struct policy_object *o)
 		traffic_enforced(c, policy_get(y, "trafficPolicy"));
 }
 
-enum { ACTION_ALLOW, ACTION_DENY, ACTION_AUDIT, ACTION_CUSTOM };
-
-/* AUDIT lets everything pass in Istio too. */
-static void authorization_enforced(struct policy_check *c, const struct policy_object *o,
-				   const struct policy_yaml *at)
-{
-	if (policy_get_int(o->body, "action", ACTION_ALLOW) == ACTION_AUDIT)
-		policy_warning(c, policy_get(o->body, "action"),
-			       "AuthorizationPolicy action AUDIT is known but not yet honoured");
-	else
-		policy_unenforced(c, at, o->row->kind);
-}
-
 /* Security is never silently open: what asks for protection that is not there yet. */
 static void enforcement_check(struct policy_load *l, const struct policy_object *o)
 {
@@ -500,9 +487,6 @@ static void enforcement_check(struct policy_load *l, const struct policy_object 
 	switch (o->row->id) {
 	case POLICY_PEER_AUTHENTICATION:
 		peer_enforced(&c, o);
-		break;
-	case POLICY_AUTHORIZATION_POLICY:
-		authorization_enforced(&c, o, &at);
 		break;
 	case POLICY_REQUEST_AUTHENTICATION:
 		policy_unenforced(&c, &at, o->row->kind);

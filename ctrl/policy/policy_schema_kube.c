@@ -212,7 +212,7 @@ const struct policy_kind_row policy_kinds[POLICY_KINDS] = {
 	{ SECURITY, "PeerAuthentication", "v1 v1beta1", POLICY_PEER_AUTHENTICATION,
 	  &policy_schema_peer_authentication, 1 },
 	{ SECURITY, "AuthorizationPolicy", "v1 v1beta1", POLICY_AUTHORIZATION_POLICY,
-	  &policy_schema_authorization_policy, 1, 0, "refused until it is enforced" },
+	  &policy_schema_authorization_policy, 1 },
 	{ SECURITY, "RequestAuthentication", "v1 v1beta1", POLICY_REQUEST_AUTHENTICATION,
 	  &policy_schema_request_authentication, 1, 0, "refused until it is enforced" },
 	{ "telemetry.istio.io", "Telemetry", "v1 v1alpha1", POLICY_TELEMETRY,

@@ -114,7 +114,7 @@ static const char *const normal_words[] = {
 	"DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES", NULL
 };
 static const struct policy_field normal_fields[] = {
-	POLICY_ENUM_("normalization", normal_words, LATER),
+	POLICY_ENUM_("normalization", normal_words, NOW),
 	POLICY_END,
 };
 static const struct policy_schema normal = { "ProxyPathNormalization", normal_fields };
@@ -131,8 +131,11 @@ static const struct policy_field mesh_fields[] = {
 	POLICY_STRS("defaultDestinationRuleExportTo", NOW),
 	POLICY_STRS("defaultServiceExportTo", NOW),
 	POLICY_OBJ("pathNormalization", normal, NOW),
-	POLICY_STR_("trustDomain", LATER),
-	POLICY_STRS("trustDomainAliases", LATER),
+	{ .name = "trustDomain", .type = POLICY_T_STRING, .note = "in AuthorizationPolicy" },
+	{ .name = "trustDomainAliases",
+	  .type = POLICY_T_STRING,
+	  .shape = POLICY_LIST,
+	  .note = "in AuthorizationPolicy" },
 	POLICY_BOOL_("enableAutoMtls", LATER),
 	POLICY_ENUM_("h2UpgradePolicy", h2_words, LATER),
 	POLICY_STR_("accessLogFile", LATER),

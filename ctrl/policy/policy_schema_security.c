@@ -6,10 +6,10 @@
 #define INERT POLICY_INERT
 
 static const struct policy_field target_ref_fields[] = {
-	POLICY_STR_("group", INERT),
-	{ .name = "kind", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	POLICY_STR_("namespace", INERT),
+	POLICY_STR_("group", NOW),
+	{ .name = "kind", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	POLICY_STR_("namespace", NOW),
 	POLICY_END,
 };
 const struct policy_schema policy_schema_target_ref = { "PolicyTargetReference", target_ref_fields,
@@ -34,20 +34,20 @@ const struct policy_schema policy_schema_peer_authentication = { "PeerAuthentica
 								 policy_rule_peer_authentication };
 
 static const struct policy_field source_fields[] = {
-	POLICY_STRS("principals", INERT),
-	POLICY_STRS("notPrincipals", INERT),
-	POLICY_STRS("requestPrincipals", INERT),
-	POLICY_STRS("notRequestPrincipals", INERT),
-	POLICY_STRS("namespaces", INERT),
-	POLICY_STRS("notNamespaces", INERT),
-	POLICY_STRS("ipBlocks", INERT),
-	POLICY_STRS("notIpBlocks", INERT),
-	POLICY_STRS("remoteIpBlocks", INERT),
-	POLICY_STRS("notRemoteIpBlocks", INERT),
-	POLICY_STRS("serviceAccounts", INERT),
-	POLICY_STRS("notServiceAccounts", INERT),
-	POLICY_STRS("trustDomains", INERT),
-	POLICY_STRS("notTrustDomains", INERT),
+	POLICY_STRS("principals", NOW),
+	POLICY_STRS("notPrincipals", NOW),
+	POLICY_STRS("requestPrincipals", NOW),
+	POLICY_STRS("notRequestPrincipals", NOW),
+	POLICY_STRS("namespaces", NOW),
+	POLICY_STRS("notNamespaces", NOW),
+	POLICY_STRS("ipBlocks", NOW),
+	POLICY_STRS("notIpBlocks", NOW),
+	POLICY_STRS("remoteIpBlocks", NOW),
+	POLICY_STRS("notRemoteIpBlocks", NOW),
+	POLICY_STRS("serviceAccounts", NOW),
+	POLICY_STRS("notServiceAccounts", NOW),
+	POLICY_STRS("trustDomains", NOW),
+	POLICY_STRS("notTrustDomains", NOW),
 	POLICY_END,
 };
 static const struct policy_schema source = { "Source", source_fields, policy_rule_authz_source };
@@ -56,19 +56,19 @@ static const struct policy_field from_fields[] = {
 	  .type = POLICY_T_OBJECT,
 	  .object = &source,
 	  .required = 1,
-	  .honour = INERT },
+	  .honour = NOW },
 	POLICY_END,
 };
 static const struct policy_schema from = { "Rule.From", from_fields };
 static const struct policy_field operation_fields[] = {
-	POLICY_STRS("hosts", INERT),
-	POLICY_STRS("notHosts", INERT),
-	POLICY_STRS("ports", INERT),
-	POLICY_STRS("notPorts", INERT),
-	POLICY_STRS("methods", INERT),
-	POLICY_STRS("notMethods", INERT),
-	POLICY_STRS("paths", INERT),
-	POLICY_STRS("notPaths", INERT),
+	POLICY_STRS("hosts", NOW),
+	POLICY_STRS("notHosts", NOW),
+	POLICY_STRS("ports", NOW),
+	POLICY_STRS("notPorts", NOW),
+	POLICY_STRS("methods", NOW),
+	POLICY_STRS("notMethods", NOW),
+	POLICY_STRS("paths", NOW),
+	POLICY_STRS("notPaths", NOW),
 	POLICY_END,
 };
 static const struct policy_schema operation = { "Operation", operation_fields,
@@ -78,38 +78,45 @@ static const struct policy_field to_fields[] = {
 	  .type = POLICY_T_OBJECT,
 	  .object = &operation,
 	  .required = 1,
-	  .honour = INERT },
+	  .honour = NOW },
 	POLICY_END,
 };
 static const struct policy_schema to = { "Rule.To", to_fields };
 static const struct policy_field condition_fields[] = {
-	{ .name = "key", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	POLICY_STRS("values", INERT),
-	POLICY_STRS("notValues", INERT),
+	{ .name = "key", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	POLICY_STRS("values", NOW),
+	POLICY_STRS("notValues", NOW),
 	POLICY_END,
 };
 static const struct policy_schema condition = { "Condition", condition_fields,
 						policy_rule_authz_condition };
 static const struct policy_field rule_fields[] = {
-	POLICY_OBJS("from", from, INERT),
-	POLICY_OBJS("to", to, INERT),
-	POLICY_OBJS("when", condition, INERT),
+	POLICY_OBJS("from", from, NOW),
+	POLICY_OBJS("to", to, NOW),
+	POLICY_OBJS("when", condition, NOW),
 	POLICY_END,
 };
 static const struct policy_schema rule = { "Rule", rule_fields };
 static const char *const action_words[] = { "ALLOW", "DENY", "AUDIT", "CUSTOM", NULL };
 static const struct policy_field provider_fields[] = {
-	POLICY_STR_("name", INERT),
+	POLICY_STR_("name", NOW),
 	POLICY_END,
 };
 static const struct policy_schema provider = { "ExtensionProvider", provider_fields };
 static const struct policy_field authz_fields[] = {
-	POLICY_OBJ("selector", policy_schema_selector, INERT),
-	POLICY_OBJ("targetRef", policy_schema_target_ref, INERT),
-	POLICY_OBJS("targetRefs", policy_schema_target_ref, INERT),
-	POLICY_OBJS("rules", rule, INERT),
-	POLICY_ENUM_("action", action_words, INERT),
-	POLICY_OBJ("provider", provider, INERT),
+	POLICY_OBJ("selector", policy_schema_selector, NOW),
+	POLICY_OBJ("targetRef", policy_schema_target_ref, NOW),
+	{ .name = "targetRefs",
+	  .type = POLICY_T_OBJECT,
+	  .shape = POLICY_LIST,
+	  .object = &policy_schema_target_ref,
+	  .note = "a Service, a ServiceEntry, or an Istio Gateway of the same namespace" },
+	POLICY_OBJS("rules", rule, NOW),
+	POLICY_ENUM_("action", action_words, NOW),
+	{ .name = "provider",
+	  .type = POLICY_T_OBJECT,
+	  .object = &provider,
+	  .note = "no provider is asked: what a CUSTOM rule matches is denied" },
 	POLICY_END,
 };
 const struct policy_schema policy_schema_authorization_policy = {

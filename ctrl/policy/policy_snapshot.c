@@ -107,6 +107,26 @@ static struct hd_vip *vips_out(struct policy_load *l)
 	return vips;
 }
 
+static void authz_out(struct policy_load *l, struct hd_authz *z)
+{
+	const struct policy_authz *a = &l->authz;
+
+	z->values = array_out(l, &a->values);
+	z->terms = array_out(l, &a->terms);
+	z->groups = array_out(l, &a->groups);
+	z->rules = array_out(l, &a->rules);
+	z->n_rules = a->rules.n;
+	z->dimensions = array_out(l, &a->dimensions);
+	z->buckets = array_out(l, &a->buckets);
+	z->lists = array_out(l, &a->lists);
+	z->n_lists = a->lists.n;
+	z->profiles = array_out(l, &a->profiles);
+	z->n_profiles = a->profiles.n;
+	z->targets = array_out(l, &a->targets);
+	z->n_targets = a->targets.n;
+	z->words = array_out(l, &a->words);
+}
+
 static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 {
 	s->listeners = array_out(l, &l->listeners);
@@ -149,6 +169,9 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	};
 	s->services = array_out(l, &l->services_out);
 	s->n_services = l->services_out.n;
+	authz_out(l, &s->authz);
+	s->authz_policies = array_out(l, &l->authz.policies_out);
+	s->n_authz_policies = l->authz.policies_out.n;
 	l->private->destination_keys = array_out(l, &l->destination_keys);
 	listener_table(l, s);
 }
@@ -168,7 +191,10 @@ static void workers_out(struct policy_load *l, struct hd_snapshot *s)
 
 	s->workers = lines_alloc(a, n, sizeof(*s->workers));
 	s->destination_carried = lines_alloc(a, s->n_destinations, sizeof(uint64_t));
+	s->authz_carried = lines_alloc(a, s->n_authz_policies, sizeof(struct hd_authz_count));
 	for (uint32_t i = 0; i < n; i++) {
+		s->workers[i].authz =
+			lines_alloc(a, s->n_authz_policies, sizeof(struct hd_authz_count));
 		s->workers[i].wrr = lines_alloc(a, s->n_destinations, sizeof(int32_t));
 		s->workers[i].rr = lines_alloc(a, s->n_clusters, sizeof(uint32_t));
 		s->workers[i].destination_requests =
@@ -345,6 +371,14 @@ const struct policy_tls *policy_snapshot_tls(const struct hd_snapshot *s)
 	return &((const struct policy_private *)s->arena)->tls;
 }
 
+static uint8_t paths_of(const struct policy_load *l)
+{
+	static const uint8_t by_word[] = { HD_PATHS_BASE, HD_PATHS_NONE, HD_PATHS_BASE,
+					   HD_PATHS_MERGE, HD_PATHS_DECODE_AND_MERGE };
+
+	return by_word[policy_get_int(policy_get(l->mesh, "pathNormalization"), "normalization", 0)];
+}
+
 int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out)
 {
 	struct policy_private *x = l->private;
@@ -355,6 +389,7 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	s->generation = generation;
 	s->n_workers = l->policy->settings.n_workers;
 	s->arena = x;
+	s->paths = paths_of(l);
 	regexes_renumber(l);
 	arrays_out(l, s);
 	workers_out(l, s);
@@ -380,6 +415,44 @@ uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index
 	return sum;
 }
 
+static uint64_t count_of(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+struct hd_authz_count policy_authz_counts(const struct hd_snapshot *s, uint32_t index)
+{
+	struct hd_authz_count sum = s->authz_carried[index];
+
+	for (uint32_t i = 0; i < s->n_workers; i++) {
+		const struct hd_authz_count *c = &s->workers[i].authz[index];
+
+		sum.allowed += count_of(&c->allowed);
+		sum.denied += count_of(&c->denied);
+		sum.matched += count_of(&c->matched);
+	}
+	return sum;
+}
+
+/* Both are in the order of their names. */
+static void authz_carry(struct hd_snapshot *next, const struct hd_snapshot *previous)
+{
+	uint32_t i = 0, k = 0;
+
+	while (i < next->n_authz_policies && k < previous->n_authz_policies) {
+		const struct hd_authz_policy *a = &next->authz_policies[i],
+					     *b = &previous->authz_policies[k];
+		int order = policy_str_cmp(a->namespace_, b->namespace_);
+
+		if (order == 0)
+			order = policy_str_cmp(a->name, b->name);
+		if (order == 0)
+			next->authz_carried[i] = policy_authz_counts(previous, k);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
 void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *previous)
 {
 	const struct policy_private *to = next->arena, *from = previous->arena;
@@ -387,6 +460,7 @@ void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *p
 	struct policy_map by_key;
 	jmp_buf oom;
 
+	authz_carry(next, previous);
 	policy_arena_init(&arena, &oom);
 	if (setjmp(oom) !=
 	    0) { /* counts start at zero then: a figure in a table, not worth a failure */

@@ -178,6 +178,11 @@ int http_authority_is_valid(const uint8_t *p, uint32_t n);
  * not begin with a slash. out holds n bytes at least and may be path itself. Returns the new
  * length, 0: refuse with 400. */
 uint32_t http_path_normalize(const uint8_t *path, uint32_t n, uint8_t *out);
+/* The same for Istio's other choices: `how` is enum hd_path_normalization. MERGE_SLASHES makes one
+ * of several slashes after that, DECODE_AND_MERGE_SLASHES turns %2F and %5C into what they stand
+ * for before; NONE leaves the path as it came and refuses only what has no slash in front and
+ * fragments. */
+uint32_t http_path_normalize_as(uint8_t how, const uint8_t *path, uint32_t n, uint8_t *out);
 
 int http_name_eq(const uint8_t *p, uint32_t n, const char *lower);
 const char *http_reason(uint16_t status); /* "Not Found" */

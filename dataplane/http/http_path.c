@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One spelling of a path for routing, policy and backend (RFC 3986 6.2.2, 5.2.4), as Istio's BASE
- * normalisation has it. */
+/* One spelling of a path for routing, policy and backend (RFC 3986 6.2.2, 5.2.4), as Istio's
+ * pathNormalization has it. */
+#include <heddle/snapshot.h>
+
 #include "http_internal.h"
 
 static int is_unreserved(uint8_t c)
@@ -134,4 +136,59 @@ uint32_t http_path_normalize(const uint8_t *path, uint32_t n, uint8_t *out)
 	if (query_n > 0)
 		memmove(out + w, path + path_n, query_n);
 	return w + query_n;
+}
+
+/* Of the path alone, before everything else. out may be path itself. */
+static uint32_t decode_slashes(const uint8_t *p, uint32_t n, uint8_t *out)
+{
+	uint32_t w = 0, i = 0;
+
+	while (i < n && p[i] != '?') {
+		uint8_t c = p[i];
+
+		if (is_escape(p + i, n - i) && ((p[i + 1] == '2' && (p[i + 2] | 0x20) == 'f') ||
+						(p[i + 1] == '5' && (p[i + 2] | 0x20) == 'c'))) {
+			c = p[i + 1] == '2' ? '/' : '\\';
+			i += 2;
+		}
+		out[w++] = c;
+		i++;
+	}
+	memmove(out + w, p + i, n - i);
+	return w + n - i;
+}
+
+static uint32_t merge_slashes(uint8_t *p, uint32_t n)
+{
+	uint32_t w = 0, i = 0;
+
+	for (; i < n && p[i] != '?'; i++)
+		if (p[i] != '/' || w == 0 || p[w - 1] != '/')
+			p[w++] = p[i];
+	memmove(p + w, p + i, n - i);
+	return w + n - i;
+}
+
+static uint32_t unchanged(const uint8_t *path, uint32_t n, uint8_t *out)
+{
+	if (n == 0 || path[0] != '/' || memchr(path, '#', n) != NULL)
+		return 0;
+	memmove(out, path, n);
+	return n;
+}
+
+uint32_t http_path_normalize_as(uint8_t how, const uint8_t *path, uint32_t n, uint8_t *out)
+{
+	switch ((enum hd_path_normalization)how) {
+	case HD_PATHS_BASE:
+		break;
+	case HD_PATHS_NONE:
+		return unchanged(path, n, out);
+	case HD_PATHS_MERGE:
+		return merge_slashes(out, http_path_normalize(path, n, out));
+	case HD_PATHS_DECODE_AND_MERGE:
+		n = decode_slashes(path, n, out);
+		return merge_slashes(out, http_path_normalize(out, n, out));
+	}
+	return http_path_normalize(path, n, out);
 }

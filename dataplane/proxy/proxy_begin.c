@@ -104,12 +104,12 @@ static void normalize(struct proxy *p, const uint8_t *bytes)
 	uint32_t n = h->path_n;
 
 	if (n > 0 && bytes[h->path] != '?') {
-		p->path_n = http_path_normalize(bytes + h->path, n, p->path);
+		p->path_n = http_path_normalize_as(p->snapshot->paths, bytes + h->path, n, p->path);
 		return;
 	}
 	p->path[0] = '/';
 	memcpy(p->path + 1, bytes + h->path, n);
-	p->path_n = http_path_normalize(p->path, n + 1, p->path);
+	p->path_n = http_path_normalize_as(p->snapshot->paths, p->path, n + 1, p->path);
 }
 
 static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *down)
@@ -167,7 +167,8 @@ static const struct proxy_answer no_route = { .status = 404,
 
 /* The route of the request, or NULL and what to answer instead. */
 static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down,
-					 const uint8_t *bytes, struct proxy_answer *a)
+					 const uint8_t *bytes, struct proxy_answer *a,
+					 const struct hd_vhost **of)
 {
 	const struct hd_snapshot *s = p->snapshot;
 	const struct hd_listener *l = listener_of(p, down);
@@ -184,6 +185,7 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 	if (mark != NULL)
 		q.query = (struct hd_str){ (const char *)mark + 1, p->path_n - q.path_n - 1 };
 	*a = no_route;
+	*of = NULL;
 	if (l == NULL || l->router == HD_NONE)
 		return NULL;
 	vhost = find_vhost(p, l->router, bytes + p->head.authority, p->head.authority_n);
@@ -195,7 +197,8 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 			};
 		return NULL;
 	}
-	route = proxy_route_find(s, &s->vhosts[vhost], &q, p->own->regex_scratch, &p->memo);
+	*of = &s->vhosts[vhost];
+	route = proxy_route_find(s, *of, &q, p->own->regex_scratch, &p->memo);
 	return route != HD_NONE ? &s->routes[route] : NULL;
 }
 
@@ -368,6 +371,8 @@ static void start_try(struct proxy *p, struct proxy_exchange *x, const uint8_t *
 		refuse_try(p, x, c == NULL ? PROXY_FAIL_NO_CLUSTER : PROXY_FAIL_NO_ENDPOINT);
 		return;
 	}
+	if (hd_unlikely(ep->authz != 0) && !proxy_admit_endpoint(p, x, ep, bytes))
+		return;
 	x->endpoint_slot = ep->slot;
 	x->up_addr = ep->addr;
 	switch (proxy_pool_get(p, x, c, ep, &up)) {
@@ -450,9 +455,12 @@ static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct
 static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
 {
 	struct proxy_answer a;
-	const struct hd_route *r = find_route(p, x->down, bytes, &a);
+	const struct hd_vhost *vhost;
+	const struct hd_route *r = find_route(p, x->down, bytes, &a, &vhost);
 	uint32_t cluster;
 
+	if (!proxy_admit_request(p, x, listener_of(p, x->down), vhost, bytes))
+		return;
 	if (r == NULL) {
 		proxy_count(p, HD_PROXY_NO_ROUTE);
 		proxy_exchange_reply(p, x, &a);
@@ -570,11 +578,12 @@ static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *
 static const struct hd_route *route_of(struct proxy *p, const struct proxy_exchange *x,
 				       const uint8_t *bytes)
 {
+	const struct hd_vhost *vhost;
 	struct proxy_answer a;
 
 	if (hd_likely(x->route_generation == p->snapshot->generation))
 		return &p->snapshot->routes[x->route];
-	return x->down != NULL ? find_route(p, x->down, bytes, &a) : NULL;
+	return x->down != NULL ? find_route(p, x->down, bytes, &a, &vhost) : NULL;
 }
 
 static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const uint8_t *bytes,

@@ -84,6 +84,8 @@ struct proxy_exchange {
 	hd_ns timeout, per_try_timeout, idle_timeout, max_connection_duration;
 	uint32_t max_requests_per_connection;
 	struct proxy_retry retry;
+	uint32_t admitted_as; /* the target whose policies let it pass, of `admitted_generation` */
+	uint64_t admitted_generation;
 	uint8_t rewrites; /* its route changes the request: that one, of `route_generation` */
 	uint32_t route;
 	uint64_t route_generation;
@@ -154,6 +156,13 @@ const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange
 
 /* Its cluster in the snapshot of now; NULL when a reload took it away. */
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_admit.c. What is not admitted is answered at once, and x is no more: 0 then. */
+int proxy_admit_request(struct proxy *p, struct proxy_exchange *x, const struct hd_listener *l,
+			const struct hd_vhost *vhost, const uint8_t *bytes);
+/* bytes: the request's head, when it lies parsed in p->head; else NULL. */
+int proxy_admit_endpoint(struct proxy *p, struct proxy_exchange *x, const struct hd_endpoint *ep,
+			 const uint8_t *bytes);
 
 /* proxy_hold.c */
 void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head);

@@ -76,15 +76,26 @@ void hd_dp_outcome_attend(struct hd_dp *dp, int attends);
 
 /* What a worker would do with a request at a listener, by its own parser and lookups; asks no worker. head: an HTTP/1.1
  * request head with its empty line. */
+enum hd_explained { HD_EXPLAINED_FREE, HD_EXPLAINED_ALLOWED, HD_EXPLAINED_DENIED, HD_EXPLAINED_MIXED };
+
+/* Who asks: for policy about callers. */
+struct hd_explain_caller {
+	struct hd_str principal; /* "cluster.local/ns/default/sa/web"; empty: plaintext */
+	struct hd_ip source;
+};
+
 struct hd_explanation {
 	uint16_t status;	/* we would answer with it ourselves, for the reason in details; 0: the request goes on */
 	char details[64];
 	uint32_t vhost, route;	/* HD_NONE: none */
 	uint32_t path_n;
 	char path[2048];	/* as policy sees it: normalised, without the query; cut to fit */
+	uint8_t authorization;	/* hd_explained: FREE: no policy applies; MIXED: some workloads of the service deny it */
+	uint32_t authz_policy;	/* 1 + the policy that decides (of the first workload that denies, when one does); 0: none */
+	uint32_t authz_rule;	/* 1 + its rule; 0: no rule of any ALLOW policy matches */
 };
-void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head, uint32_t n,
-		   struct hd_explanation *out);
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const struct hd_explain_caller *who,
+		   const char *head, uint32_t n, struct hd_explanation *out);
 
 /* Certificates, trust bundles and contexts, by slot (heddle/tls.h). What is handed over is copied. Setting checks everything and
  * changes nothing unless it returns 0: -EINVAL (error says what is wrong: no PEM, a key of another certificate, expired, …),

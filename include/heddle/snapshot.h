@@ -13,6 +13,7 @@
 #define HEDDLE_SNAPSHOT_H
 
 #include <heddle/addr.h>
+#include <heddle/authz.h>
 #include <heddle/base.h>
 
 #define HD_NONE UINT32_MAX
@@ -119,6 +120,7 @@ struct hd_route {
 struct hd_vhost {
 	struct hd_str name;
 	uint32_t routes_first, routes_count;
+	uint32_t authz_first, authz_count; /* in authz.words: targets of the workloads of the service that has this name */
 };
 
 /* A host pattern of a router: exact ("api.example"), suffix ("*.example", text ".example"), prefix ("api.*", text
@@ -142,6 +144,9 @@ struct hd_router {
 };
 
 enum hd_protocol { HD_PROTO_HTTP, HD_PROTO_HTTP2, HD_PROTO_TCP };
+
+/* MeshConfig pathNormalization: what routes, policy and the backend see of a path. */
+enum hd_path_normalization { HD_PATHS_BASE, HD_PATHS_NONE, HD_PATHS_MERGE, HD_PATHS_DECODE_AND_MERGE };
 
 /* Whose conventions an answer follows: contract.md, "Whose conventions". */
 enum hd_role { HD_ROLE_WAYPOINT, HD_ROLE_SIDECAR, HD_ROLE_GATEWAY };
@@ -175,6 +180,7 @@ struct hd_listener {
 	uint32_t servers_first, servers_count; /* in tls_servers */
 	uint32_t router;	/* for HTTP; HD_NONE for TCP */
 	uint32_t cluster;	/* for TCP: where the stream goes; else HD_NONE */
+	uint32_t authz;		/* in authz.targets: what applies to this node as a gateway; 0: nothing */
 	/* For TCP with several destinations, as those of a route; count 0: all streams go to `cluster`. */
 	uint32_t destinations_first, destinations_count, total_weight, choice;
 	struct hd_str service;	/* "api.default.svc.cluster.local", or the Gateway's name */
@@ -244,6 +250,7 @@ struct hd_endpoint {
 	uint32_t weight;	/* 1 by default */
 	uint8_t health;		/* hd_endpoint_health as the objects say it; the health word has the last say */
 	uint32_t tls_context;	/* 1 + slot of a client's TLS context, which knows whom to expect there; 0: plaintext */
+	uint32_t authz;		/* in authz.targets: what applies to it as a workload; 0: nothing */
 	struct hd_str locality, workload;
 	struct hd_str identity;	/* the SPIFFE ID that is expected, for show; empty: none in particular */
 };
@@ -256,18 +263,35 @@ struct hd_service {
 	struct hd_source source;
 };
 
+/* An AuthorizationPolicy, for show, explain and its counts. */
+struct hd_authz_policy {
+	struct hd_str name, namespace_;
+	struct hd_str provider; /* of action CUSTOM */
+	uint8_t action;		/* hd_authz_action; of a dry run, what it would be */
+	uint8_t is_dry_run;
+	uint32_t rules;
+	struct hd_source source;
+};
+
+struct hd_authz_count {
+	uint64_t allowed, denied; /* decided by this policy; denied of an ALLOW policy: no rule of any matched, this is the first */
+	uint64_t matched;	  /* AUDIT and dry runs */
+};
+
 /* What a worker writes while it uses a snapshot: allocated and zeroed by ctrl, one for each worker. */
 struct hd_snapshot_worker {
 	int32_t *wrr;		/* smooth weighted round robin, by hd_route.choice */
 	uint32_t *rr;		/* by hd_cluster.rr */
 	uint64_t *destination_requests; /* by index of hd_destination; read by ctrl, carried to the next snapshot */
 	void *regex_scratch;	/* hs_scratch_t of this worker */
+	struct hd_authz_count *authz; /* by index of hd_authz_policy; read by ctrl, carried to the next snapshot */
 };
 
 struct hd_snapshot {
 	uint64_t generation;
 	uint32_t cluster_slots, endpoint_slots; /* one past the highest in use */
 	uint32_t n_workers;
+	uint8_t paths; /* hd_path_normalization */
 
 	const struct hd_listener *listeners;
 	uint32_t n_listeners;
@@ -306,11 +330,16 @@ struct hd_snapshot {
 	const struct hd_service *services;
 	uint32_t n_services;
 
+	struct hd_authz authz;
+	const struct hd_authz_policy *authz_policies;
+	uint32_t n_authz_policies;
+
 	const void *regex_db;	/* hs_database_t, block mode; ids are hd_string_match.regex; NULL: none */
 	struct hd_snapshot_worker *workers; /* n_workers of them */
 
 	/* For ctrl alone. */
 	uint64_t *destination_carried; /* by index of hd_destination: requests of earlier generations */
+	struct hd_authz_count *authz_carried; /* by index of hd_authz_policy */
 	void *arena;
 };
 

@@ -139,6 +139,7 @@
 	X(PROXY_RESPONSES, "proxy", "responses", "answers sent, ours and the backends'")                               \
 	X(PROXY_LOCAL_REPLIES, "proxy", "local_replies", "answers that Heddle made itself")                            \
 	X(PROXY_REFUSED_REQUESTS, "proxy", "refused_requests", "requests that are not HTTP as we accept it")           \
+	X(PROXY_DENIED, "proxy", "denied", "requests and streams that an AuthorizationPolicy denied")                  \
 	X(PROXY_NO_ROUTE, "proxy", "no_route", "no virtual host or route matches")                                     \
 	X(PROXY_NO_CLUSTER, "proxy", "no_cluster", "the chosen destination does not exist")                            \
 	X(PROXY_NO_ENDPOINT, "proxy", "no_endpoint", "the chosen cluster has no healthy endpoint")                     \

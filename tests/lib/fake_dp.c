@@ -241,8 +241,9 @@ int hd_dp_drain(struct hd_dp *dp)
 }
 
 /* The first route of the first virtual host serves everything. */
-void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l, const char *head,
-		   uint32_t n, struct hd_explanation *out)
+void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l,
+		   const struct hd_explain_caller *who, const char *head, uint32_t n,
+		   struct hd_explanation *out)
 {
 	*out = (struct hd_explanation){ .vhost = 0, .route = 0, .path = "/users", .path_n = 6 };
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <heddle/snapshot.h>
+
 #include "http_check.h"
 #include "http_test.h"
 
@@ -52,6 +54,46 @@ static void paths_get_one_spelling(void **state)
 			assert_int_equal(n, 0);
 		else if (!text_is((const char *)out, 0, n, table[i].want))
 			fail_msg("%s became %.*s", table[i].path, (int)n, out);
+	}
+}
+
+static const struct {
+	uint8_t how;
+	const char *path, *want;
+} other_ways[] = {
+	{HD_PATHS_BASE, "//a//./b", "//a//b"},
+	{HD_PATHS_NONE, "/a/../b//%41\\", "/a/../b//%41\\"},
+	{HD_PATHS_NONE, "a", NULL},
+	{HD_PATHS_NONE, "/a#b", NULL},
+	{HD_PATHS_MERGE, "//a///b/", "/a/b/"},
+	{HD_PATHS_MERGE, "/a//../b", "/a/b"},
+	{HD_PATHS_MERGE, "/a%2F%2fb?x=//y", "/a%2F%2fb?x=//y"},
+	{HD_PATHS_MERGE, "/a/%00", NULL},
+	{HD_PATHS_DECODE_AND_MERGE, "/a%2F%2fb%5Cc", "/a/b/c"},
+	{HD_PATHS_DECODE_AND_MERGE, "/a%2f..%5c%2e%2E/b", "/b"},
+	{HD_PATHS_DECODE_AND_MERGE, "/a?x=%2F%2F", "/a?x=%2F%2F"},
+	{HD_PATHS_DECODE_AND_MERGE, "/a%252F", "/a%252F"},
+	{HD_PATHS_DECODE_AND_MERGE, "%2Fa", "/a"},
+};
+
+static void mesh_config_chooses_another_spelling(void **state)
+{
+	uint8_t out[64];
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(other_ways); i++) {
+		const char *want = other_ways[i].want;
+		uint8_t how = other_ways[i].how;
+		uint32_t n = http_path_normalize_as(how, BYTES(other_ways[i].path), out);
+
+		if (want == NULL)
+			assert_int_equal(n, 0);
+		else if (!text_is((const char *)out, 0, n, want))
+			fail_msg("%s became %.*s", other_ways[i].path, (int)n, out);
+		if (want == NULL)
+			continue;
+		n = http_path_normalize_as(how, out, n, out);
+		if (!text_is((const char *)out, 0, n, want))
+			fail_msg("%s, again, became %.*s", want, (int)n, out);
 	}
 }
 
@@ -114,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_get_one_spelling),
+		cmocka_unit_test(mesh_config_chooses_another_spelling),
 		cmocka_unit_test(normalising_again_changes_nothing),
 		cmocka_unit_test(no_dot_segment_is_left),
 		cmocka_unit_test(the_short_cut_for_ordinary_paths_changes_no_answer),

@@ -81,7 +81,10 @@ void bed_publish(struct bed *b)
 {
 	struct hd_snapshot *s = &b->snapshots[++b->generation % 2];
 
-	b->own = (struct hd_snapshot_worker){ b->wrr, b->rr, b->destination_requests, NULL };
+	b->own = (struct hd_snapshot_worker){ .wrr = b->wrr,
+					      .rr = b->rr,
+					      .destination_requests = b->destination_requests,
+					      .authz = b->authz_counts };
 	*s = (struct hd_snapshot){
 		.generation = b->generation,
 		.n_workers = 1,
@@ -111,6 +114,7 @@ void bed_publish(struct bed *b)
 		.outliers = b->outliers,
 		.n_outliers = 1,
 		.n_endpoints = b->clusters[0].endpoints_count,
+		.authz = b->authz,
 		.workers = &b->own,
 	};
 	proxy_set_snapshot(b->proxy, s);

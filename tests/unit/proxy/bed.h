@@ -13,6 +13,7 @@
 #define BED_ENDPOINTS 8
 #define BED_ROUTES 8
 #define BED_DESTINATIONS 16
+#define BED_POLICIES 8
 
 struct bed {
 	struct tcp *tcp;
@@ -42,6 +43,8 @@ struct bed {
 	int32_t wrr[64];
 	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];
+	struct hd_authz authz;
+	struct hd_authz_count authz_counts[BED_POLICIES];
 };
 
 #define BED_TEXT(s) ((struct hd_str){ s, sizeof(s) - 1 })
