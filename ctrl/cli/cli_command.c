@@ -135,8 +135,8 @@ static int explain_option(const char *option, const char *value, json_t *args, j
 {
 	if (strcmp(option, "-H") == 0)
 		return json_array_append_new(headers, json_string(value));
-	if (strcmp(option, "--source") == 0)
-		return json_object_set_new(args, "source", json_string(value));
+	if (strcmp(option, "--source") == 0 || strcmp(option, "--principal") == 0)
+		return json_object_set_new(args, option + 2, json_string(value));
 	return -1;
 }
 
@@ -151,7 +151,7 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 			if (i + 1 == n ||
 			    explain_option(words[i], words[i + 1], args, headers) != 0) {
 				snprintf(error, error_bytes,
-					 "explain: `%s`: -H 'name: value' or --source IP",
+					 "explain: `%s`: -H 'name: value', --principal ID or --source IP",
 					 words[i]);
 				return -1;
 			}
@@ -164,7 +164,7 @@ static int args_explain(int n, char **words, json_t *args, char *error, size_t e
 		return 0;
 	snprintf(
 		error, error_bytes,
-		"explain METHOD URL [-H 'name: value'] [--source IP], as: explain GET http://api.default/users");
+		"explain METHOD URL [-H 'name: value'] [--principal ID] [--source IP], as: explain GET http://api.default/users");
 	return -1;
 }
 
@@ -230,10 +230,11 @@ static const struct cli_command commands[] = {
 	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },
 	{ "show neighbors", args_none, "", "link-layer addresses that ports know" },
 	{ "show requests", args_none, "", "what callers were answered: service, status, flags" },
+	{ "show policies", args_none, "", "AuthorizationPolicies and what each decided" },
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
 	{ "explain", args_explain, "METHOD URL",
-	  "which port, route, endpoints: [-H 'name: value'] [--source IP]" },
+	  "which policy, route, endpoints: [-H 'name: value'] [--principal ID] [--source IP]" },
 	{ "tap", args_tap, "[GLOB] [--limit N]", "requests as they end, a line each" },
 	{ "top", args_top, "[--count N]",
 	  "rate, errors and latency of each service, every second" },

@@ -94,6 +94,14 @@ static const struct cli_column requests[] = { { "service", "SERVICE" },
 static const struct cli_column memory[] = { { "kind", "KIND" },
 					    { "bytes", "BYTES", CLI_BYTES },
 					    { "text", "WHAT" } };
+static const struct cli_column policies[] = { { "name", "POLICY" },
+					      { "namespace", "NAMESPACE" },
+					      { "action", "ACTION" },
+					      { "rules", "RULES", CLI_COUNT },
+					      { "allowed", "ALLOWED", CLI_COUNT },
+					      { "denied", "DENIED", CLI_COUNT },
+					      { "matched", "MATCHED", CLI_COUNT },
+					      { "source", "SOURCE" } };
 static const struct cli_column stats[] = { { "name", "NAME" },
 					   { "value", "VALUE", CLI_COUNT },
 					   { "text", "MEANING" } };
@@ -135,6 +143,7 @@ static const struct view views[] = {
 	VIEW("show neighbors", neighbors, "no neighbours are known yet"),
 	VIEW("show requests", requests, "no request has ended yet"),
 	VIEW("show memory", memory, "nothing"),
+	VIEW("show policies", policies, "no AuthorizationPolicy: every caller may pass"),
 	VIEW("stats", stats, "no counter has such a name"),
 	VIEW("config history", history, "nothing"),
 	VIEW("log", log_rows, "done"),
@@ -382,6 +391,11 @@ static void explain_print(FILE *out, const json_t *result)
 	if (json_is_string(json_object_get(x, "virtual_host")))
 		fprintf(out, "%-12s %s, path %s\n", "host", text(x, "virtual_host"),
 			text(x, "path"));
+	if (json_is_string(json_object_get(x, "authorization")))
+		fprintf(out, "%-12s %s\n", "authorized", text(x, "authorization"));
+	if (json_is_string(json_object_get(x, "authorization_policy")))
+		fprintf(out, "%-12s %s: %s %s\n", "", text(x, "authorization_why"),
+			text(x, "authorization_policy"), text(x, "authorization_source"));
 	if (json_is_string(json_object_get(x, "match"))) {
 		fprintf(out, "%-12s %s\n", "match", text(x, "match"));
 		fprintf(out, "%-12s %s %s\n", "from", text(x, "object"), text(x, "source"));

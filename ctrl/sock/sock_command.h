@@ -65,6 +65,7 @@ int sock_show_status(struct sock_request *rq);
 int sock_show_workers(struct sock_request *rq);
 int sock_show_ports(struct sock_request *rq);
 int sock_show_drops(struct sock_request *rq);
+int sock_show_policies(struct sock_request *rq);
 int sock_show_memory(struct sock_request *rq);
 int sock_stats(struct sock_request *rq);
 int sock_show_services(struct sock_request *rq);

@@ -93,7 +93,8 @@ static int headers_add(struct sock_request *rq, struct observe_text *head)
 		return sock_refuse(
 			rq, "args: `headers` is an array of at most %d lines \"name: value\"",
 			MAX_HEADERS);
-	json_array_foreach(headers, i, h) {
+	json_array_foreach(headers, i, h)
+	{
 		struct hd_str line = { json_string_value(h), (uint32_t)json_string_length(h) };
 
 		if (line.p == NULL || has_line_end(line) || memchr(line.p, ':', line.n) == NULL)
@@ -163,6 +164,33 @@ static json_t *destinations_json(const struct sock_host *h, const struct hd_rout
 	return out;
 }
 
+/* "denied: no rule of the ALLOW policies matches" and where the policy stands. */
+static void authorization_put(json_t *row, const struct hd_snapshot *s,
+			      const struct hd_explanation *x)
+{
+	static const char *const words[] = {
+		[HD_EXPLAINED_FREE] = "no policy applies",
+		[HD_EXPLAINED_ALLOWED] = "allowed",
+		[HD_EXPLAINED_DENIED] = "denied",
+		[HD_EXPLAINED_MIXED] = "denied by some of the workloads",
+	};
+	const struct hd_authz_policy *p =
+		x->authz_policy != 0 ? &s->authz_policies[x->authz_policy - 1] : NULL;
+	struct hd_source at;
+
+	sock_put_text(row, "authorization", words[x->authorization]);
+	if (p == NULL)
+		return;
+	at = p->source;
+	if (x->authz_rule != 0)
+		at.line = s->authz.rules[x->authz_rule - 1].line;
+	sock_put(row, "authorization_policy", sock_json_str(p->source.object));
+	sock_put_text(row, "authorization_why",
+		      x->authz_rule == 0 ? "no rule of any ALLOW policy matches"
+					 : "a rule matches");
+	sock_put(row, "authorization_source", sock_source_json(&at));
+}
+
 static void answer_build(json_t *row, const struct sock_host *h, const struct hd_explanation *x)
 {
 	const struct hd_snapshot *s = h->snapshot(h->arg);
@@ -173,7 +201,7 @@ static void answer_build(json_t *row, const struct sock_host *h, const struct hd
 		 x->vhost == HD_NONE ? json_null() : sock_json_str(s->vhosts[x->vhost].name));
 	sock_put_number(row, "status", x->status);
 	sock_put(row, "details", x->details[0] != '\0' ? json_string(x->details) : json_null());
-	sock_put_text(row, "authorization", "not enforced by this version");
+	authorization_put(row, s, x);
 	if (r == NULL)
 		return;
 	sock_put(row, "route", sock_json_str(r->name));
@@ -194,28 +222,44 @@ static void answer_tcp(json_t *row, const struct sock_host *h, const struct hd_l
 	sock_put(row, "endpoints", endpoints_json(h, l->cluster));
 }
 
+/* What the arguments say of the caller. */
+static int caller_read(struct sock_request *rq, struct hd_explain_caller *who)
+{
+	const char *principal = NULL, *source = NULL;
+
+	*who = (struct hd_explain_caller){ 0 };
+	if (sock_args_string(rq, "principal", &principal) != 0 ||
+	    sock_args_string(rq, "source", &source) != 0)
+		return -EINVAL;
+	if (source != NULL && hd_ip_parse(source, &who->source) != 0)
+		return sock_refuse(rq, "explain: `source` must be an IP address");
+	if (principal != NULL && strncmp(principal, "spiffe://", 9) == 0)
+		principal += 9;
+	if (principal != NULL)
+		who->principal = (struct hd_str){ principal, (uint32_t)strlen(principal) };
+	return 0;
+}
+
 int sock_explain(struct sock_request *rq)
 {
 	const struct hd_snapshot *s = rq->host->snapshot(rq->host->arg);
-	const char *method = NULL, *text = NULL, *source = NULL;
+	const char *method = NULL, *text = NULL;
+	struct hd_explain_caller who;
 	struct observe_text head = { 0 };
 	const struct hd_listener *l;
 	struct hd_explanation x;
-	struct hd_ip ip;
 	struct url u;
 	json_t *row;
 	int rc;
 
-	if (sock_args_allow(rq, "method", "url", "headers", "source", NULL) != 0 ||
+	if (sock_args_allow(rq, "method", "url", "headers", "principal", "source", NULL) != 0 ||
 	    sock_args_string(rq, "method", &method) != 0 ||
-	    sock_args_string(rq, "url", &text) != 0 || sock_args_string(rq, "source", &source) != 0)
+	    sock_args_string(rq, "url", &text) != 0 || caller_read(rq, &who) != 0)
 		return -EINVAL;
 	if (method == NULL || text == NULL)
 		return sock_refuse(
 			rq,
 			"explain needs `method` and `url`, as GET and http://api.default/users");
-	if (source != NULL && hd_ip_parse(source, &ip) != 0)
-		return sock_refuse(rq, "explain: `source` must be an IP address");
 	if (url_parse(text, &u) != 0)
 		return sock_refuse(
 			rq, "explain: `%.128s` is no URL, as http://api.default:80/users is", text);
@@ -234,7 +278,7 @@ int sock_explain(struct sock_request *rq)
 	}
 	rc = head_build(rq, method, &u, &head);
 	if (rc == 0) {
-		hd_dp_explain(s, l, head.p, (uint32_t)head.n, &x);
+		hd_dp_explain(s, l, &who, head.p, (uint32_t)head.n, &x);
 		answer_build(row, rq->host, &x);
 	}
 	observe_text_fini(&head);

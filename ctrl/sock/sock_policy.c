@@ -261,3 +261,39 @@ int sock_show_endpoints(struct sock_request *rq)
 	}
 	return 0;
 }
+
+static json_t *action_json(const struct hd_authz_policy *p)
+{
+	static const char *const words[] = { [HD_AUTHZ_CUSTOM] = "CUSTOM",
+					     [HD_AUTHZ_AUDIT] = "AUDIT",
+					     [HD_AUTHZ_DENY] = "DENY",
+					     [HD_AUTHZ_ALLOW] = "ALLOW" };
+
+	return json_string(words[p->action]);
+}
+
+int sock_show_policies(struct sock_request *rq)
+{
+	const struct hd_snapshot *s = snapshot(rq);
+
+	if (sock_args_allow(rq, NULL) != 0)
+		return -EINVAL;
+	rq->result = json_array();
+	for (uint32_t i = 0; i < s->n_authz_policies; i++) {
+		const struct hd_authz_policy *p = &s->authz_policies[i];
+		struct hd_authz_count c = policy_authz_counts(s, i);
+		json_t *row = sock_row(rq->result);
+
+		sock_put_text(row, "kind", "AuthorizationPolicy");
+		sock_put(row, "name", sock_json_str(p->name));
+		sock_put(row, "namespace", sock_json_str(p->namespace_));
+		sock_put(row, "action", action_json(p));
+		sock_put(row, "dry_run", json_boolean(p->is_dry_run));
+		sock_put_number(row, "rules", p->rules);
+		sock_put_number(row, "allowed", c.allowed);
+		sock_put_number(row, "denied", c.denied);
+		sock_put_number(row, "matched", c.matched);
+		sock_put(row, "source", sock_source_json(&p->source));
+	}
+	return 0;
+}

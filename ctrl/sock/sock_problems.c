@@ -30,7 +30,7 @@ static void of_daemon(json_t *out, const struct sock_status *st)
 		say(out, "the last load of policy was refused: %s", st->last_failure);
 	if (st->unenforced)
 		say(out,
-		    "started with --allow-unenforced: mutual TLS and authorization are not enforced");
+		    "started with --allow-unenforced: mutual TLS is not enforced");
 	if (st->access_lost > 0)
 		say(out, "%llu lines of the access log were lost: its file cannot take them",
 		    (unsigned long long)st->access_lost);

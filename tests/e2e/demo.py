@@ -78,9 +78,9 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
         self.say(f"$ heddle --config node.yaml --check     (exit code {code})")
         self.say(self.short(out), "     ")
         self.expect(code == 1 and "31-peer-authentication.yaml:" in out,
-                    "refused: the article demands mutual TLS and authorization, which Heddle cannot enforce yet")
+                    "refused: the article demands mutual TLS, which Heddle cannot enforce yet")
         self.say("This demo therefore runs with --allow-unenforced. SAID ALOUD: requests below are plaintext, and the\n"
-                 "PeerAuthentication (STRICT) and the AuthorizationPolicy of the article are NOT enforced.")
+                 "PeerAuthentication (STRICT) of the article is NOT enforced. Its AuthorizationPolicy is.")
         self.daemon.start("--allow-unenforced")
         ready = next(line for line in self.daemon.lines if line.rstrip().endswith("ready"))
         self.say("\n".join(self.short(line) for line in self.daemon.lines if re.search(r"\.yaml:\d+", line)), "     ")
@@ -104,6 +104,19 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
         except AssertionError:
             seen = self.counts(f"/{marker}/")
         self.expect(seen == wanted, f"the backends' own access logs: v1 {seen[0]}, v2 {seen[1]} (expected {wanted[0]} and {wanted[1]})")
+
+    def refuse_requests(self):
+        self.step("The article's AuthorizationPolicy admits the identity …/sa/frontend alone. A plaintext caller has none.")
+        answer = self.curl("/api/users", "-i")
+        self.say(answer, "     ")
+        self.expect(answer.startswith("HTTP/1.1 403") and answer.endswith("RBAC: access denied"), "403 with Envoy's body")
+        self.expect(self.counts("/api/users") == (0, 0), "no backend saw it")
+        self.table("show", "policies")
+        self.say("The rest of this demo is about traffic, so the policy's file is taken away.")
+        generation = self.daemon.command("status")["generation"]
+        os.unlink(os.path.join(self.daemon.folder, "mesh.d/32-authorization-policy.yaml"))
+        self.daemon.signal(signal.SIGHUP)
+        e2e_net.wait_for(lambda: self.daemon.command("status")["generation"] > generation, "the policy to be gone")
 
     def send_requests(self):
         self.step("1,000 requests by curl, and where they went (the VirtualService says 90/10).")
@@ -245,6 +258,7 @@ Heddle's worker was busy {grown('busy_cycles') / hz / requests * 1e6:.2f} micros
         self.lay_out()
         self.start_backends()
         self.start_heddle()
+        self.refuse_requests()
         self.send_requests()
         measured = self.change_under_load()
         self.kill_backend()
