@@ -21,6 +21,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->outcomes = c->outcomes;
 	p->access = c->access;
 	p->worker = c->worker;
+	p->quotas = c->quotas;
 	p->wall_offset = c->wall_offset;
 	p->now = now;
 	p->pools = (struct proxy_relay_pools){ c->bufs, c->indirect };
@@ -34,6 +35,8 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	list_init(&p->held);
 	list_init(&p->failed);
 	list_init(&p->pooled);
+	list_init(&p->leases);
+	list_init(&p->starved);
 	if (core_pool_init(&p->legs, "proxy_legs", c->max_connections, sizeof(struct proxy_leg),
 			   c->socket) < 0)
 		goto free_proxy;
@@ -159,7 +162,8 @@ int proxy_run(struct proxy *p, hd_ns now)
 	p->now = now;
 	if (now - p->pressure_at >= PROXY_PRESSURE_PERIOD)
 		proxy_pressure_look(p);
-	did = run_events(p);
+	did = proxy_quota_run(p);
+	did |= run_events(p);
 	did |= run_failed(p);
 	did |= proxy_hold_run(p);
 	did |= proxy_pool_sweep(p);
@@ -189,12 +193,14 @@ int proxy_timers_run(struct proxy *p, hd_ns now)
 
 hd_ns proxy_next_deadline(const struct proxy *p)
 {
-	hd_ns hold, wheel;
+	hd_ns hold, wheel, quota;
 
 	if (!list_is_empty(&p->failed) || p->is_sweeping)
 		return 0;
 	hold = proxy_hold_deadline(p);
 	wheel = wheel_next_deadline(&p->wheel);
+	quota = proxy_quota_deadline(p);
+	hold = RTE_MIN(hold, quota);
 	return RTE_MIN(hold, wheel);
 }
 

@@ -19,6 +19,7 @@ struct proxy;
  * snapshot that needs them. */
 #define PROXY_CHUNK_SLOTS 1024
 #define PROXY_MAX_CHUNKS 1024
+struct proxy_quotas;
 struct proxy_cluster_state;  /* proxy_pool.h: starts with struct hd_cluster_stats */
 struct proxy_endpoint_state; /* proxy_pool.h: starts with struct hd_endpoint_stats */
 
@@ -46,6 +47,7 @@ struct proxy_config {
 					     Read by proxy_create alone */
 	uint32_t max_connections;
 	uint32_t worker;     /* index in hd_snapshot.workers */
+	struct proxy_quotas *quotas; /* proxy_quota.h; NULL when this worker is alone */
 	int64_t wall_offset; /* UTC ns minus hd_ns; refreshed through proxy_set_wall */
 	uint64_t seed[2];    /* request ids, random balancing */
 	int socket;

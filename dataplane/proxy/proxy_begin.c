@@ -386,6 +386,10 @@ static void start_try(struct proxy *p, struct proxy_exchange *x, const uint8_t *
 	case POOL_WAIT:
 		join_endpoint(p, x);
 		return;
+	case POOL_LATER:
+		x->has_asked = 1;
+		proxy_exchange_pause(p, x, p->now + PROXY_QUOTA_PATIENCE);
+		return;
 	case POOL_OVERFLOW:
 		refuse_try(p, x, PROXY_FAIL_OVERFLOW);
 		return;

@@ -19,6 +19,13 @@ static void arm(struct proxy *p, struct proxy_exchange *x)
 		wheel_cancel(&p->wheel, &x->timer.wheel);
 }
 
+void proxy_exchange_pause(struct proxy *p, struct proxy_exchange *x, hd_ns until)
+{
+	x->state = EXCHANGE_BACKOFF;
+	x->wake = until;
+	arm(p, x);
+}
+
 static void drop_replay(struct proxy *p, struct proxy_exchange *x)
 {
 	p->replay_bufs -= x->replay.bufs;
@@ -28,11 +35,14 @@ static void drop_replay(struct proxy *p, struct proxy_exchange *x)
 /* The current try no longer counts at its endpoint and cluster. */
 static void leave_endpoint(struct proxy *p, struct proxy_exchange *x)
 {
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
 	if (!x->on_endpoint)
 		return;
 	x->on_endpoint = 0;
 	proxy_pool_endpoint(p, x->endpoint_slot)->stats.active--;
-	proxy_pool_cluster(p, x->cluster_slot)->stats.requests_active--;
+	cs->stats.requests_active--;
+	proxy_quota_put(p, x->cluster_slot, QUOTA_REQUESTS, cs->stats.requests_active);
 }
 
 /* A connection whose request and answer are not both whole ends with a reset: nobody must take the

@@ -66,6 +66,7 @@ struct proxy_exchange {
 	uint8_t keeps_id;     /* the caller brought its own x-request-id */
 	uint8_t up_reusable;
 	uint8_t on_endpoint; /* counted as active there */
+	uint8_t has_asked;   /* other workers, for room in a limit */
 	uint8_t outlier;     /* proxy_outlier */
 
 	struct bufq held; /* the answer's head while it waits for the body (proxy_hold.c) */
@@ -144,6 +145,8 @@ void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struc
 /* All of the request is here. */
 void proxy_exchange_request_complete(struct proxy *p, struct proxy_exchange *x);
 /* Picks an endpoint in the snapshot of now and asks the pool for a connection to it. */
+/* The next try begins at `until`. */
+void proxy_exchange_pause(struct proxy *p, struct proxy_exchange *x, hd_ns until);
 void proxy_exchange_start_try(struct proxy *p, struct proxy_exchange *x);
 /* The request goes out on this leg; its head lies parsed in p->head over `bytes`. */
 void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *up,

@@ -41,6 +41,7 @@ struct proxy_leg {
 	uint8_t role;  /* hd_role */
 	uint8_t fin;   /* the other end will send no more */
 	uint8_t reset; /* the connection is gone; what was received may still be read */
+	uint8_t is_counted; /* up: among its endpoint's connections of all workers */
 	hd_ns due;     /* when the state ends by itself; the timer may be set to fire earlier and is
 			  then set anew */
 	struct http1_scan scan; /* of the head being received */

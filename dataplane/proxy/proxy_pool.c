@@ -21,16 +21,6 @@ size_t proxy_endpoint_state_bytes(void)
 	return sizeof(struct proxy_endpoint_state);
 }
 
-/* Our part of a limit that holds over all workers. */
-static uint32_t share(const struct proxy *p, uint32_t limit)
-{
-	uint32_t n = p->snapshot->n_workers;
-
-	if (n <= 1 || limit == UINT32_MAX)
-		return limit;
-	return RTE_MAX(limit / n + (p->worker < limit % n), 1u);
-}
-
 static void close_idle(struct proxy *p, struct proxy_endpoint_state *st)
 {
 	struct list_link *l;
@@ -82,14 +72,19 @@ static void sync_endpoint(struct proxy *p, struct proxy_endpoint_state *st,
 		st->addr = ep->addr;
 	}
 	st->generation = p->snapshot->generation;
+	st->slot = ep->slot;
 }
 
 static void account_gone(struct proxy *p, struct proxy_leg *leg)
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, leg->up.cluster);
 
 	st->stats.connections--;
-	proxy_pool_cluster(p, leg->up.cluster)->stats.connections--;
+	cs->stats.connections--;
+	if (leg->is_counted)
+		proxy_quota_disconnected(p, leg->up.endpoint);
+	proxy_quota_put(p, leg->up.cluster, QUOTA_CONNECTIONS, cs->stats.connections);
 	if (leg->state == LEG_CONNECTING)
 		st->n_connecting--;
 	if (list_is_linked(&leg->link))
@@ -114,8 +109,8 @@ static enum proxy_failure failure_of(enum tcp_error e)
 }
 
 /* Begins a connection. PROXY_FAIL_* or -1. */
-static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st, uint32_t endpoint_slot,
-			 const struct hd_cluster *c)
+static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st,
+			 const struct hd_cluster *c, struct proxy_leg **out)
 {
 	struct proxy_cluster_state *cs = proxy_pool_cluster(p, c->slot);
 	struct tcp_conn *conn;
@@ -137,13 +132,14 @@ static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st, uint3
 	if (c->keepalive.probes > 0)
 		tcp_set_keepalive(conn, c->keepalive.probes, c->keepalive.time,
 				  c->keepalive.interval);
-	leg->up.endpoint = endpoint_slot;
+	leg->up.endpoint = st->slot;
 	leg->up.cluster = c->slot;
 	leg->up.incarnation = st->incarnation;
 	st->n_connecting++;
 	st->stats.connections++;
 	cs->stats.connections++;
 	cs->stats.connects++;
+	*out = leg;
 	return -1;
 }
 
@@ -193,18 +189,67 @@ static void wait_for(struct proxy *p, struct proxy_exchange *x, struct proxy_end
 
 void proxy_pool_unwait(struct proxy *p, struct proxy_exchange *x)
 {
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
 	list_remove(&x->link);
 	proxy_pool_endpoint(p, x->endpoint_slot)->n_pending--;
-	proxy_pool_cluster(p, x->cluster_slot)->stats.pending--;
+	cs->stats.pending--;
+	proxy_quota_put(p, x->cluster_slot, QUOTA_PENDING, cs->stats.pending);
 }
+
+enum connect_room { CONNECT_NOT, CONNECT_LIMITED, CONNECT_FIRST };
 
 /* An endpoint without any connection gets one whatever the limit says (istio-api.md 5.2), else it
  * would starve. */
-static int may_connect(const struct proxy *p, const struct proxy_endpoint_state *st,
-		       const struct hd_cluster *c)
+static enum connect_room room_to_connect(struct proxy *p, const struct proxy_endpoint_state *st,
+					 const struct hd_cluster *c)
 {
-	return proxy_pool_cluster(p, c->slot)->stats.connections < share(p, c->max_connections) ||
-	       st->stats.connections == 0;
+	uint32_t used = proxy_pool_cluster(p, c->slot)->stats.connections;
+
+	if (proxy_quota_has_room(p, c->slot, QUOTA_CONNECTIONS, used, c->max_connections))
+		return CONNECT_LIMITED;
+	if (st->stats.connections > 0)
+		return CONNECT_NOT;
+	if (p->quotas == NULL)
+		return CONNECT_LIMITED;
+	return proxy_quota_take_first(p, c->slot, st->slot) ? CONNECT_FIRST : CONNECT_NOT;
+}
+
+/* A connection if there is room for one. PROXY_FAIL_* or -1. */
+static int connect_if_room(struct proxy *p, struct proxy_endpoint_state *st,
+			   const struct hd_cluster *c, enum connect_room room)
+{
+	int is_counted = p->quotas != NULL && c->max_connections != UINT32_MAX, failure;
+	struct proxy_leg *leg;
+
+	if (room == CONNECT_NOT) {
+		if (p->quotas != NULL && !list_is_linked(&st->starved))
+			list_push_back(&p->starved, &st->starved);
+		proxy_quota_ask(p, c->slot, QUOTA_CONNECTIONS);
+		return -1;
+	}
+	if (is_counted && room == CONNECT_LIMITED)
+		proxy_quota_connected(p, st->slot);
+	failure = begin_connect(p, st, c, &leg);
+	if (failure >= 0) {
+		if (is_counted)
+			proxy_quota_disconnected(p, st->slot);
+		return failure;
+	}
+	leg->is_counted = (uint8_t)is_counted;
+	return -1;
+}
+
+/* Over the limit as far as we know. */
+static enum proxy_pool_verdict overflow(struct proxy *p, const struct proxy_exchange *x,
+					enum proxy_quota_kind kind)
+{
+	if (x->has_asked)
+		proxy_quota_came_not(p, x->cluster_slot);
+	if (x->has_asked || !proxy_quota_may_come(p, x->cluster_slot))
+		return POOL_OVERFLOW;
+	proxy_quota_ask(p, x->cluster_slot, kind);
+	return POOL_LATER;
 }
 
 enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x,
@@ -213,30 +258,34 @@ enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, ep->slot);
 	struct proxy_cluster_state *cs = proxy_pool_cluster(p, c->slot);
+	enum connect_room room;
+	uint32_t pending;
 	int failure;
 
 	sync_endpoint(p, st, ep);
-	if (cs->stats.requests_active >= share(p, c->max_requests))
-		return POOL_OVERFLOW;
-	if (x->is_stream && cs->stats.connections >= share(p, c->max_connections))
-		return POOL_OVERFLOW; /* a stream does not wait for its turn */
+	if (!proxy_quota_has_room(p, c->slot, QUOTA_REQUESTS, cs->stats.requests_active,
+				  c->max_requests))
+		return overflow(p, x, QUOTA_REQUESTS);
+	/* A stream does not wait for its turn. */
+	if (x->is_stream && !proxy_quota_has_room(p, c->slot, QUOTA_CONNECTIONS,
+						  cs->stats.connections, c->max_connections))
+		return overflow(p, x, QUOTA_CONNECTIONS);
 	*out = x->is_resend ? NULL : take_idle(p, st, c);
 	if (*out != NULL)
 		return POOL_READY;
 	/* The request that this endpoint's connection is being made for does not count: whether a
 	 * second one comes before or after the handshake decides nothing. */
-	if (cs->stats.pending - (st->n_connecting > 0 && st->n_pending > 0) >=
-	    share(p, c->max_pending_requests))
-		return POOL_OVERFLOW;
+	pending = cs->stats.pending - (st->n_connecting > 0 && st->n_pending > 0);
+	if (!proxy_quota_has_room(p, c->slot, QUOTA_PENDING, pending, c->max_pending_requests))
+		return overflow(p, x, QUOTA_PENDING);
 	if (st->n_connecting <= st->n_pending) {
-		if (may_connect(p, st, c)) {
-			failure = begin_connect(p, st, ep->slot, c);
-			if (failure >= 0 && st->n_connecting == 0) {
-				x->failure = (uint8_t)failure;
-				return POOL_NO_CONNECT;
-			}
-		} else {
+		room = room_to_connect(p, st, c);
+		if (room == CONNECT_NOT)
 			x->is_resend = 0; /* a fresh connection is not to be had: any will do */
+		failure = connect_if_room(p, st, c, room);
+		if (failure >= 0 && st->n_connecting == 0) {
+			x->failure = (uint8_t)failure;
+			return POOL_NO_CONNECT;
 		}
 	}
 	wait_for(p, x, st);
@@ -287,7 +336,7 @@ static void hand_out(struct proxy *p, struct proxy_endpoint_state *st, struct pr
 }
 
 /* A connection went away: those who still wait may need another. */
-static void top_up(struct proxy *p, struct proxy_endpoint_state *st, uint32_t endpoint_slot)
+static void top_up(struct proxy *p, struct proxy_endpoint_state *st)
 {
 	struct list_link *l = list_front(&st->pending);
 	const struct hd_cluster *c;
@@ -300,9 +349,7 @@ static void top_up(struct proxy *p, struct proxy_endpoint_state *st, uint32_t en
 		fail_pending(p, st, PROXY_FAIL_UNREACHABLE);
 		return;
 	}
-	if (!may_connect(p, st, c))
-		return;
-	failure = begin_connect(p, st, endpoint_slot, c);
+	failure = connect_if_room(p, st, c, room_to_connect(p, st, c));
 	if (failure >= 0 && st->stats.connections == 0)
 		fail_pending(p, st, (enum proxy_failure)failure);
 }
@@ -316,7 +363,18 @@ void proxy_pool_drop(struct proxy *p, struct proxy_leg *leg, int with_reset)
 		proxy_leg_abort(p, leg);
 	else
 		proxy_leg_release(p, leg);
-	top_up(p, proxy_pool_endpoint(p, slot), slot);
+	top_up(p, proxy_pool_endpoint(p, slot));
+}
+
+/* Each is looked at once; who still finds no room is at the list's end again. */
+void proxy_pool_feed(struct proxy *p)
+{
+	struct list_link starved, *l;
+
+	list_init(&starved);
+	list_splice_back(&starved, &p->starved);
+	while ((l = list_pop_front(&starved)) != NULL)
+		top_up(p, list_entry(l, struct proxy_endpoint_state, starved));
 }
 
 void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_requests,
@@ -326,6 +384,11 @@ void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_request
 
 	if (!is_fresh_enough(p, leg, st, max_requests, max_duration) || p->is_draining) {
 		proxy_count(p, HD_PROXY_UP_RETIRED);
+		proxy_pool_drop(p, leg, 0);
+		return;
+	}
+	if (proxy_quota_should_yield(p, leg)) {
+		proxy_count(p, HD_PROXY_UP_YIELDED);
 		proxy_pool_drop(p, leg, 0);
 		return;
 	}
@@ -378,7 +441,7 @@ void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 
 void proxy_pool_snapshot(struct proxy *p)
 {
-	p->swept = 0;
+	p->swept = p->settled = 0;
 	p->is_sweeping = 1;
 }
 
@@ -392,10 +455,12 @@ int proxy_pool_sweep(struct proxy *p)
 
 	if (!p->is_sweeping)
 		return 0;
+	for (; p->settled < s->n_clusters && budget > 0; p->settled++, budget--)
+		proxy_quota_settle(p, &s->clusters[p->settled]);
 	for (; p->swept < s->n_endpoints && budget > 0; p->swept++, budget--)
 		sync_endpoint(p, proxy_pool_endpoint(p, s->endpoints[p->swept].slot),
 			      &s->endpoints[p->swept]);
-	if (p->swept < s->n_endpoints)
+	if (p->settled < s->n_clusters || p->swept < s->n_endpoints)
 		return 1;
 	for (l = list_front(&p->pooled); l != NULL; l = next) {
 		struct proxy_endpoint_state *st = list_entry(l, struct proxy_endpoint_state, link);

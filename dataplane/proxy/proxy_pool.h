@@ -9,11 +9,13 @@
 
 #include "core_list.h"
 #include "proxy_leg.h"
+#include "proxy_quota.h"
 
 struct proxy_cluster_state {
 	struct hd_cluster_stats stats; /* first: hd_dp_cluster_stats hands it out */
 	uint64_t generation;	       /* of the snapshot that `is_weighted` speaks of */
 	uint8_t is_weighted;	       /* endpoints of unequal weight */
+	struct proxy_lease lease;
 };
 
 struct proxy_endpoint_state {
@@ -24,10 +26,12 @@ struct proxy_endpoint_state {
 	uint64_t generation;  /* of the last snapshot that had it */
 	uint32_t n_connecting;
 	uint32_t n_pending;
+	uint32_t slot;		  /* its own */
 	uint8_t told_failure;	  /* the last outcome that ctrl was told was a failure */
 	struct list_link idle;	  /* legs, the most recently used first; zero until first used */
 	struct list_link pending; /* exchanges, the oldest first */
 	struct list_link link;	  /* the worker's list of endpoints with legs at rest */
+	struct list_link starved; /* the worker's list of endpoints that wait for room in a limit */
 };
 
 struct proxy;
@@ -42,6 +46,7 @@ enum proxy_pool_verdict {
 	POOL_WAIT,     /* x is in the endpoint's queue: proxy_exchange_connected or EXCHANGE_FAILED
 			  follows */
 	POOL_OVERFLOW, /* a limit of the cluster says no */
+	POOL_LATER,    /* so it does, but other workers may have room to give: try again soon */
 	POOL_NO_CONNECT, /* no connection could be begun: x->failure says why */
 };
 enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x,
@@ -57,6 +62,8 @@ void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_request
 		    hd_ns idle_timeout, hd_ns max_duration);
 /* The leg is gone for the pool's accounts; its connection is released or reset. */
 void proxy_pool_drop(struct proxy *p, struct proxy_leg *leg, int with_reset);
+/* Who waits for room in a limit that other workers may have made. */
+void proxy_pool_feed(struct proxy *p);
 /* Goes on with closing connections to endpoints that the snapshot no longer has; a bounded piece.
  * True: something was done. */
 int proxy_pool_sweep(struct proxy *p);

@@ -19,26 +19,27 @@ static const uint32_t conditions[] = {
 	[PROXY_FAIL_NO_CLUSTER] = 0,
 };
 
-static uint32_t share_of_retries(const struct proxy *p, const struct hd_cluster *c)
+/* A budget grows with the load, each worker's with its own; requests that wait for a connection are
+ * among the active ones. */
+static int is_within_budget(const struct proxy *p, const struct hd_cluster *c,
+			    const struct proxy_cluster_state *cs)
 {
-	uint32_t n = p->snapshot->n_workers;
+	uint64_t by_load = (uint64_t)c->retry_budget * cs->stats.requests_active / 10000;
+	uint32_t least = RTE_MAX(c->retry_budget_min / p->snapshot->n_workers, 1u);
 
-	return n <= 1 || c->max_retries == UINT32_MAX ? c->max_retries
-						      : RTE_MAX(c->max_retries / n, 1u);
+	return cs->stats.retries_active < RTE_MAX(by_load, least);
 }
 
-/* How many retries may be under way at once. A budget grows with the load; requests that wait for a
- * connection are among the active ones. */
-static uint32_t retries_allowed(const struct proxy *p, const struct hd_cluster *c,
-				const struct proxy_cluster_state *cs)
+static int may_be_under_way(struct proxy *p, const struct hd_cluster *c,
+			    const struct proxy_cluster_state *cs)
 {
-	uint32_t by_load, least;
-
-	if (hd_likely(!c->has_retry_budget))
-		return share_of_retries(p, c);
-	by_load = (uint32_t)((uint64_t)c->retry_budget * cs->stats.requests_active / 10000);
-	least = RTE_MAX(c->retry_budget_min / p->snapshot->n_workers, 1u);
-	return RTE_MAX(by_load, least);
+	if (hd_unlikely(c->has_retry_budget))
+		return is_within_budget(p, c, cs);
+	if (proxy_quota_has_room(p, c->slot, QUOTA_RETRIES, cs->stats.retries_active,
+				 c->max_retries))
+		return 1;
+	proxy_quota_ask(p, c->slot, QUOTA_RETRIES);
+	return 0;
 }
 
 /* There is a try left and room for it; sets the flag of what there is not. */
@@ -54,7 +55,7 @@ static int may_retry(struct proxy *p, struct proxy_exchange *x)
 			x->flags |= HD_FLAG_URX;
 		return 0;
 	}
-	if (cs->stats.retries_active >= retries_allowed(p, c, cs)) {
+	if (!may_be_under_way(p, c, cs)) {
 		proxy_count(p, HD_PROXY_RETRY_OVERFLOW);
 		x->flags |= HD_FLAG_UO;
 		return 0;
@@ -153,10 +154,13 @@ void proxy_retry_schedule(struct proxy *p, struct proxy_exchange *x)
 
 void proxy_retry_end(struct proxy *p, struct proxy_exchange *x)
 {
+	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+
 	if (!x->retry.counted)
 		return;
 	x->retry.counted = 0;
-	proxy_pool_cluster(p, x->cluster_slot)->stats.retries_active--;
+	cs->stats.retries_active--;
+	proxy_quota_put(p, x->cluster_slot, QUOTA_RETRIES, cs->stats.retries_active);
 }
 
 int proxy_retry_needs_body(const struct proxy_exchange *x)

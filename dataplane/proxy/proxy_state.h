@@ -75,6 +75,12 @@ struct proxy {
 	struct list_link held;	  /* exchanges whose answer's head waits, in order of time */
 	struct list_link failed;  /* exchanges whose try failed */
 	struct list_link pooled;  /* endpoints with legs at rest */
+	struct list_link leases;  /* what was leased of limits over all workers */
+	struct list_link starved; /* endpoints whose exchanges wait for room in one */
+	hd_ns starved_look;
+	struct proxy_quotas *quotas; /* NULL: we are alone */
+	uint32_t asks_seen;
+	uint32_t settled;	  /* clusters of the snapshot whose limits were */
 	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
 	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
 	hd_ns pressure_at;		       /* when the buffers were counted last */

@@ -57,6 +57,7 @@ static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns n
 		.net = w->stack.net,
 		.stats = &w->stats,
 		.slots = c->slots,
+		.quotas = c->quotas,
 		.health = c->health,
 		.watched = c->watched,
 		.outcomes = c->outcomes,

@@ -17,6 +17,7 @@
 #include <heddle/dp.h>
 
 #include "net_port.h"
+#include "proxy_quota.h"
 #include "worker.h"
 #include "worker_clock.h"
 #include "worker_eal.h"
@@ -62,6 +63,7 @@ struct hd_dp {
 	struct net_port *ports[HD_MAX_PORTS];
 	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
 	struct lane *lanes;
+	struct proxy_quotas quotas;		   /* limits over all workers */
 	struct worker_steer *steers[HD_MAX_PORTS]; /* one a port when there are several workers */
 	struct hd_worker_stats *stats[HD_MAX_WORKERS];
 	uint8_t *health;  /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
@@ -69,6 +71,13 @@ struct hd_dp {
 	_Atomic int outcomes_attended; /* writer: ctrl; readers: workers */
 	int outcome_fd;
 };
+
+static void kick_lane(void *ctx, uint32_t worker)
+{
+	struct hd_dp *dp = ctx;
+
+	worker_idle_kick(&dp->lanes[worker].idle);
+}
 
 static int fail(int code, char *error, size_t bytes, const char *text)
 {
@@ -149,6 +158,7 @@ static int make_worker(struct lane *l, hd_ns now)
 		.indirect = l->indirect,
 		.snapshot = &dp->snapshot,
 		.slots = &l->slots,
+		.quotas = dp->n_lanes > 1 ? &dp->quotas : NULL,
 		.health = dp->health,
 		.watched = dp->watched,
 		.outcomes = l->outcomes,
@@ -235,13 +245,6 @@ static void watch_port(struct lane *l, const int *before, uint32_t n_before)
 	worker_idle_add_port(&l->idle, fresh, n);
 }
 
-static void kick_lane(void *ctx, uint32_t worker)
-{
-	struct hd_dp *dp = ctx;
-
-	worker_idle_kick(&dp->lanes[worker].idle);
-}
-
 /* Several workers share a port: its owner polls it for all of them. Owners take turns over the
  * ports. */
 static int share_port(struct hd_dp *dp, uint32_t i)
@@ -314,12 +317,13 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 /* NULL: out of memory, and EAL is cleaned up. */
 static struct hd_dp *allocate(const struct hd_node *node)
 {
-	struct hd_dp *dp = calloc(1, sizeof(*dp));
+	struct hd_dp *dp = aligned_alloc(_Alignof(struct hd_dp), sizeof(*dp));
 
 	if (dp == NULL) {
 		rte_eal_cleanup();
 		return NULL;
 	}
+	memset(dp, 0, sizeof(*dp));
 	dp->node = node;
 	dp->n_lanes = node->n_workers;
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -327,9 +331,14 @@ static struct hd_dp *allocate(const struct hd_node *node)
 	dp->outcome_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->health = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
 	dp->watched = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
+	dp->quotas = (struct proxy_quotas){
+		.n_workers = node->n_workers, .kick = kick_lane, .ctx = dp
+	};
+	dp->quotas.connections = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS * sizeof(uint32_t));
 	worker_clock_init(&dp->clock);
 	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
-	    dp->watched != NULL && random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
+	    dp->watched != NULL && dp->quotas.connections != NULL &&
+	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
 		return dp;
 	hd_dp_close(dp);
 	return NULL;
@@ -492,6 +501,7 @@ void hd_dp_close(struct hd_dp *dp)
 	free(dp->lanes);
 	free(dp->health);
 	free(dp->watched);
+	free(dp->quotas.connections);
 	free(dp);
 	rte_eal_cleanup();
 }
@@ -506,6 +516,18 @@ static void *make_chunk(const struct lane *l, size_t state_bytes)
 	int socket = (int)rte_lcore_to_socket_id(l->lcore);
 
 	return rte_zmalloc_socket("slots", PROXY_CHUNK_SLOTS * state_bytes, HD_CACHE_LINE, socket);
+}
+
+static int reserve_quotas(struct hd_dp *dp, uint32_t clusters)
+{
+	for (uint32_t i = 0; i < clusters; i++) {
+		if (dp->quotas.chunks[i] == NULL)
+			dp->quotas.chunks[i] =
+				make_chunk(&dp->lanes[0], sizeof(struct proxy_quota));
+		if (dp->quotas.chunks[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Chunks made before memory ran out stay: the next attempt finds them. */
@@ -532,6 +554,8 @@ int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_sl
 
 	if (clusters > PROXY_MAX_CHUNKS || endpoints > PROXY_MAX_CHUNKS)
 		return -ENOMEM;
+	if (dp->n_lanes > 1 && reserve_quotas(dp, clusters) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		if (reserve_lane(&dp->lanes[i], clusters, endpoints) < 0)
 			return -ENOMEM;
@@ -543,6 +567,8 @@ int hd_dp_reserve(struct hd_dp *dp, uint32_t cluster_slots, uint32_t endpoint_sl
 
 void hd_dp_publish(struct hd_dp *dp, const struct hd_snapshot *snapshot)
 {
+	if (dp->n_lanes > 1)
+		proxy_quotas_set(&dp->quotas, snapshot);
 	atomic_store_explicit(&dp->snapshot, snapshot, memory_order_release);
 	kick_all(dp);
 }

@@ -21,7 +21,8 @@ RULES = {
 # Rooms above core see a protocol room only through its public headers: <room>.h and the doors named here.
 DOORS = {"dataplane/net": {"net_port.h": "opens ethdevs; launch needs it"},
          "dataplane/proxy": {"proxy_route.h": "routing as a pure function of the snapshot; explain answers with the very same",
-                             "proxy_authz.h": "authorization, the same way"}}
+                             "proxy_authz.h": "authorization, the same way",
+                             "proxy_quota.h": "limits over all workers; launch makes what they share"}}
 
 # Foreign headers: (pattern, where it may stand, why not elsewhere).
 FOREIGN = [

@@ -81,10 +81,13 @@ void bed_publish(struct bed *b)
 {
 	struct hd_snapshot *s = &b->snapshots[++b->generation % 2];
 
-	b->own = (struct hd_snapshot_worker){ .wrr = b->wrr,
-					      .rr = b->rr,
-					      .destination_requests = b->destination_requests,
-					      .authz = b->authz_counts };
+	for (uint32_t i = 0; i < BED_WORKERS; i++)
+		b->own[i] = (struct hd_snapshot_worker){
+			.wrr = b->wrr,
+			.rr = b->rr,
+			.destination_requests = b->destination_requests,
+			.authz = b->authz_counts,
+		};
 	*s = (struct hd_snapshot){
 		.generation = b->generation,
 		.n_workers = 1,
@@ -115,16 +118,27 @@ void bed_publish(struct bed *b)
 		.n_outliers = 1,
 		.n_endpoints = b->clusters[0].endpoints_count,
 		.authz = b->authz,
-		.workers = &b->own,
+		.workers = b->own,
 	};
+	if (b->quotas != NULL)
+		proxy_quotas_set(b->quotas, s);
 	proxy_set_snapshot(b->proxy, s);
 }
 
+static int n_beds;
+
 struct bed *bed_create(uint32_t n_endpoints)
+{
+	return bed_create_worker(n_endpoints, NULL, 0);
+}
+
+struct bed *bed_create_worker(uint32_t n_endpoints, struct proxy_quotas *quotas, uint32_t worker)
 {
 	struct bed *b = calloc(1, sizeof(*b));
 	struct proxy_config c = { .stats = &b->stats,
 				  .slots = &b->slots,
+				  .quotas = quotas,
+				  .worker = worker,
 				  .health = b->health,
 				  .watched = b->watched,
 				  .bufs = bufs,
@@ -134,6 +148,8 @@ struct bed *bed_create(uint32_t n_endpoints)
 				  .socket = -1,
 				  .wall_offset = INT64_C(1700000000) * (int64_t)HD_NS_PER_S };
 
+	n_beds++;
+	b->quotas = quotas;
 	b->now = HD_NS_PER_S;
 	b->tcp = fake_tcp_create(bufs);
 	b->access = hd_ring_create(64, sizeof(struct hd_access_record));
@@ -154,8 +170,10 @@ void bed_destroy(struct bed *b)
 {
 	proxy_destroy(b->proxy);
 	fake_tcp_destroy(b->tcp);
-	assert_int_equal(rte_mempool_in_use_count(bufs), 0);
-	assert_int_equal(rte_mempool_in_use_count(indirect), 0);
+	if (--n_beds == 0) {
+		assert_int_equal(rte_mempool_in_use_count(bufs), 0);
+		assert_int_equal(rte_mempool_in_use_count(indirect), 0);
+	}
 	free(b->access);
 	free(b->outcomes);
 	free(b->slots.clusters[0]);

@@ -8,7 +8,9 @@
 
 #include "fake_tcp.h"
 #include "proxy.h"
+#include "proxy_quota.h"
 
+#define BED_WORKERS 3
 #define BED_CLUSTERS 4
 #define BED_ENDPOINTS 8
 #define BED_ROUTES 8
@@ -27,7 +29,8 @@ struct bed {
 
 	struct hd_snapshot snapshots[2]; /* by turns */
 	uint64_t generation;
-	struct hd_snapshot_worker own;
+	struct proxy_quotas *quotas;
+	struct hd_snapshot_worker own[BED_WORKERS];
 	struct hd_listener listener;
 	uint32_t listener_table[2], domain_table[1];
 	struct hd_router router;
@@ -54,7 +57,9 @@ struct bed {
 int bed_eal(const char *prefix);
 struct rte_mempool *bed_bufs(void);
 struct bed *bed_create(uint32_t n_endpoints);
-/* Fails the test when a buffer is lost. */
+/* One of several workers that share limits. */
+struct bed *bed_create_worker(uint32_t n_endpoints, struct proxy_quotas *quotas, uint32_t worker);
+/* The last one fails the test when a buffer is lost. */
 void bed_destroy(struct bed *b);
 /* Publishes the policy as it is now, as a new generation. */
 void bed_publish(struct bed *b);

@@ -11,6 +11,7 @@
 
 #include "../core/eal_setup.h"
 #include "host.h"
+#include "proxy_quota.h"
 #include "worker.h"
 #include "worker_steer.h"
 
@@ -60,6 +61,7 @@ struct world {
 	struct hd_node node;
 	const struct hd_snapshot *_Atomic published;
 	struct proxy_slots slots[WORKERS];
+	struct proxy_quotas quotas;
 	uint8_t *health;
 	struct hd_ring *mailbox[WORKERS];
 	struct hd_worker_stats *stats[WORKERS];
@@ -88,7 +90,7 @@ static const struct hd_router router = { .any_vhost = 0, .unknown_host_status = 
 static const struct hd_vhost vhost = { STR("all"), 0, 1 };
 static const struct hd_route route = { .destinations_count = 1, .total_weight = 1 };
 static const struct hd_destination destination = { .weight = 1, .host = STR("echo") };
-static const struct hd_cluster cluster = {
+static struct hd_cluster cluster = {
 	.name = STR("echo"),
 	.host = STR("echo"),
 	.endpoints_count = 1,
@@ -259,6 +261,7 @@ static void make_worker(struct world *w, uint32_t i)
 				   .indirect = w->indirect,
 				   .snapshot = &w->published,
 				   .slots = &w->slots[i],
+				   .quotas = &w->quotas,
 				   .health = w->health,
 				   .mailbox = w->mailbox[i],
 				   .max_connections = 256,
@@ -280,11 +283,12 @@ static void make_worker(struct world *w, uint32_t i)
 
 static struct world *make_world(const struct hd_snapshot *s)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = aligned_alloc(_Alignof(struct world), sizeof(*w));
 	const struct host_app caller = { .event = caller_event },
 			      backend = { .listener = backend_listener, .event = backend_event };
 
 	assert_non_null(w);
+	memset(w, 0, sizeof(*w));
 	w->now = HD_NS_PER_S;
 	w->bufs = rte_mempool_lookup("bufs");
 	w->indirect = rte_mempool_lookup("refs");
@@ -299,6 +303,16 @@ static struct world *make_world(const struct hd_snapshot *s)
 		w->node.ports[i].n_addresses = 1;
 	}
 	w->health = calloc(PROXY_CHUNK_SLOTS, 1);
+	w->quotas = (struct proxy_quotas){
+		.connections = calloc(PROXY_CHUNK_SLOTS, sizeof(*w->quotas.connections)),
+		.n_workers = WORKERS,
+		.kick = kick,
+		.ctx = w,
+	};
+	w->quotas.chunks[0] =
+		aligned_alloc(HD_CACHE_LINE, PROXY_CHUNK_SLOTS * sizeof(struct proxy_quota));
+	memset(w->quotas.chunks[0], 0, PROXY_CHUNK_SLOTS * sizeof(struct proxy_quota));
+	proxy_quotas_set(&w->quotas, s);
 	w->published = s;
 	share_ports(w);
 	for (uint32_t i = 0; i < WORKERS; i++)
@@ -327,6 +341,8 @@ static void destroy_world(struct world *w)
 	assert_int_equal(rte_mempool_in_use_count(w->bufs), 0);
 	assert_int_equal(rte_mempool_in_use_count(w->indirect), 0);
 	free(w->health);
+	free(w->quotas.connections);
+	free(w->quotas.chunks[0]);
 	free(w);
 }
 
@@ -372,6 +388,42 @@ static void callers_are_spread_and_each_answer_finds_its_worker(void **state)
 	}
 	assert_true(w->kicks > 0);
 	destroy_world(w);
+}
+
+static uint32_t backend_connections(const struct world *w)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < WORKERS; i++)
+		sum += ((const struct hd_cluster_stats *)w->slots[i].clusters[0])->connections;
+	return sum;
+}
+
+static void a_limit_on_connections_holds_over_all_workers_at_every_moment(void **state)
+{
+	for (uint32_t limit = 1; limit <= 3; limit++) {
+		struct hd_snapshot s = snapshot_of(1);
+		struct world *w;
+		uint32_t most = 0;
+
+		cluster.max_connections = limit;
+		w = make_world(&s);
+		for (int round = 0; round < 5; round++) {
+			for (int i = 0; i < CALLS; i++)
+				call(w);
+			for (int i = 0; i < 4000; i++) {
+				turns(w, 1);
+				assert_in_range(backend_connections(w), 0, limit);
+				most = RTE_MAX(most, backend_connections(w));
+			}
+		}
+		assert_int_equal(most, limit);
+		assert_int_equal(w->answers, 5 * CALLS);
+		for (uint32_t i = 0; i < WORKERS; i++)
+			assert_true(w->stats[i]->counters[HD_TCP_CONNECTED] > 0);
+		destroy_world(w);
+	}
+	cluster.max_connections = UINT32_MAX;
 }
 
 static void a_turn_after_publishing_frees_the_old_snapshot(void **state)
@@ -470,6 +522,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(callers_are_spread_and_each_answer_finds_its_worker),
+		cmocka_unit_test(a_limit_on_connections_holds_over_all_workers_at_every_moment),
 		cmocka_unit_test(a_turn_after_publishing_frees_the_old_snapshot),
 		cmocka_unit_test(a_dump_lists_what_is_open_and_says_what_it_left_out),
 		cmocka_unit_test(draining_closes_what_is_idle_and_takes_no_more),
