@@ -480,6 +480,7 @@ static void attach(struct proxy *p, struct proxy_exchange *x, struct proxy_leg *
 	x->is_resend = 0;
 	x->had_strays = 0;
 	x->sent_from = tcp_send_offset(up->conn);
+	proxy_leg_ask(up);
 	x->up_local.ip = tcp_conn_key(up->conn)->local;
 	x->up_local.port = tcp_conn_key(up->conn)->local_port;
 	up->exchange = x;
@@ -759,23 +760,26 @@ static void await_verdict(struct proxy *p, struct proxy_exchange *x)
 	arm(p, x);
 }
 
-/* Bytes on a reused connection whose other end has acknowledged no byte of the request were sent
- * before it came: they are no answer (a 408 for an idle connection is the usual one). They are
- * thrown away, and nothing else on that connection is believed. */
-static int takes_strays(struct proxy *p, struct proxy_exchange *x)
+/* Bytes on a reused connection that the other end sent before it saw the request are no answer (a
+ * 408 for an idle connection is the usual one). They are thrown away, and nothing else on that
+ * connection is believed. False: x lost its connection by that, or is no more. */
+static int believes_up(struct proxy *p, struct proxy_exchange *x)
 {
-	struct bufq *rx = proxy_leg_rx(x->up);
-	uint32_t n = rx->bytes;
+	uint32_t n =
+		x->up->requests > 1 && x->up->scan.seen == 0 ? proxy_leg_unasked(x->up) : 0;
 
-	if (x->answer_begun || x->up->scan.seen != 0 || n == 0 || !proxy_retry_is_unseen(x))
-		return 0;
-	bufq_clear(rx);
-	proxy_leg_received(x->up, n);
-	if (!x->had_strays)
-		proxy_count(p, HD_PROXY_UP_IDLE_DATA);
-	x->had_strays = 1;
-	await_verdict(p, x);
-	return 1;
+	if (n > 0) {
+		bufq_consume(proxy_leg_rx(x->up), n);
+		proxy_leg_received(x->up, n);
+		if (!x->had_strays)
+			proxy_count(p, HD_PROXY_UP_IDLE_DATA);
+		x->had_strays = 1;
+		await_verdict(p, x);
+	}
+	if (!x->had_strays || proxy_retry_is_unseen(x))
+		return 1;
+	proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
+	return 0;
 }
 
 /* The backend closed before its answer's head was complete. Its FIN alone does not say whether it
@@ -794,6 +798,8 @@ static void progress_response(struct proxy *p, struct proxy_exchange *x)
 {
 	enum head_step step = HEAD_AGAIN;
 
+	if (!x->answer_begun && !believes_up(p, x))
+		return;
 	for (int i = 0; !x->answer_begun && i < PROXY_TURN_INTERIMS; i++) {
 		if (proxy_leg_send_space(x->down) == 0)
 			return;
@@ -834,10 +840,6 @@ void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t
 {
 	if (x->state == EXCHANGE_TUNNEL) {
 		proxy_tunnel_relay(p, x);
-		return;
-	}
-	if (!takes_strays(p, x) && x->had_strays && !proxy_retry_is_unseen(x)) {
-		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
 		return;
 	}
 	if ((events & TCP_EV_WRITABLE) && !relay_request(p, x))

@@ -31,17 +31,20 @@ static void close_idle(struct proxy *p, struct proxy_endpoint_state *st)
 	}
 }
 
+static void fail_one(struct proxy *p, struct proxy_exchange *x, enum proxy_failure why)
+{
+	proxy_pool_unwait(p, x);
+	x->state = EXCHANGE_FAILED;
+	x->failure = why;
+	list_push_back(&p->failed, &x->link);
+}
+
 static void fail_pending(struct proxy *p, struct proxy_endpoint_state *st, enum proxy_failure why)
 {
 	struct list_link *l;
 
-	while ((l = list_front(&st->pending)) != NULL) {
-		struct proxy_exchange *x = proxy_exchange_of(l);
-		proxy_pool_unwait(p, x);
-		x->state = EXCHANGE_FAILED;
-		x->failure = why;
-		list_push_back(&p->failed, &x->link);
-	}
+	while ((l = list_front(&st->pending)) != NULL)
+		fail_one(p, proxy_exchange_of(l), why);
 }
 
 /* From now on the slot stands for somebody else, or for nobody: connections in use close when their
@@ -407,17 +410,39 @@ static void connect_failed(struct proxy *p, struct proxy_leg *leg)
 	fail_pending(p, st, why);
 }
 
+/* The backend accepted and closed without a word. That answers one request, as if it had been sent:
+ * else we would connect again and again, each round trip. A stream gets what there is. */
+static int is_shut_at_once(struct proxy *p, struct proxy_endpoint_state *st, struct proxy_leg *leg)
+{
+	struct proxy_exchange *x = next_waiting(st, leg);
+
+	if (!leg->fin || proxy_leg_rx(leg)->bytes > 0 || (x != NULL && x->is_stream))
+		return 0;
+	proxy_count(p, HD_PROXY_UP_SHUT_AT_ONCE);
+	st->stats.resets++;
+	if (x != NULL)
+		fail_one(p, x, PROXY_FAIL_TERMINATED);
+	return 1;
+}
+
 static void connect_done(struct proxy *p, struct proxy_leg *leg)
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
 
 	st->n_connecting--;
 	leg->state = LEG_IDLE;
-	if (leg->up.incarnation != st->incarnation || leg->fin) {
+	if (leg->up.incarnation != st->incarnation) {
 		proxy_count(p, HD_PROXY_UP_RETIRED);
 		proxy_pool_drop(p, leg, 0);
 		return;
 	}
+	if (is_shut_at_once(p, st, leg)) {
+		proxy_pool_drop(p, leg, 0);
+		return;
+	}
+	/* What came with the handshake is looked at by whoever owns the leg then. */
+	if (proxy_leg_rx(leg)->bytes > 0 || leg->fin)
+		proxy_leg_again(leg, TCP_EV_READABLE);
 	hand_out(p, st, leg, 0, 0);
 }
 

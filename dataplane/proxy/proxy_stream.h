@@ -28,6 +28,18 @@ static inline void proxy_leg_send(struct proxy_leg *leg, struct bufq *q)
 	tcp_send(leg->conn, q);
 }
 
+/* A question begins with what is sent next; so many bytes at the front of what was received left
+ * the other end before it saw that, and are no answer. */
+static inline void proxy_leg_ask(struct proxy_leg *leg)
+{
+	tcp_ask(leg->conn);
+}
+
+static inline uint32_t proxy_leg_unasked(const struct proxy_leg *leg)
+{
+	return tcp_unasked(leg->conn);
+}
+
 /* Sent and not acknowledged, or received and not taken. */
 static inline uint32_t proxy_leg_held(const struct proxy_leg *leg)
 {

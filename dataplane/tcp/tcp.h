@@ -21,8 +21,8 @@ struct tcp_conn;
 
 /* What tcp asks of its owner. All calls come from inside the worker's turn. */
 struct tcp_ops {
-	/* A SYN for this tuple: the owner's cookie for the listener (>= 0), or -1: no such port (a
-	 * reset answers). */
+	/* A SYN for this tuple: whether somebody listens (>= 0), or -1: no such port (a reset
+	 * answers). */
 	int64_t (*listener)(void *ctx, const struct pkt_facts *f);
 	/* Takes a TCP segment: m's data starts at the TCP header (checksum field zero), with room
 	 * for the lower headers in front; payload may follow in further segments of the chain. net
@@ -95,7 +95,7 @@ void tcp_icmp(struct tcp *t, const struct flow_key *key, uint32_t quoted_seq, en
 void tcp_unreachable(struct tcp *t, const struct flow_key *key, hd_ns now);
 
 /* Events, as bits. A connection is on the ready list at most once. */
-#define TCP_EV_ACCEPTED 0x01  /* new, passive, established; tcp_conn_listener tells where */
+#define TCP_EV_ACCEPTED 0x01  /* new, passive, established */
 #define TCP_EV_CONNECTED 0x02 /* active open succeeded */
 #define TCP_EV_READABLE 0x04  /* bytes were appended to the receive queue */
 #define TCP_EV_WRITABLE 0x08  /* send space grew: acknowledged bytes left the send queue */
@@ -135,7 +135,6 @@ enum tcp_error {
 void tcp_conn_set_user(struct tcp_conn *c, void *user);
 void *tcp_conn_user(const struct tcp_conn *c);
 uint64_t tcp_conn_id(const struct tcp_conn *c); /* unique over the worker's life */
-int64_t tcp_conn_listener(const struct tcp_conn *c);
 const struct flow_key *tcp_conn_key(const struct tcp_conn *c);
 uint8_t tcp_conn_port(const struct tcp_conn *c); /* net port it came in by (passive) */
 enum tcp_error tcp_conn_error(const struct tcp_conn *c);
@@ -161,6 +160,10 @@ void tcp_send(struct tcp_conn *c, struct bufq *q);
 uint64_t tcp_send_offset(const struct tcp_conn *c);
 uint64_t tcp_acked_offset(const struct tcp_conn *c);
 uint64_t tcp_received_offset(const struct tcp_conn *c);
+/* A question begins with the next byte that is queued. What the peer sent before its TCP had seen
+ * that byte cannot be the answer: so many bytes of the receive queue, from its front. */
+void tcp_ask(struct tcp_conn *c);
+uint32_t tcp_unasked(const struct tcp_conn *c);
 
 /* FIN after all that is queued. Receiving goes on. */
 void tcp_close(struct tcp_conn *c);

@@ -82,6 +82,10 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 		tcp_scoreboard_ack(c->sb, s->ack, &x.a);
 		c->snd_una = s->ack;
 		c->acked += stream;
+		if (c->flags & TCP_F_ASKED && seq_gt(s->ack, c->question)) {
+			c->flags &= ~(uint32_t)TCP_F_ASKED;
+			c->answer_from = seq_max(c->answer_from, (uint32_t)c->received);
+		}
 		if (stream != 0) {
 			tcp_output_acked(c, stream);
 			tcp_conn_raise(c, TCP_EV_WRITABLE);

@@ -340,11 +340,6 @@ uint64_t tcp_conn_id(const struct tcp_conn *c)
 	return core_pool_handle(&c->t->conns, c);
 }
 
-int64_t tcp_conn_listener(const struct tcp_conn *c)
-{
-	return c->listener;
-}
-
 const struct flow_key *tcp_conn_key(const struct tcp_conn *c)
 {
 	return &c->key;
@@ -431,6 +426,22 @@ uint64_t tcp_acked_offset(const struct tcp_conn *c)
 uint64_t tcp_received_offset(const struct tcp_conn *c)
 {
 	return c->received;
+}
+
+void tcp_ask(struct tcp_conn *c)
+{
+	c->flags |= TCP_F_ASKED;
+	c->question = c->snd_una + c->tx.bytes;
+	c->answer_from = (uint32_t)c->received;
+}
+
+uint32_t tcp_unasked(const struct tcp_conn *c)
+{
+	uint32_t taken = (uint32_t)c->received - c->rx.bytes;
+
+	if (c->flags & TCP_F_ASKED)
+		return c->rx.bytes;
+	return seq_gt(c->answer_from, taken) ? u32_min(c->answer_from - taken, c->rx.bytes) : 0;
 }
 
 void tcp_close(struct tcp_conn *c)

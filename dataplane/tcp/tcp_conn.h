@@ -50,6 +50,7 @@ enum tcp_state {
 #define TCP_F_ECN 0x40000
 #define TCP_F_ECE_OWED 0x80000
 #define TCP_F_CWR_DUE 0x100000
+#define TCP_F_ASKED 0x200000 /* `question` is not acknowledged yet */
 /* How sending stands. */
 #define TCP_F_CWND_LIMITED 0x4000
 #define TCP_F_SYN_RESENT 0x8000 /* RFC 6298 5.7 */
@@ -113,7 +114,8 @@ struct tcp_conn {
 	struct wheel_timer timer; /* the one entry of the wheel, at or before the earliest of the
 				     three below */
 	struct tcp *t;
-	int64_t listener;
+	uint32_t question;    /* sequence number of its first byte (tcp_ask) */
+	uint32_t answer_from; /* in `received`: where the answer to it begins at the earliest */
 	uint32_t rtx_us;    /* 0: off */
 	uint32_t delack_us; /* 0: off */
 	uint32_t state_ms;  /* connect timeout, keep-alive or FIN-WAIT-2, by state; 0: off */

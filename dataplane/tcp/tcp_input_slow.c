@@ -239,6 +239,15 @@ static void deliver_with_held(struct tcp_conn *c, struct tcp_segment *s)
 	c->flags |= TCP_F_ACK_NOW; /* RFC 5681 4.2: a filled gap is told at once */
 }
 
+/* Bytes that left the peer before it saw the question are no answer, in whatever order they come
+ * (tcp_ask). */
+static void note_unasked(struct tcp_conn *c, const struct tcp_segment *s)
+{
+	if (seq_leq(s->ack, c->question))
+		c->answer_from = seq_max(c->answer_from, (uint32_t)c->received + s->seq + s->len -
+								 c->rcv_nxt);
+}
+
 /* Seventh, the text. Returns whether the connection is still there. */
 static int take_text(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 {
@@ -250,6 +259,7 @@ static int take_text(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s)
 		tcp_input_refuse(t, c, s);
 		return 0;
 	}
+	note_unasked(c, s);
 	if (s->seq == c->rcv_nxt) {
 		deliver_with_held(c, s);
 	} else {

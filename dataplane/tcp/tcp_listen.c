@@ -4,7 +4,7 @@
 #include "tcp_stack.h"
 
 static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *s,
-				       const struct pkt_facts *f, int64_t listener)
+				       const struct pkt_facts *f)
 {
 	struct flow_path path = flow_path_reply(s->port);
 	struct tcp_conn *c;
@@ -20,17 +20,16 @@ static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *
 	}
 	c->path = path;
 	c->in_port = f->port;
-	c->listener = listener;
 	c->state = TCP_SYN_RECEIVED;
 	return c;
 }
 
 /* A half-open connection, and its SYN-ACK. */
 static void open_half(struct tcp *t, const struct tcp_segment *s, const struct pkt_facts *f,
-		      int64_t listener, uint32_t isn_floor)
+		      uint32_t isn_floor)
 {
 	uint32_t isn = tcp_isn_generate(t->config.secret, &s->key, t->now);
-	struct tcp_conn *c = create_passive(t, s, f, listener);
+	struct tcp_conn *c = create_passive(t, s, f);
 
 	if (c == NULL)
 		return;
@@ -68,7 +67,6 @@ static int accept_cookie(struct tcp *t, struct tcp_segment *s, const struct pkt_
 	struct tcp_options offered = { .present = TCP_OPTION_MSS | (s->opt.present & TCP_OPTION_TS),
 				       .tsval = s->opt.tsval };
 	struct tcp_conn *c;
-	int64_t listener;
 
 	if (t->now > t->cookies_until || (s->flags & (PKT_TCP_ACK | PKT_TCP_SYN)) != PKT_TCP_ACK)
 		return 0;
@@ -77,12 +75,11 @@ static int accept_cookie(struct tcp *t, struct tcp_segment *s, const struct pkt_
 		tcp_count(t, HD_TCP_COOKIES_REFUSED);
 		return 0;
 	}
-	listener = t->ops->listener(t->ctx, f);
-	if (listener < 0)
+	if (t->ops->listener(t->ctx, f) < 0)
 		return 0;
 	if (offered.present & TCP_OPTION_TS)
 		tcp_cookie_recall(s->opt.tsecr, &offered);
-	c = create_passive(t, s, f, listener);
+	c = create_passive(t, s, f);
 	if (c == NULL)
 		return 1; /* the peer's next segment tries again */
 	c->rcv_nxt = s->seq;
@@ -109,8 +106,6 @@ static void refuse(struct tcp *t, struct tcp_segment *s, const struct pkt_facts 
 void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_facts *f,
 		      uint32_t isn_floor)
 {
-	int64_t listener;
-
 	/* First an RST, second an ACK, third a SYN, as 3.10.7.2 orders; SYN with FIN or RST is
 	 * nobody's honest opening. */
 	if (s->flags & PKT_TCP_RST)
@@ -123,8 +118,7 @@ void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_fac
 		tcp_count(t, HD_TCP_BAD_FLAGS);
 		return;
 	}
-	listener = t->ops->listener(t->ctx, f);
-	if (listener < 0) {
+	if (t->ops->listener(t->ctx, f) < 0) {
 		tcp_count(t, HD_TCP_CLOSED_PORT);
 		tcp_output_reset_for(t, s);
 		return;
@@ -132,5 +126,5 @@ void tcp_listen_input(struct tcp *t, struct tcp_segment *s, const struct pkt_fac
 	if (t->half_open >= t->half_open_max)
 		answer_with_cookie(t, s);
 	else
-		open_half(t, s, f, listener, isn_floor);
+		open_half(t, s, f, isn_floor);
 }

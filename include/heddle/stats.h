@@ -154,6 +154,7 @@
 	X(PROXY_UP_SURPLUS, "proxy", "up_surplus", "backend connections closed because bytes followed the answer")     \
 	X(PROXY_UP_IDLE_DATA, "proxy", "up_idle_data", "backend connections closed because bytes came without a request") \
 	X(PROXY_UP_IDLE_CLOSED, "proxy", "up_idle_closed", "pooled connections that the backend closed")               \
+	X(PROXY_UP_SHUT_AT_ONCE, "proxy", "up_shut_at_once", "backends that accepted a connection and closed it without a word") \
 	X(PROXY_UP_RETIRED, "proxy", "up_retired", "pooled connections closed by age, idleness or because their endpoint went away") \
 	X(PROXY_UP_YIELDED, "proxy", "up_yielded", "backend connections closed so that another worker may have one under the limit") \
 	X(PROXY_CUT_ANSWERS, "proxy", "cut_answers", "answers cut off after their head went out")                      \

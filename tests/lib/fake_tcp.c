@@ -85,9 +85,18 @@ static void put_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
 	event(c, TCP_EV_READABLE);
 }
 
-void fake_tcp_say_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
+static void see_all(struct tcp_conn *c)
 {
 	c->acked = c->sent;
+	if (!c->is_asked || c->acked <= c->asked)
+		return;
+	c->is_asked = 0;
+	c->answer_from = c->received;
+}
+
+void fake_tcp_say_bytes(struct tcp_conn *c, const void *bytes, uint32_t n)
+{
+	see_all(c);
 	put_bytes(c, bytes, n);
 }
 
@@ -119,7 +128,7 @@ void fake_tcp_reset(struct tcp_conn *c, enum tcp_error e)
 
 void fake_tcp_ack(struct tcp_conn *c)
 {
-	c->acked = c->sent;
+	see_all(c);
 	event(c, TCP_EV_WRITABLE);
 }
 
@@ -254,6 +263,21 @@ uint64_t tcp_send_offset(const struct tcp_conn *c)
 uint64_t tcp_acked_offset(const struct tcp_conn *c)
 {
 	return c->acked;
+}
+
+void tcp_ask(struct tcp_conn *c)
+{
+	c->is_asked = 1;
+	c->asked = c->sent;
+}
+
+uint32_t tcp_unasked(const struct tcp_conn *c)
+{
+	uint64_t taken = c->received - c->rx.bytes;
+
+	if (c->is_asked)
+		return c->rx.bytes;
+	return c->answer_from > taken ? (uint32_t)(c->answer_from - taken) : 0;
 }
 
 void tcp_close(struct tcp_conn *c)

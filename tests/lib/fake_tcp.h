@@ -19,6 +19,8 @@ struct tcp_conn {
 	enum tcp_error error;
 	hd_ns opened, connect_timeout;
 	uint64_t sent, acked, received;
+	uint64_t asked, answer_from; /* tcp_ask: where, and what came before that was seen */
+	int is_asked;
 	uint32_t credit; /* bytes that the owner gave back */
 	uint32_t space;	 /* what tcp_send_space says */
 	int is_active, is_ready, is_live;

@@ -13,7 +13,7 @@ struct host;
 
 /* What runs on the machine. All calls come from inside host_turn. */
 struct host_app {
-	/* A SYN for this tuple: a cookie for tcp_conn_listener (>= 0), or -1: refused. NULL: refuses all. */
+	/* A SYN for this tuple: somebody listens (>= 0), or -1: refused. NULL: refuses all. */
 	int64_t (*listener)(void *ctx, const struct pkt_facts *f);
 	/* tcp_ready_next gave c with these TCP_EV_*. On TCP_EV_RESET or TCP_EV_CLOSED the app must tcp_release. */
 	void (*event)(void *ctx, struct tcp_conn *c, uint32_t events);

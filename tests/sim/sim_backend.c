@@ -199,6 +199,7 @@ static void after_answer(struct serve *s)
 	case SIM_IDLE_DATA:
 	case SIM_IDLE_CLOSE:
 	case SIM_IDLE_RESET:
+	case SIM_IDLE_ANSWER:
 		s->state = SERVE_IDLE_FAULT;
 		s->due = s->backend->world->now + p->idle;
 		sim_reader_start(&s->reader, s->backend->world->seed, 0, 0);
@@ -233,6 +234,7 @@ static void reset_idle(struct serve *s)
 
 static void idle_fault(struct serve *s)
 {
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen";
 	static const char unasked[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
 
 	switch (request(s)->plan.fault) {
@@ -241,6 +243,11 @@ static void idle_fault(struct serve *s)
 		return;
 	case SIM_IDLE_RESET:
 		reset_idle(s);
+		return;
+	case SIM_IDLE_ANSWER:
+		(void)!tcp_send_copy(s->c, answer, sizeof(answer) - 1);
+		s->poisoned = 1;
+		next_request(s);
 		return;
 	default:
 		(void)!tcp_send_copy(s->c, unasked, sizeof(unasked) - 1);

@@ -34,6 +34,7 @@ enum sim_fault {
 	SIM_IDLE_DATA,	/* bytes while idle */
 	SIM_IDLE_CLOSE, /* the connection closes soon after the answer, unannounced */
 	SIM_IDLE_RESET,
+	SIM_IDLE_ANSWER, /* a whole answer while idle, and it serves on */
 	SIM_N_FAULTS
 };
 

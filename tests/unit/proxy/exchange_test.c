@@ -281,6 +281,38 @@ static void an_answer_behind_such_bytes_is_not_believed(void **state)
 	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
 }
 
+/* Bytes of before, and the ACK of the request with the answer, seen in one look. */
+static void bytes_from_before_the_request_are_no_answer_whenever_they_are_looked_at(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_say_crossing(up, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 502 ");
+	assert_false(up->is_live);
+	assert_int_equal(bed_count(b, HD_PROXY_UP_IDLE_DATA), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_UP_PROTOCOL), 1);
+}
+
+static void bytes_from_before_the_request_are_no_answer_when_the_caller_wakes_us(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_say_crossing(up, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+	fake_tcp_ack(up);
+	fake_tcp_set_space(c, 1000); /* the caller comes first on the list */
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 502 ");
+	assert_false(up->is_live);
+}
+
 static void such_bytes_do_not_hold_a_request_for_ever(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -666,6 +698,8 @@ int main(void)
 		T(an_unseen_body_is_held_back_rather_than_forgotten),
 		T(bytes_from_before_the_request_are_no_answer_to_it),
 		T(an_answer_behind_such_bytes_is_not_believed),
+		T(bytes_from_before_the_request_are_no_answer_whenever_they_are_looked_at),
+		T(bytes_from_before_the_request_are_no_answer_when_the_caller_wakes_us),
 		T(such_bytes_do_not_hold_a_request_for_ever),
 		T(acknowledged_request_is_not_sent_again),
 		T(fin_after_the_acknowledgement_is_a_failure),

@@ -281,6 +281,82 @@ static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
 	assert_has(fake_tcp_heard(d), "\r\n\r\nok");
 }
 
+static void backend_that_accepts_and_closes_fails_one_request_a_connection(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = fake_tcp_opened(b->tcp, 0);
+	fake_tcp_connected(up);
+	fake_tcp_fin(up);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 503 ");
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UC);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_UP_SHUT_AT_ONCE), 1);
+}
+
+static void backend_that_accepts_and_closes_is_tried_again_by_the_policy(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	b->routes[0].retry.on = HD_RETRY_RESET;
+	b->routes[0].retry.attempts = 2;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	for (uint32_t i = 0; i < 3; i++) {
+		bed_pass(b, HD_NS_PER_S);
+		up = fake_tcp_opened(b->tcp, i);
+		assert_non_null(up);
+		fake_tcp_connected(up);
+		fake_tcp_fin(up);
+		bed_run(b);
+	}
+	bed_pass(b, HD_NS_PER_S);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 3);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 503 ");
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UC | HD_FLAG_URX);
+}
+
+static void answer_that_came_with_the_handshake_is_read(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = fake_tcp_opened(b->tcp, 0);
+	fake_tcp_connected(up);
+	fake_tcp_say(up, "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n");
+	fake_tcp_fin(up);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 429 ");
+	assert_false(up->is_live);
+}
+
+static void stream_gets_what_came_with_the_handshake(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c, *up;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = 0;
+	bed_publish(b);
+	c = bed_caller(b);
+	bed_run(b);
+	up = fake_tcp_opened(b->tcp, 0);
+	fake_tcp_connected(up);
+	fake_tcp_say(up, "the time");
+	fake_tcp_fin(up);
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(c), "the time");
+	assert_true(c->is_closed);
+}
+
 static void words_behind_a_refused_upgrade_are_no_request(void **state)
 {
 	struct bed *b = bed_of(state, 0);
@@ -310,6 +386,10 @@ int main(void)
 		T(stream_without_a_backend_gets_no_text),
 		T(streams_obey_the_limits_of_their_cluster),
 		T(stuck_callers_give_their_buffers_up_when_there_are_few),
+		T(backend_that_accepts_and_closes_fails_one_request_a_connection),
+		T(backend_that_accepts_and_closes_is_tried_again_by_the_policy),
+		T(answer_that_came_with_the_handshake_is_read),
+		T(stream_gets_what_came_with_the_handshake),
 		T(words_behind_a_refused_upgrade_are_no_request),
 #undef T
 	};

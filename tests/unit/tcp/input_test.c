@@ -137,6 +137,63 @@ static void c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken(void **stat
 	finish();
 }
 
+/* Where 100 bytes that the stack sends are the question. */
+static void ask(struct pair_stream *s)
+{
+	s->hold_reads = 1;
+	tcp_ask(s->c);
+	write_stream(s, 100);
+	collect();
+}
+
+static void bytes_from_before_the_question_are_told_from_its_answer(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t before = r.rcv, seen;
+
+	ask(s);
+	seen = r.rcv;
+	r.rcv = before;
+	raw_send(&r, ACK | PSH, bytes_at(0), 30);
+	assert_int_equal(tcp_unasked(s->c), 30);
+	r.rcv = seen;
+	raw_send(&r, ACK | PSH, bytes_at(30), 50);
+	assert_int_equal(tcp_conn_rx(s->c)->bytes, 80);
+	assert_int_equal(tcp_unasked(s->c), 30);
+	bufq_consume(tcp_conn_rx(s->c), 30);
+	assert_int_equal(tcp_unasked(s->c), 0);
+	finish();
+}
+
+static void bytes_from_before_the_question_are_known_out_of_order(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t before = r.rcv, seen, at = r.nxt;
+
+	ask(s);
+	seen = r.rcv;
+	raw_send_at(&r, at + 30, ACK | PSH, bytes_at(30), 50);
+	r.rcv = before;
+	raw_send_at(&r, at, ACK | PSH, bytes_at(0), 30);
+	assert_int_equal(tcp_conn_rx(s->c)->bytes, 80);
+	assert_int_equal(tcp_unasked(s->c), 30);
+	bufq_clear(tcp_conn_rx(s->c));
+	tcp_received(s->c, 80);
+
+	/* Above a gap that is filled by what was sent again later. */
+	r.rcv = seen;
+	at += 80;
+	ask(s);
+	seen = r.rcv;
+	r.rcv = seen - 100;
+	raw_send_at(&r, at + 10, ACK | PSH, bytes_at(90), 20);
+	r.rcv = seen;
+	raw_send_at(&r, at, ACK | PSH, bytes_at(80), 10);
+	assert_int_equal(tcp_conn_rx(s->c)->bytes, 30);
+	assert_int_equal(tcp_unasked(s->c), 30);
+	finish();
+}
+
 static void c1_12_a_reset_is_taken_at_a_shut_window(void **state)
 {
 	struct pair_stream *s = shut_window(&plain);
@@ -734,6 +791,8 @@ int main(void)
 		cmocka_unit_test(the_last_buffers_are_for_acknowledgements),
 		cmocka_unit_test(c1_11_data_right_of_the_window_get_an_ack),
 		cmocka_unit_test(c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken),
+		cmocka_unit_test(bytes_from_before_the_question_are_told_from_its_answer),
+		cmocka_unit_test(bytes_from_before_the_question_are_known_out_of_order),
 		cmocka_unit_test(c1_12_a_reset_is_taken_at_a_shut_window),
 		cmocka_unit_test(c1_20_the_window_opens_in_steps_worth_a_segment),
 		cmocka_unit_test(c1_13_closed_ports_answer_as_the_rfc_says),
