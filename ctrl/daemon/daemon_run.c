@@ -21,8 +21,8 @@
 /* Files often change in company: wait until they are quiet, but not for ever. */
 #define QUIET (200 * HD_NS_PER_MS)
 #define QUIET_MAX (2 * HD_NS_PER_S)
-/* A drain ends when no connection is left; when nothing moves for the first while and no request is
- * in flight; or after the second in any case. */
+/* A drain ends when no connection is left; when nothing moves for the first while, no request is in
+ * flight and nobody has bytes of ours to read; or after the second in any case. */
 #define DRAIN_IDLE (2 * HD_NS_PER_S)
 #define DRAIN_MAX (25 * HD_NS_PER_S)
 #define LOGGED_ROWS 50
@@ -177,20 +177,6 @@ void daemon_stop(struct daemon *d)
 	hd_log(HD_LOG_NOTICE, "daemon", "draining: no new connections, open requests finish");
 }
 
-static uint64_t requests_in_flight(const struct daemon *d)
-{
-	const struct hd_snapshot *s = d->reload.snapshot;
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < s->n_clusters; i++) {
-		struct hd_cluster_stats c;
-
-		observe_cluster_sum(d->dp, s->clusters[i].slot, &c);
-		sum += c.requests_active + c.pending;
-	}
-	return sum;
-}
-
 static void drain_look(struct daemon *d, hd_ns now)
 {
 	struct observe_totals t;
@@ -200,7 +186,7 @@ static void drain_look(struct daemon *d, hd_ns now)
 	if (d->drain_at == 0)
 		return;
 	observe_totals_sum(d->dp, &t);
-	if (t.connections + t.requests != d->drain_seen || requests_in_flight(d) > 0) {
+	if (t.connections + t.requests != d->drain_seen || t.exchanges > 0 || t.queued_bytes > 0) {
 		d->drain_seen = t.connections + t.requests;
 		d->drain_idle_at = now;
 	}

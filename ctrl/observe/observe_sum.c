@@ -38,6 +38,8 @@ static void worker_add(const struct hd_dp *dp, uint32_t worker, struct observe_t
 	t->total_cycles += LOAD(&s->total_cycles);
 	t->connections += LOAD(&s->connections);
 	t->requests += LOAD(&s->requests);
+	t->exchanges += LOAD(&s->exchanges);
+	t->queued_bytes += LOAD(&s->queued_bytes);
 }
 
 void observe_worker_read(const struct hd_dp *dp, uint32_t worker, struct observe_totals *out)

@@ -16,7 +16,7 @@ int observe_counter_is_drop(enum hd_counter c);
 struct observe_totals {
 	uint64_t counters[HD_COUNTER_MAX];
 	struct hd_port_stats ports[HD_MAX_PORTS];
-	uint64_t busy_cycles, total_cycles, connections, requests;
+	uint64_t busy_cycles, total_cycles, connections, requests, exchanges, queued_bytes;
 };
 
 /* All counters a worker has for itself, each word read once. */

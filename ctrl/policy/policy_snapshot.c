@@ -270,13 +270,24 @@ static int regexes_out(struct policy_load *l, struct hd_snapshot *s)
 	return 0;
 }
 
+static uint32_t *slots_table(struct policy_arena *a, uint32_t n)
+{
+	uint32_t *table = policy_alloc_array(a, n, sizeof(*table));
+
+	for (uint32_t i = 0; i < n; i++)
+		table[i] = HD_NONE;
+	return table;
+}
+
 /* The last step: nothing after it fails, so what is held is held by a whole snapshot. */
 static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 {
 	struct hd_cluster *clusters = (struct hd_cluster *)s->clusters;
 	struct hd_endpoint *endpoints = (struct hd_endpoint *)s->endpoints;
 	struct policy_private *x = l->private;
+	uint32_t *of_slot = slots_table(&x->arena, l->policy->clusters.n + s->n_clusters);
 
+	s->cluster_of_slot = of_slot;
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		uint32_t end = clusters[i].endpoints_first + clusters[i].endpoints_count +
 			       clusters[i].endpoints_unready;
@@ -285,6 +296,7 @@ static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 		if (slot < 0)
 			return -ENOMEM;
 		clusters[i].slot = (uint32_t)slot;
+		of_slot[slot] = i;
 		x->clusters_held++;
 		for (uint32_t k = clusters[i].endpoints_first; k < end; k++) {
 			char text[HD_ADDR_STRLEN];

@@ -56,6 +56,11 @@ static inline struct list_link *list_front(const struct list_link *head)
 	return list_is_empty(head) ? NULL : head->next;
 }
 
+static inline struct list_link *list_back(const struct list_link *head)
+{
+	return list_is_empty(head) ? NULL : head->prev;
+}
+
 static inline struct list_link *list_pop_front(struct list_link *head)
 {
 	struct list_link *l = list_front(head);

@@ -92,7 +92,21 @@ static inline void *core_pool_resolve(const struct core_pool *p, uint64_t handle
 	return core_pool_at(p, index);
 }
 
-/* Walks the objects in use: *cursor starts at 0; NULL at the end. Safe across gets and puts. */
+/* Looks at the next slot: its object when in use, else NULL. *cursor starts at 0 and passes p->touched at the end: for
+ * walks in bounded pieces, however many slots are empty. Safe across gets and puts. */
+static inline void *core_pool_step(const struct core_pool *p, uint32_t *cursor)
+{
+	uint32_t index = (*cursor)++;
+
+	return core_pool_is_used(p, index) ? core_pool_at(p, index) : NULL;
+}
+
+static inline int core_pool_is_past(const struct core_pool *p, uint32_t cursor)
+{
+	return cursor >= p->touched;
+}
+
+/* Walks the objects in use: *cursor starts at 0; NULL at the end. Unbounded: not within a turn. */
 static inline void *core_pool_walk(const struct core_pool *p, uint32_t *cursor)
 {
 	while (*cursor < p->touched) {

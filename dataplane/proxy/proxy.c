@@ -37,6 +37,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	list_init(&p->pooled);
 	list_init(&p->leases);
 	list_init(&p->starved);
+	list_init(&p->doomed);
 	if (core_pool_init(&p->legs, "proxy_legs", c->max_connections, sizeof(struct proxy_leg),
 			   c->socket) < 0)
 		goto free_proxy;
@@ -164,6 +165,7 @@ int proxy_run(struct proxy *p, hd_ns now)
 		proxy_pressure_look(p);
 	did = proxy_quota_run(p);
 	did |= run_events(p);
+	did |= proxy_pool_doom(p);
 	did |= run_failed(p);
 	did |= proxy_hold_run(p);
 	did |= proxy_pool_sweep(p);
@@ -195,13 +197,18 @@ hd_ns proxy_next_deadline(const struct proxy *p)
 {
 	hd_ns hold, wheel, quota;
 
-	if (!list_is_empty(&p->failed) || p->is_sweeping)
+	if (!list_is_empty(&p->failed) || !list_is_empty(&p->doomed) || p->is_sweeping)
 		return 0;
 	hold = proxy_hold_deadline(p);
 	wheel = wheel_next_deadline(&p->wheel);
 	quota = proxy_quota_deadline(p);
 	hold = RTE_MIN(hold, quota);
 	return RTE_MIN(hold, wheel);
+}
+
+uint32_t proxy_n_exchanges(const struct proxy *p)
+{
+	return p->exchanges.used;
 }
 
 void proxy_drain(struct proxy *p, hd_ns now)

@@ -65,6 +65,8 @@ int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);
 int proxy_run(struct proxy *p, hd_ns now);
 int proxy_timers_run(struct proxy *p, hd_ns now);
 hd_ns proxy_next_deadline(const struct proxy *p);
+/* Requests and streams in flight. */
+uint32_t proxy_n_exchanges(const struct proxy *p);
 /* No new connections; keep-alive ends after the current exchange ("connection: close"); idle ones
  * close now. */
 void proxy_drain(struct proxy *p, hd_ns now);

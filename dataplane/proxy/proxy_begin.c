@@ -287,17 +287,16 @@ static uint32_t stream_cluster(struct proxy *p, const struct hd_listener *l)
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x)
 {
 	const struct hd_snapshot *s = p->snapshot;
+	uint32_t i;
 
 	if (x->generation == s->generation)
 		return &s->clusters[x->cluster];
-	for (uint32_t i = 0; i < s->n_clusters; i++) {
-		if (s->clusters[i].slot != x->cluster_slot)
-			continue;
-		x->generation = s->generation;
-		x->cluster = i;
-		return &s->clusters[i];
-	}
-	return NULL;
+	i = x->cluster_slot < s->cluster_slots ? s->cluster_of_slot[x->cluster_slot] : HD_NONE;
+	if (i == HD_NONE)
+		return NULL;
+	x->generation = s->generation;
+	x->cluster = i;
+	return &s->clusters[i];
 }
 
 static struct proxy_endpoint_state *state_of(const void *ctx, uint32_t slot)

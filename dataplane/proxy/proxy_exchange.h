@@ -81,6 +81,7 @@ struct proxy_exchange {
 	uint64_t generation;
 	uint32_t cluster, cluster_slot; /* cluster: index in the snapshot of `generation` */
 	uint32_t endpoint_slot;
+	uint32_t ticket; /* of its place among those who wait for that endpoint */
 	struct hd_addr up_addr;
 	hd_ns timeout, per_try_timeout, idle_timeout, max_connection_duration;
 	uint32_t max_requests_per_connection;

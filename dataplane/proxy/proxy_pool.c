@@ -21,13 +21,18 @@ size_t proxy_endpoint_state_bytes(void)
 	return sizeof(struct proxy_endpoint_state);
 }
 
-static void close_idle(struct proxy *p, struct proxy_endpoint_state *st)
+/* Closes connections at rest, the longest unused first: those of an earlier incarnation, or all.
+ * Each takes one from *budget. */
+static void close_idle(struct proxy *p, struct proxy_endpoint_state *st, int all, uint32_t *budget)
 {
 	struct list_link *l;
 
-	while ((l = list_front(&st->idle)) != NULL) {
+	for (; *budget > 0 && (l = list_back(&st->idle)) != NULL; --*budget) {
+		struct proxy_leg *leg = list_entry(l, struct proxy_leg, link);
+		if (!all && leg->up.incarnation == st->incarnation)
+			return;
 		proxy_count(p, HD_PROXY_UP_RETIRED);
-		proxy_pool_drop(p, list_entry(l, struct proxy_leg, link), 0);
+		proxy_pool_drop(p, leg, 0);
 	}
 }
 
@@ -39,12 +44,44 @@ static void fail_one(struct proxy *p, struct proxy_exchange *x, enum proxy_failu
 	list_push_back(&p->failed, &x->link);
 }
 
+/* All who wait now fail. There may be many: they leave the queue at once, and are told in pieces
+ * (proxy_pool_doom). */
 static void fail_pending(struct proxy *p, struct proxy_endpoint_state *st, enum proxy_failure why)
 {
-	struct list_link *l;
+	if (list_is_empty(&st->pending))
+		return;
+	list_splice_back(&st->doomed, &st->pending);
+	st->n_pending = 0;
+	st->doomed_before = st->ticket;
+	st->doom = (uint8_t)why;
+	if (!list_is_linked(&st->doomed_link))
+		list_push_back(&p->doomed, &st->doomed_link);
+}
 
-	while ((l = list_front(&st->pending)) != NULL)
-		fail_one(p, proxy_exchange_of(l), why);
+int proxy_pool_doom(struct proxy *p)
+{
+	struct list_link *l, *waiting;
+	int n = 0;
+
+	while ((l = list_front(&p->doomed)) != NULL) {
+		struct proxy_endpoint_state *st =
+			list_entry(l, struct proxy_endpoint_state, doomed_link);
+		for (; n < PROXY_TURN_FAILED && (waiting = list_front(&st->doomed)) != NULL; n++)
+			fail_one(p, proxy_exchange_of(waiting), st->doom);
+		if (!list_is_empty(&st->doomed))
+			return 1;
+		list_remove(&st->doomed_link);
+	}
+	return n > 0;
+}
+
+/* A connection at rest is of an earlier incarnation: the newest lie in front. */
+static int has_stale(const struct proxy_endpoint_state *st)
+{
+	const struct list_link *l = list_back(&st->idle);
+
+	return l != NULL &&
+	       list_entry(l, struct proxy_leg, link)->up.incarnation != st->incarnation;
 }
 
 /* From now on the slot stands for somebody else, or for nobody: connections in use close when their
@@ -52,10 +89,9 @@ static void fail_pending(struct proxy *p, struct proxy_endpoint_state *st, enum 
 static void renew(struct proxy *p, struct proxy_endpoint_state *st)
 {
 	st->incarnation++;
-	/* First who waits: a closed connection makes room, and whoever still waited would get a
-	 * new one to the old address. */
+	/* Whoever still waited would get a connection to the old address. Those at rest are closed
+	 * by the sweep. */
 	fail_pending(p, st, PROXY_FAIL_UNREACHABLE);
-	close_idle(p, st);
 }
 
 static int is_same_addr(const struct hd_addr *a, const struct hd_addr *b)
@@ -69,6 +105,7 @@ static void sync_endpoint(struct proxy *p, struct proxy_endpoint_state *st,
 	if (st->idle.next == NULL) {
 		list_init(&st->idle);
 		list_init(&st->pending);
+		list_init(&st->doomed);
 		st->addr = ep->addr;
 	} else if (hd_unlikely(!is_same_addr(&st->addr, &ep->addr))) {
 		renew(p, st);
@@ -146,11 +183,17 @@ static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st,
 	return -1;
 }
 
+/* Not all endpoints of the snapshot are marked as known yet. */
+static int is_marking(const struct proxy *p)
+{
+	return p->is_sweeping && p->swept < p->snapshot->n_endpoints;
+}
+
 static int is_fresh_enough(const struct proxy *p, const struct proxy_leg *leg,
 			   const struct proxy_endpoint_state *st, uint32_t max_requests,
 			   hd_ns max_duration)
 {
-	if (!p->is_sweeping && st->generation != p->snapshot->generation)
+	if (!is_marking(p) && st->generation != p->snapshot->generation)
 		return 0; /* a reload took the endpoint away */
 	return leg->up.incarnation == st->incarnation &&
 	       (max_requests == 0 || leg->requests < max_requests) &&
@@ -162,7 +205,7 @@ static struct proxy_leg *take_idle(struct proxy *p, struct proxy_endpoint_state 
 {
 	struct list_link *l;
 
-	while ((l = list_front(&st->idle)) != NULL) {
+	for (int i = 0; i < PROXY_TURN_STALE && (l = list_front(&st->idle)) != NULL; i++) {
 		struct proxy_leg *leg = list_entry(l, struct proxy_leg, link);
 		if (proxy_leg_rx(leg)->bytes > 0) {
 			proxy_count(p, HD_PROXY_UP_IDLE_DATA);
@@ -185,6 +228,7 @@ static struct proxy_leg *take_idle(struct proxy *p, struct proxy_endpoint_state 
 static void wait_for(struct proxy *p, struct proxy_exchange *x, struct proxy_endpoint_state *st)
 {
 	x->state = EXCHANGE_PENDING;
+	x->ticket = st->ticket++;
 	list_push_back(&st->pending, &x->link);
 	st->n_pending++;
 	proxy_pool_cluster(p, x->cluster_slot)->stats.pending++;
@@ -192,10 +236,14 @@ static void wait_for(struct proxy *p, struct proxy_exchange *x, struct proxy_end
 
 void proxy_pool_unwait(struct proxy *p, struct proxy_exchange *x)
 {
+	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, x->endpoint_slot);
 	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
+	int is_doomed =
+		!list_is_empty(&st->doomed) && (int32_t)(x->ticket - st->doomed_before) < 0;
 
 	list_remove(&x->link);
-	proxy_pool_endpoint(p, x->endpoint_slot)->n_pending--;
+	if (!is_doomed)
+		st->n_pending--;
 	cs->stats.pending--;
 	proxy_quota_put(p, x->cluster_slot, QUOTA_PENDING, cs->stats.pending);
 }
@@ -470,12 +518,34 @@ void proxy_pool_snapshot(struct proxy *p)
 	p->is_sweeping = 1;
 }
 
+/* Looks at one endpoint with connections at rest; the list goes round once. False: it did. */
+static int sweep_pooled(struct proxy *p, uint32_t *budget)
+{
+	struct list_link *l = list_front(&p->pooled);
+	struct proxy_endpoint_state *st;
+
+	if (l == NULL)
+		return 0;
+	st = list_entry(l, struct proxy_endpoint_state, link);
+	if (st->swept != p->snapshot->generation && st->generation != p->snapshot->generation)
+		renew(p, st);
+	else if (st->swept == p->snapshot->generation && !has_stale(st))
+		return 0;
+	st->swept = p->snapshot->generation;
+	--*budget;
+	close_idle(p, st, 0, budget);
+	if (list_is_linked(&st->link) && !has_stale(st)) {
+		list_remove(&st->link);
+		list_push_back(&p->pooled, &st->link);
+	}
+	return 1;
+}
+
 /* First all endpoints of the snapshot are marked, then those with connections at rest that are not
  * marked are emptied. */
 int proxy_pool_sweep(struct proxy *p)
 {
 	const struct hd_snapshot *s = p->snapshot;
-	struct list_link *l, *next;
 	uint32_t budget = PROXY_TURN_SWEEP;
 
 	if (!p->is_sweeping)
@@ -487,22 +557,17 @@ int proxy_pool_sweep(struct proxy *p)
 			      &s->endpoints[p->swept]);
 	if (p->settled < s->n_clusters || p->swept < s->n_endpoints)
 		return 1;
-	for (l = list_front(&p->pooled); l != NULL; l = next) {
-		struct proxy_endpoint_state *st = list_entry(l, struct proxy_endpoint_state, link);
-		next = list_next(&p->pooled, l);
-		if (st->generation != s->generation)
-			renew(p, st);
-	}
-	p->is_sweeping = 0;
+	while (budget > 0 && p->is_sweeping)
+		p->is_sweeping = sweep_pooled(p, &budget);
 	return 1;
 }
 
 int proxy_pool_drain(struct proxy *p)
 {
-	struct list_link *l = list_front(&p->pooled);
+	uint32_t budget = PROXY_TURN_SWEEP;
+	struct list_link *l;
 
-	if (l == NULL)
-		return 0;
-	close_idle(p, list_entry(l, struct proxy_endpoint_state, link));
-	return 1;
+	while (budget > 0 && (l = list_front(&p->pooled)) != NULL)
+		close_idle(p, list_entry(l, struct proxy_endpoint_state, link), 1, &budget);
+	return budget < PROXY_TURN_SWEEP;
 }

@@ -32,6 +32,12 @@ struct proxy_endpoint_state {
 	struct list_link pending; /* exchanges, the oldest first */
 	struct list_link link;	  /* the worker's list of endpoints with legs at rest */
 	struct list_link starved; /* the worker's list of endpoints that wait for room in a limit */
+	struct list_link doomed;  /* exchanges that waited when all of them failed: told in pieces */
+	struct list_link doomed_link; /* the worker's list of endpoints with such */
+	uint32_t ticket;	  /* of the next exchange that waits */
+	uint32_t doomed_before;	  /* whoever waits with an older ticket is among the doomed */
+	uint64_t swept;		  /* generation of the sweep that looked at it last */
+	uint8_t doom;		  /* proxy_failure of the doomed */
 };
 
 struct proxy;
@@ -69,6 +75,8 @@ void proxy_pool_feed(struct proxy *p);
 int proxy_pool_sweep(struct proxy *p);
 /* A new snapshot is in force. */
 void proxy_pool_snapshot(struct proxy *p);
+/* Hands some of the exchanges whose endpoint failed to the list of failed tries. */
+int proxy_pool_doom(struct proxy *p);
 /* Closes connections at rest, some a turn. */
 int proxy_pool_drain(struct proxy *p);
 

@@ -8,7 +8,7 @@
 #define SHED_SOON HD_NS_PER_S /* when less than this share of the buffers is free */
 #define SHED_SOON_LEFT (CORE_SUPPLY_ALL / 32)
 #define SHED_HOLDS 8192 /* bytes */
-#define SHED_LEGS 256	/* looked at in one go */
+#define SHED_LEGS 256	/* places for one, looked at in one go */
 
 /* X of 16 buffers free at least: a connection may hold so many bytes in each direction. */
 static const struct {
@@ -43,15 +43,15 @@ static void judge(struct proxy *p, struct proxy_leg *leg, hd_ns after)
 
 static void shed(struct proxy *p, hd_ns after)
 {
-	struct proxy_leg *leg;
-
 	for (int i = 0; i < SHED_LEGS; i++) {
-		leg = core_pool_walk(&p->legs, &p->shed_cursor);
-		if (leg == NULL) {
+		struct proxy_leg *leg = core_pool_step(&p->legs, &p->shed_cursor);
+
+		if (leg != NULL)
+			judge(p, leg, after);
+		if (core_pool_is_past(&p->legs, p->shed_cursor)) {
 			p->shed_cursor = 0;
 			return;
 		}
-		judge(p, leg, after);
 	}
 }
 

@@ -37,6 +37,7 @@
 #define PROXY_TURN_FAILED 64
 #define PROXY_TURN_TIMERS 256
 #define PROXY_TURN_SWEEP 256
+#define PROXY_TURN_STALE 8 /* unfit connections that one request clears away */
 #define PROXY_TURN_INTERIMS 16 /* of one exchange */
 
 /* Bytes of request bodies kept for another try: of one request (Envoy's 1 MiB), and while only an
@@ -75,6 +76,7 @@ struct proxy {
 	struct list_link held;	  /* exchanges whose answer's head waits, in order of time */
 	struct list_link failed;  /* exchanges whose try failed */
 	struct list_link pooled;  /* endpoints with legs at rest */
+	struct list_link doomed;  /* endpoints whose queue failed */
 	struct list_link leases;  /* what was leased of limits over all workers */
 	struct list_link starved; /* endpoints whose exchanges wait for room in one */
 	hd_ns starved_look;

@@ -182,9 +182,13 @@ void tcp_set_connect_timeout(struct tcp_conn *c,
 
 const char *tcp_conn_state_name(const struct tcp_conn *c);
 uint32_t tcp_n_connections(const struct tcp *t);
-/* Walks connections for `show connections`: *cursor starts at 0; NULL at the end. Safe across
- * turns. */
+/* Bytes that wait or are unacknowledged in all send queues. */
+uint64_t tcp_bytes_queued(const struct tcp *t);
+/* Walks connections: *cursor starts at 0; NULL at the end. Unbounded: not within a turn. */
 struct tcp_conn *tcp_conn_walk(struct tcp *t, uint32_t *cursor);
+/* One place of that walk, for pieces of a turn: *c is NULL when nobody is there. 0 at the end. Safe
+ * across turns. */
+int tcp_conn_step(struct tcp *t, uint32_t *cursor, struct tcp_conn **c);
 hd_ns tcp_conn_opened(const struct tcp_conn *c);
 int tcp_conn_is_active(const struct tcp_conn *c);
 

@@ -85,6 +85,7 @@ void tcp_conn_detach(struct tcp_conn *c)
 	}
 	wheel_cancel(&t->wheel, &c->timer);
 	c->rtx_us = c->delack_us = c->state_ms = 0;
+	t->queued -= c->tx.bytes;
 	bufq_clear(&c->tx);
 	c->tx_buf = NULL;
 	tcp_conn_drop_ranges(c);
@@ -396,6 +397,7 @@ void tcp_send(struct tcp_conn *c, struct bufq *q)
 		bufq_clear(q);
 		return;
 	}
+	c->t->queued += q->bytes;
 	bufq_concat(&c->tx, q);
 	bufq_init(q);
 	tcp_conn_queue_output(c);
@@ -408,9 +410,11 @@ int tcp_send_copy(struct tcp_conn *c, const void *data, uint32_t n)
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED)
 		return 0;
 	rc = bufq_copy_in(&c->tx, data, n, c->t->header);
-	if (rc == 0)
-		tcp_conn_queue_output(c);
-	return rc;
+	if (rc != 0)
+		return rc;
+	c->t->queued += n;
+	tcp_conn_queue_output(c);
+	return 0;
 }
 
 uint64_t tcp_send_offset(const struct tcp_conn *c)
@@ -525,6 +529,11 @@ uint32_t tcp_n_connections(const struct tcp *t)
 	return t->open;
 }
 
+uint64_t tcp_bytes_queued(const struct tcp *t)
+{
+	return t->queued;
+}
+
 struct tcp_conn *tcp_conn_walk(struct tcp *t, uint32_t *cursor)
 {
 	struct tcp_conn *c;
@@ -533,6 +542,16 @@ struct tcp_conn *tcp_conn_walk(struct tcp *t, uint32_t *cursor)
 		if (c->flags & TCP_F_IN_TABLE)
 			return c;
 	return NULL;
+}
+
+int tcp_conn_step(struct tcp *t, uint32_t *cursor, struct tcp_conn **c)
+{
+	if (core_pool_is_past(&t->conns, *cursor))
+		return 0;
+	*c = core_pool_step(&t->conns, cursor);
+	if (*c != NULL && !((*c)->flags & TCP_F_IN_TABLE))
+		*c = NULL;
+	return 1;
 }
 
 hd_ns tcp_conn_opened(const struct tcp_conn *c)

@@ -662,4 +662,5 @@ void tcp_output_acked(struct tcp_conn *c, uint32_t n)
 	if (m != NULL && c->tx_buf == m)
 		c->tx_off -= left;
 	bufq_consume(&c->tx, n);
+	c->t->queued -= n;
 }

@@ -164,6 +164,8 @@ static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
 	w->last_tsc = tsc;
 	s->turns++;
 	s->connections = tcp_n_connections(w->stack.tcp);
+	s->exchanges = proxy_n_exchanges(w->proxy);
+	s->queued_bytes = tcp_bytes_queued(w->stack.tcp);
 	if (w->snapshot != NULL)
 		__atomic_store_n(&s->generation, w->snapshot->generation, __ATOMIC_RELEASE);
 }

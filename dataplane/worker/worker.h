@@ -11,7 +11,7 @@
 
 #define WORKER_BURST 32		/* packets of one port a turn */
 #define WORKER_MESSAGES 16	/* of ctrl a turn */
-#define WORKER_DUMP_ROWS 64	/* of a dump a turn */
+#define WORKER_DUMP_PLACES 256	/* of connections, looked at for a dump in a turn */
 
 struct worker_config {
 	const struct hd_node *node;

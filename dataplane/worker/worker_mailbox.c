@@ -19,13 +19,16 @@ static void dump_connection(const struct worker *w, struct tcp_conn *c,
 	memccpy(row->state, tcp_conn_state_name(c), 0, sizeof(row->state) - 1);
 }
 
-/* Rows of this turn. True: there is more. */
+/* The rows of this turn. True: there is more. */
 static int dump_connections(struct worker *w, struct hd_dump *d)
 {
-	for (int i = 0; i < WORKER_DUMP_ROWS; i++) {
-		struct tcp_conn *c = tcp_conn_walk(w->stack.tcp, &w->dump_cursor);
-		if (c == NULL)
+	struct tcp_conn *c;
+
+	for (int i = 0; i < WORKER_DUMP_PLACES; i++) {
+		if (!tcp_conn_step(w->stack.tcp, &w->dump_cursor, &c))
 			return 0;
+		if (c == NULL)
+			continue;
 		if (d->count < d->capacity)
 			dump_connection(w, c, &d->connections[d->count++]);
 		else

@@ -323,6 +323,7 @@ struct hd_snapshot {
 
 	const struct hd_cluster *clusters;
 	uint32_t n_clusters;
+	const uint32_t *cluster_of_slot; /* cluster_slots of them: index in clusters; HD_NONE: not in this one */
 	const struct hd_endpoint *endpoints;
 	uint32_t n_endpoints;
 	const struct hd_outlier *outliers;

@@ -285,6 +285,8 @@ struct hd_worker_stats {
 	uint64_t busy_cycles, total_cycles; /* TSC ticks; busy: turns that received, sent or fired anything */
 	uint64_t turns;
 	uint64_t connections;		    /* gauge: open now, both sides */
+	uint64_t exchanges;		    /* gauge: requests and streams in flight, whatever their cluster */
+	uint64_t queued_bytes;		    /* gauge: sent by us and not acknowledged, all connections */
 	uint64_t requests;
 	uint64_t generation;		    /* of the snapshot used in the last turn; also the quiescent-state token */
 	uint32_t stage;			    /* enum hd_worker_stage */

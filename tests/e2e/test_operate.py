@@ -229,6 +229,56 @@ def test_sigterm_drains_what_is_under_way_and_ends_with_0(world):
     world.stop_daemon()
 
 
+def test_sigterm_waits_for_a_reader_that_pauses(world):
+    """All of the answer is with the daemon when the reader pauses for longer than a drain waits without progress."""
+    body = os.urandom(1 << 20) * 10
+
+    def backend(c, _number):
+        e2e_backend.read_head(c)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    world.script(backend)
+    daemon = world.heddle(e2e_policy.single(), fresh=True)
+    caller = world.caller(receive_buffer=16384)
+    caller.send(b"GET / HTTP/1.1\r\nHost: api-service\r\n\r\n")
+    assert caller.head()[0] == 200
+    daemon.signal(signal.SIGTERM)
+    got = bytearray(caller.exactly(len(body) - (100 << 10)))
+    threading.Event().wait(3.5)
+    assert daemon.alive()
+    got += caller.exactly(100 << 10)
+    assert bytes(got) == body
+    caller.close()
+    daemon.process.wait(15)
+    assert daemon.process.returncode == 0
+    world.stop_daemon()
+
+
+def test_sigterm_waits_for_a_request_whose_service_is_gone(world):
+    go = threading.Event()
+
+    def backend(c, _number):
+        e2e_backend.read_head(c)
+        go.wait(15)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+    world.script(backend)
+    daemon = world.heddle(e2e_policy.single(), fresh=True)
+    caller = world.caller()
+    caller.send(b"GET / HTTP/1.1\r\nHost: api-service\r\n\r\n")
+    e2e_net.wait_for(lambda: requests(daemon) >= 1, "the request to arrive")
+    generation = daemon.generation()
+    daemon.write("mesh.d/all.json", e2e_policy.as_list(e2e_policy.service("other", app="other")))
+    daemon.signal(signal.SIGHUP)
+    e2e_net.wait_for(lambda: daemon.generation() > generation, "the service to be gone")
+    daemon.signal(signal.SIGTERM)
+    threading.Event().wait(3.0)
+    go.set()
+    r = caller.response()
+    assert r.status == 200 and r.body == b"late", r
+    daemon.process.wait(15)
+    assert daemon.process.returncode == 0
+    world.stop_daemon()
+
+
 def test_a_second_sigterm_stops_at_once(world):
     held = threading.Event()
 

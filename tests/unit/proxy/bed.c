@@ -77,6 +77,8 @@ static void shape_policy(struct bed *b, uint32_t n_endpoints)
 	}
 }
 
+static const uint32_t cluster_of_slot[BED_CLUSTERS] = { 0, 1, 2, 3 };
+
 void bed_publish(struct bed *b)
 {
 	struct hd_snapshot *s = &b->snapshots[++b->generation % 2];
@@ -113,6 +115,7 @@ void bed_publish(struct bed *b)
 		.n_rewrites = 1,
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
+		.cluster_of_slot = cluster_of_slot,
 		.endpoints = b->endpoints,
 		.outliers = b->outliers,
 		.n_outliers = 1,

@@ -357,6 +357,91 @@ static void stream_gets_what_came_with_the_handshake(void **state)
 	assert_true(c->is_closed);
 }
 
+static void many_who_wait_fail_in_pieces_and_all_are_told(void **state)
+{
+	enum { N = 150 };
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c[N];
+	uint32_t told = 0;
+
+	b->clusters[0].max_connections = 1;
+	b->routes[0].retry.on = 0;
+	bed_publish(b);
+	for (int i = 0; i < N; i++) {
+		c[i] = bed_caller(b);
+		fake_tcp_say(c[i], GET);
+	}
+	bed_run(b);
+	fake_tcp_reset(fake_tcp_opened(b->tcp, 0), TCP_ERR_REFUSED);
+	proxy_run(b->proxy, b->now);
+	for (int i = 0; i < N; i++)
+		told += c[i]->text_n > 0;
+	assert_in_range(told, 1, N - 1);
+	fake_tcp_reset(c[N - 1], TCP_ERR_RESET); /* leaves while it is still to be told */
+	bed_run(b);
+	for (int i = 0; i < N - 1; i++)
+		assert_has(fake_tcp_heard(c[i]), "HTTP/1.1 503 ");
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
+	fake_tcp_say(c[0], GET);
+	bed_run(b);
+	fake_tcp_say(bed_backend(b, 1), OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c[0]), "\r\n\r\nok");
+}
+
+static uint32_t count_live(const struct bed *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < fake_tcp_count_opened(b->tcp); i++)
+		n += fake_tcp_opened(b->tcp, i)->is_live != 0;
+	return n;
+}
+
+static void warm_up_many(struct bed *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		fake_tcp_say(bed_caller(b), GET);
+	bed_run(b);
+	for (uint32_t i = 0; i < n; i++)
+		bed_backend(b, i);
+	for (uint32_t i = 0; i < n; i++)
+		fake_tcp_say(fake_tcp_opened(b->tcp, i), OK2);
+	bed_run(b);
+	assert_int_equal(count_live(b), n);
+}
+
+static void connections_of_an_endpoint_that_moved_are_closed_by_the_sweep(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+
+	warm_up_many(b, 100);
+	b->endpoints[0].addr.port++;
+	bed_publish(b);
+	bed_run(b);
+	assert_int_equal(count_live(b), 0);
+	fake_tcp_say(bed_caller(b), GET);
+	bed_run(b);
+	assert_int_equal(fake_tcp_opened(b->tcp, 100)->key.remote_port, 8081);
+}
+
+static void sweep_leaves_what_stays(void **state)
+{
+	struct bed *b = bed_of(state, 2);
+
+	warm_up_many(b, 100);
+	b->clusters[0].endpoints_count = 1;
+	bed_publish(b);
+	bed_run(b);
+	assert_int_equal(count_live(b), 50);
+	bed_publish(b);
+	bed_run(b);
+	assert_int_equal(count_live(b), 50);
+	proxy_drain(b->proxy, b->now);
+	bed_run(b);
+	assert_int_equal(count_live(b), 0);
+}
+
 static void words_behind_a_refused_upgrade_are_no_request(void **state)
 {
 	struct bed *b = bed_of(state, 0);
@@ -390,6 +475,9 @@ int main(void)
 		T(backend_that_accepts_and_closes_is_tried_again_by_the_policy),
 		T(answer_that_came_with_the_handshake_is_read),
 		T(stream_gets_what_came_with_the_handshake),
+		T(many_who_wait_fail_in_pieces_and_all_are_told),
+		T(connections_of_an_endpoint_that_moved_are_closed_by_the_sweep),
+		T(sweep_leaves_what_stays),
 		T(words_behind_a_refused_upgrade_are_no_request),
 #undef T
 	};

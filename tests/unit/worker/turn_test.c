@@ -111,6 +111,8 @@ static struct hd_snapshot_worker own[WORKERS] = { { .wrr = wrr[0],
 						    .rr = rr[1],
 						    .destination_requests = chosen[1] } };
 
+static const uint32_t cluster_of_slot[1];
+
 static struct hd_snapshot snapshot_of(uint64_t generation)
 {
 	listener.addr = (struct hd_addr){ ip("10.1.0.1"), 80 };
@@ -139,6 +141,7 @@ static struct hd_snapshot snapshot_of(uint64_t generation)
 		.n_destinations = 1,
 		.clusters = &cluster,
 		.n_clusters = 1,
+		.cluster_of_slot = cluster_of_slot,
 		.endpoints = &endpoint,
 		.n_endpoints = 1,
 		.workers = own,
