@@ -441,8 +441,10 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 			proxy_leg_again(x->down, TCP_EV_READABLE);
 		return 1;
 	case RELAY_DRY:
-		if (!x->down->fin)
+		if (!x->down->fin) {
+			proxy_leg_expects_more(x->down);
 			return 1;
+		}
 		request_cut(p, x);
 		return 0;
 	case RELAY_BAD:
@@ -733,6 +735,7 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 	}
 	switch (v) {
 	case RELAY_DRY:
+		proxy_leg_expects_more(x->up);
 		return;
 	case RELAY_FULL:
 		if (proxy_leg_send_space(x->down) > 0)
@@ -809,6 +812,8 @@ static void progress_response(struct proxy *p, struct proxy_exchange *x)
 		if (step == HEAD_WAITS) {
 			if (x->up->fin)
 				closed_early(p, x);
+			else if (proxy_leg_rx(x->up)->bytes > 0)
+				proxy_leg_expects_more(x->up);
 			return;
 		}
 	}

@@ -167,9 +167,12 @@ static void read_head(struct proxy *p, struct proxy_leg *leg)
 		proxy_exchange_refuse(p, leg, &e);
 		return;
 	case HTTP_MORE:
-		if (leg->fin)
+		if (leg->fin) {
 			proxy_leg_linger(p, leg);
-		else if (leg->due > p->now + PROXY_HEAD_TIMEOUT)
+			return;
+		}
+		proxy_leg_expects_more(leg);
+		if (leg->due > p->now + PROXY_HEAD_TIMEOUT)
 			proxy_leg_set_due(p, leg, p->now + PROXY_HEAD_TIMEOUT);
 	}
 }

@@ -40,6 +40,12 @@ static inline uint32_t proxy_leg_unasked(const struct proxy_leg *leg)
 	return tcp_unasked(leg->conn);
 }
 
+/* We cannot go on before more comes. */
+static inline void proxy_leg_expects_more(struct proxy_leg *leg)
+{
+	tcp_expects_more(leg->conn);
+}
+
 /* Sent and not acknowledged, or received and not taken. */
 static inline uint32_t proxy_leg_held(const struct proxy_leg *leg)
 {

@@ -164,6 +164,9 @@ uint64_t tcp_received_offset(const struct tcp_conn *c);
  * that byte cannot be the answer: so many bytes of the receive queue, from its front. */
 void tcp_ask(struct tcp_conn *c);
 uint32_t tcp_unasked(const struct tcp_conn *c);
+/* The owner cannot go on before more comes. A peer that sends small segments one at a time (Nagle,
+ * RFC 9293 3.7.4) holds it back until the last one is acknowledged: that is done soon. */
+void tcp_expects_more(struct tcp_conn *c);
 
 /* FIN after all that is queued. Receiving goes on. */
 void tcp_close(struct tcp_conn *c);

@@ -448,6 +448,14 @@ uint32_t tcp_unasked(const struct tcp_conn *c)
 	return seq_gt(c->answer_from, taken) ? u32_min(c->answer_from - taken, c->rx.bytes) : 0;
 }
 
+void tcp_expects_more(struct tcp_conn *c)
+{
+	if (!(c->unacked & TCP_UNACKED_SMALL) || c->flags & TCP_F_ACK_SOON)
+		return;
+	c->flags |= TCP_F_ACK_SOON;
+	tcp_conn_queue_output(c);
+}
+
 void tcp_close(struct tcp_conn *c)
 {
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED)

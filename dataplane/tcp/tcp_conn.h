@@ -50,6 +50,7 @@ enum tcp_state {
 #define TCP_F_ECN 0x40000
 #define TCP_F_ECE_OWED 0x80000
 #define TCP_F_CWR_DUE 0x100000
+#define TCP_F_ACK_SOON 0x400000 /* the owner waits for more (tcp_expects_more) */
 #define TCP_F_ASKED 0x200000 /* `question` is not acknowledged yet */
 /* How sending stands. */
 #define TCP_F_CWND_LIMITED 0x4000
@@ -61,6 +62,7 @@ enum tcp_state {
 #define TCP_UNACKED_SOME 1
 #define TCP_UNACKED_MORE 4 /* in more than one segment */
 #define TCP_UNACKED_FULL 2 /* a full-sized segment among it */
+#define TCP_UNACKED_SMALL 8 /* the last segment was smaller than the path allows */
 
 /* What rtx_us is for; only one of them at a time (RFC 9293 3.8.6.1). */
 enum tcp_rtx_kind { TCP_RTX_TIMEOUT, TCP_RTX_PERSIST, TCP_RTX_PROBE, TCP_RTX_REORDER };

@@ -131,9 +131,15 @@ static void count_unacked(struct tcp_conn *c, uint32_t bytes)
 
 	if ((is_full && c->unacked & TCP_UNACKED_FULL) || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
 		c->flags |= TCP_F_ACK_NOW;
+	if (hd_unlikely(c->flags & TCP_F_ACK_SOON)) { /* it came: whether more must, the owner says */
+		c->flags &= ~(uint32_t)TCP_F_ACK_SOON;
+		c->delack_us = 0;
+	}
 	if (c->unacked != 0)
 		c->unacked |= TCP_UNACKED_MORE;
 	c->unacked |= is_full ? TCP_UNACKED_SOME | TCP_UNACKED_FULL : TCP_UNACKED_SOME;
+	c->unacked &= (uint8_t)~TCP_UNACKED_SMALL;
+	c->unacked |= bytes < c->mss ? TCP_UNACKED_SMALL : 0;
 }
 
 void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)

@@ -116,7 +116,7 @@ static void acked(struct tcp_conn *c)
 	c->rcv_acked = c->rcv_nxt;
 	c->unacked = 0;
 	c->delack_us = 0;
-	c->flags &= ~(uint32_t)TCP_F_ACK_NOW;
+	c->flags &= ~(uint32_t)(TCP_F_ACK_NOW | TCP_F_ACK_SOON);
 }
 
 void tcp_output_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_sack_block *dup)

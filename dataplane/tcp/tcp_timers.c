@@ -96,6 +96,7 @@ void tcp_timers_set_rtx(struct tcp *t, struct tcp_conn *c)
 /* With several segments out a sender probes for a loss of the last after two round trips and a few
  * milliseconds, without allowing for a delayed ACK (RFC 8985 7.2): Linux after 8. */
 #define DELAY_OF_SEVERAL_US 4000
+#define DELAY_OF_AWAITED_US 200 /* what is written apart without Nagle's delay comes sooner */
 
 void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
 {
@@ -103,6 +104,8 @@ void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
 
 	if (c->unacked & TCP_UNACKED_MORE)
 		in = u32_min(in, DELAY_OF_SEVERAL_US);
+	if (c->flags & TCP_F_ACK_SOON)
+		in = u32_min(in, DELAY_OF_AWAITED_US);
 	at = tcp_deadline(t->now_us + in);
 	if (c->delack_us != 0 && (int32_t)(at - c->delack_us) >= 0)
 		return;

@@ -260,6 +260,22 @@ def test_an_answer_split_at_any_byte_is_the_same(world):
          Case("a slow drip of 1xx", b"HTTP/1.1 102 P\r\n\r\n" * 5 + raw, 200, keeps=True, pieces=7, pause=0.003)])
 
 
+def test_answers_in_small_writes_do_not_wait_for_our_acknowledgements(world):
+    """Nagle's algorithm holds the second write back until the first is acknowledged."""
+    def backend(c, _number):
+        while True:
+            e2e_backend.read_head(c)
+            for part in (OK + TE + b"\r\n", b"5\r\nhello\r\n", LAST):
+                c.sendall(part)
+    world.script(backend)
+    world.heddle(e2e_policy.single())
+    caller, began = world.caller(), time.monotonic()
+    for _ in range(50):
+        assert caller.request().body == b"hello"
+    took = time.monotonic() - began
+    assert took < 1.0, f"{took / 50 * 1000:.1f} ms an answer"
+
+
 def test_bytes_that_come_late_behind_an_answer_reach_nobody(world):
     """They come in a segment of their own: before the next request, or across it."""
     at = len(PLAIN)

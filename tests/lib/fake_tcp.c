@@ -280,6 +280,11 @@ uint32_t tcp_unasked(const struct tcp_conn *c)
 	return c->answer_from > taken ? (uint32_t)(c->answer_from - taken) : 0;
 }
 
+void tcp_expects_more(struct tcp_conn *c)
+{
+	c->is_awaited++;
+}
+
 void tcp_close(struct tcp_conn *c)
 {
 	assert(c->is_live);

@@ -21,6 +21,7 @@ struct tcp_conn {
 	uint64_t sent, acked, received;
 	uint64_t asked, answer_from; /* tcp_ask: where, and what came before that was seen */
 	int is_asked;
+	int is_awaited; /* how often tcp_expects_more was said */
 	uint32_t credit; /* bytes that the owner gave back */
 	uint32_t space;	 /* what tcp_send_space says */
 	int is_active, is_ready, is_live;

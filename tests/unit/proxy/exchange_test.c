@@ -313,6 +313,32 @@ static void bytes_from_before_the_request_are_no_answer_when_the_caller_wakes_us
 	assert_false(up->is_live);
 }
 
+static void peer_that_sends_piece_by_piece_is_told_that_more_is_awaited(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	assert_int_equal(c->is_awaited + up->is_awaited, 0); /* all came in one piece */
+	fake_tcp_say(c, "POST / HTTP/1.1\r\nHost: a\r\n");
+	bed_run(b);
+	assert_int_equal(c->is_awaited, 1);
+	fake_tcp_say(c, "Content-Length: 2\r\n\r\n");
+	bed_run(b);
+	assert_int_equal(c->is_awaited, 2);
+	fake_tcp_say(c, "ab");
+	bed_run(b);
+	assert_int_equal(c->is_awaited, 2);
+	fake_tcp_say(up, "HTTP/1.1 200 OK\r\n");
+	bed_run(b);
+	assert_int_equal(up->is_awaited, 1);
+	fake_tcp_say(up, "Content-Length: 2\r\n\r\n");
+	bed_run(b);
+	assert_int_equal(up->is_awaited, 2);
+	fake_tcp_say(up, "ok");
+	bed_run(b);
+	assert_int_equal(up->is_awaited, 2);
+}
+
 static void such_bytes_do_not_hold_a_request_for_ever(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -700,6 +726,7 @@ int main(void)
 		T(an_answer_behind_such_bytes_is_not_believed),
 		T(bytes_from_before_the_request_are_no_answer_whenever_they_are_looked_at),
 		T(bytes_from_before_the_request_are_no_answer_when_the_caller_wakes_us),
+		T(peer_that_sends_piece_by_piece_is_told_that_more_is_awaited),
 		T(such_bytes_do_not_hold_a_request_for_ever),
 		T(acknowledged_request_is_not_sent_again),
 		T(fin_after_the_acknowledgement_is_a_failure),

@@ -366,6 +366,36 @@ static void c1_23_acks_are_delayed_for_one_segment_and_not_for_two(void **state)
 	finish();
 }
 
+static void a_small_segment_behind_which_more_is_awaited_is_acked_soon(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	const struct pair_segment *a;
+	hd_ns start = p.now;
+
+	raw_skip(&r);
+	raw_send(&r, ACK | PSH, bytes_at(0), 200);
+	tcp_expects_more(s->c);
+	a = expect(ACK, 5 * MS);
+	assert_int_equal(a->ack, r.nxt);
+	assert_in_range(a->at - start, 100 * HD_NS_PER_US, MS);
+
+	/* It comes before that: nothing is hurried any more. */
+	start = p.now;
+	raw_send(&r, ACK | PSH, bytes_at(200), 200);
+	tcp_expects_more(s->c);
+	raw_send(&r, ACK | PSH, bytes_at(400), 300);
+	a = expect(ACK, 100 * MS);
+	assert_in_range(a->at - start, 3 * MS, 5 * MS);
+
+	/* A full segment is held back by nobody. */
+	start = p.now;
+	raw_send(&r, ACK, bytes_at(700), 1460);
+	tcp_expects_more(s->c);
+	a = expect(ACK, 100 * MS);
+	assert_in_range(a->at - start, 30 * MS, 45 * MS);
+	finish();
+}
+
 static void c1_33_a_fin_above_a_gap_waits_for_it(void **state)
 {
 	struct pair_stream *s = begin(&plain);
@@ -801,6 +831,7 @@ int main(void)
 		cmocka_unit_test(c5_5_acks_of_the_unsent_and_the_ancient_are_answered_and_dropped),
 		cmocka_unit_test(c5_6_challenges_are_limited_for_each_connection),
 		cmocka_unit_test(c1_23_acks_are_delayed_for_one_segment_and_not_for_two),
+		cmocka_unit_test(a_small_segment_behind_which_more_is_awaited_is_acked_soon),
 		cmocka_unit_test(c1_33_a_fin_above_a_gap_waits_for_it),
 		cmocka_unit_test(c1_34_and_c1_35_time_wait_acks_a_late_fin_and_ignores_resets),
 		cmocka_unit_test(c2_7_a_newer_syn_takes_a_time_wait_tuple_and_an_older_does_not),
