@@ -18,6 +18,7 @@ struct endpoint_row {
 	uint64_t outcomes, failures; /* counted by the workers at the last sweep */
 	struct health_outlier_host outlier;
 	struct health_rate rate;
+	const struct health_probe_row *probe; /* NULL: nobody asks it */
 };
 
 struct cluster_row {
@@ -41,6 +42,7 @@ struct health {
 	uint64_t lost; /* outcomes that workers could not tell, so far */
 	struct health_totals totals;
 	struct health_overrides overrides;
+	struct health_probes probes;
 };
 
 struct health *health_create(void)
@@ -56,6 +58,7 @@ void health_destroy(struct health *h)
 {
 	if (h == NULL)
 		return;
+	health_probes_fini(&h->probes);
 	free(h->endpoints);
 	free(h->clusters);
 	free(h->rates);
@@ -91,7 +94,7 @@ int health_reserve(struct health *h, const struct hd_snapshot *s)
 	if (rc == 0)
 		rc = rows_grow((void **)&h->rates, &no_rates, s->n_endpoints + 1,
 			       sizeof(*h->rates));
-	return rc;
+	return rc == 0 ? health_probes_reserve(&h->probes, s) : rc;
 }
 
 static struct endpoint_row *endpoint_row(const struct health *h, const struct hd_cluster *c,
@@ -128,6 +131,11 @@ static int is_panic(const struct hd_outlier *rule, uint32_t healthy, uint32_t to
 	       (uint64_t)100 * healthy < (uint64_t)rule->min_health_percent * total;
 }
 
+static int is_failing(const struct endpoint_row *r)
+{
+	return r->probe != NULL && r->probe->is_failing;
+}
+
 /* What workers are to know of the endpoints of a cluster. */
 static void words_write(struct health *h, const struct hd_cluster *c)
 {
@@ -140,7 +148,7 @@ static void words_write(struct health *h, const struct hd_cluster *c)
 		if (said_of(h, r) != HD_EP_HEALTHY)
 			out++;
 		else
-			ejected += r->outlier.is_ejected;
+			ejected += r->outlier.is_ejected || is_failing(r);
 	}
 	row->healthy = c->endpoints_count - out - ejected;
 	row->is_panic = is_panic(row->outlier.rule, row->healthy, c->endpoints_count - out) != 0;
@@ -148,8 +156,10 @@ static void words_write(struct health *h, const struct hd_cluster *c)
 		struct endpoint_row *r = endpoint_row(h, c, i);
 		uint8_t said = said_of(h, r);
 
-		if (said == HD_EP_HEALTHY && r->outlier.is_ejected && !row->is_panic)
-			said = HD_EP_EJECTED;
+		if (said == HD_EP_HEALTHY && !row->is_panic)
+			said = is_failing(r)	       ? HD_EP_UNREADY
+			       : r->outlier.is_ejected ? HD_EP_EJECTED
+						       : HD_EP_HEALTHY;
 		word_write(h, r, h->snapshot->endpoints[r->endpoint].slot, said);
 	}
 }
@@ -177,6 +187,9 @@ static void endpoint_enter(struct health *h, uint32_t index, uint32_t cluster, u
 	r->generation = s->generation;
 	r->endpoint = index;
 	r->cluster = cluster;
+	r->probe = s->endpoints[index].probe != 0
+			   ? health_probes_find(&h->probes, &s->endpoints[index].addr)
+			   : NULL;
 	if (s->clusters[cluster].outlier == 0) {
 		r->outlier = (struct health_outlier_host){ 0 };
 		watch(h, r, 0);
@@ -216,6 +229,7 @@ void health_snapshot(struct health *h, struct hd_dp *dp, const struct hd_snapsho
 	h->dp = dp;
 	h->snapshot = s;
 	h->next_sweep = HD_NS_NEVER;
+	health_probes_snapshot(&h->probes, s, now);
 	for (uint32_t i = 0; i < s->n_clusters; i++)
 		cluster_enter(h, i, last, now);
 }
@@ -393,10 +407,26 @@ static void sweep(struct health *h, const struct hd_cluster *c, struct cluster_r
 		words_write(h, c);
 }
 
+static void all_words_write(struct health *h)
+{
+	for (uint32_t i = 0; i < h->snapshot->n_clusters; i++)
+		words_write(h, &h->snapshot->clusters[i]);
+}
+
+static void say_probed(const struct health_probe_row *r)
+{
+	char text[HD_ADDR_STRLEN];
+
+	hd_log(r->is_failing ? HD_LOG_WARNING : HD_LOG_NOTICE, "health", "%s %s its probe: %s",
+	       hd_addr_format(&r->addr, text), r->is_failing ? "fails" : "passes", r->why);
+}
+
 void health_tick(struct health *h, hd_ns now)
 {
 	const struct hd_snapshot *s = h->snapshot;
 
+	if (health_probes_run(&h->probes, h->dp, now, say_probed) > 0)
+		all_words_write(h);
 	if (now < h->next_sweep)
 		return;
 	h->next_sweep = HD_NS_NEVER;
@@ -419,8 +449,8 @@ int health_say(struct health *h, const struct hd_addr *addr, uint8_t health)
 {
 	int rc = health_override_set(&h->overrides, addr, health);
 
-	for (uint32_t i = 0; rc == 0 && h->snapshot != NULL && i < h->snapshot->n_clusters; i++)
-		words_write(h, &h->snapshot->clusters[i]);
+	if (rc == 0 && h->snapshot != NULL)
+		all_words_write(h);
 	return rc;
 }
 
@@ -434,11 +464,14 @@ void health_look(const struct health *h, const struct hd_endpoint *e, struct hea
 	out->is_watched = r->is_watched;
 	out->decided_in = r->decided_in;
 	out->rate = r->rate;
+	out->probe = r->probe;
 	if (c->outlier != 0)
 		out->outlier = &r->outlier;
 	if (said != HD_EP_HEALTHY) {
 		out->health = said;
 		out->is_said = 1;
+	} else if (is_failing(r)) {
+		out->health = HD_EP_UNREADY;
 	} else if (r->outlier.is_ejected) {
 		out->health = HD_EP_EJECTED;
 		out->until =

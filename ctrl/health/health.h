@@ -11,6 +11,7 @@
 
 #include "health_outlier.h"
 #include "health_override.h"
+#include "health_probe.h"
 #include "health_rates.h"
 
 struct health;
@@ -41,6 +42,7 @@ struct health_view {
 	hd_ns until; /* of an ejection, at least; HD_NS_NEVER: none, or until an operator says so */
 	const struct health_outlier_host *outlier; /* NULL: outliers are not detected */
 	struct health_rate rate;		   /* of the last interval */
+	const struct health_probe_row *probe;	   /* NULL: nobody asks it */
 	hd_ns decided_in; /* from the last failure to the last ejection; 0: none */
 };
 void health_look(const struct health *h, const struct hd_endpoint *e, struct health_view *out);

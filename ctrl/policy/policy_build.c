@@ -323,6 +323,7 @@ static void arrays_init(struct policy_load *l)
 	policy_vec_init(&l->answers, sizeof(struct hd_answer));
 	policy_vec_init(&l->rewrites, sizeof(struct hd_rewrite));
 	policy_vec_init(&l->outliers, sizeof(struct hd_outlier));
+	policy_vec_init(&l->probes, sizeof(struct hd_probe_rule));
 	policy_vec_init(&l->clusters, sizeof(struct hd_cluster));
 	policy_vec_init(&l->endpoints, sizeof(struct hd_endpoint));
 	policy_vec_init(&l->services_out, sizeof(struct hd_service));

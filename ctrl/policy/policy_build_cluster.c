@@ -87,6 +87,7 @@ static void endpoint_add(struct policy_load *l, const struct policy_service *s,
 	e->addr = b->addr;
 	e->slot = HD_NONE; /* when all else has succeeded */
 	e->weight = b->weight;
+	e->probe = policy_build_probe(l, b->probe);
 	e->health = b->ready ? HD_EP_HEALTHY : HD_EP_UNREADY;
 	e->locality = policy_out(l, b->locality);
 	e->workload = policy_out(l, b->workload);

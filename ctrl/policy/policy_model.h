@@ -27,6 +27,13 @@ struct policy_object {
 	uint32_t layer;			   /* of its text */
 };
 
+/* How the entries of a WorkloadGroup are asked whether they are well. */
+struct policy_probe {
+	const struct policy_yaml *yaml;
+	const struct policy_object *object;
+	uint32_t built; /* 1 + index in the snapshot; 0: not yet */
+};
+
 /* Something that runs: a Pod, a WorkloadEntry, an endpoint of a ServiceEntry. */
 struct policy_workload {
 	const struct policy_object *object;
@@ -38,6 +45,7 @@ struct policy_workload {
 	uint32_t n_ips;
 	uint32_t weight;
 	uint8_t ready;
+	struct policy_probe *probe; /* NULL: none */
 };
 
 /* One address of one service port. */
@@ -48,7 +56,8 @@ struct policy_backend {
 	struct hd_str account; /* service account; "" when it is not known */
 	uint32_t weight;
 	uint8_t ready;
-	uint8_t speaks_mesh; /* takes mesh TLS */
+	uint8_t speaks_mesh;	    /* takes mesh TLS */
+	struct policy_probe *probe; /* NULL: none */
 };
 
 struct policy_service_port {
@@ -112,7 +121,7 @@ struct policy {
 	char *strings; /* what settings point at */
 	struct policy_slots clusters, endpoints;
 	struct policy_slots credentials, bundles, contexts; /* of TLS */
-	struct policy_regex_db *regexes; /* of the last load that had any */
+	struct policy_regex_db *regexes;		    /* of the last load that had any */
 };
 
 /* PeerAuthentication's modes, by strictness. */
@@ -123,10 +132,11 @@ enum policy_peer {
 	POLICY_PEER_STRICT,
 };
 
-/* TLS while it is collected: by_key finds what is there already, the keys are those of the slots. */
+/* TLS while it is collected: by_key finds what is there already, the keys are those of the slots.
+ */
 struct policy_tls_tables {
 	struct policy_map by_key;
-	struct policy_vec credentials, bundles, contexts; /* struct policy_tls_* */
+	struct policy_vec credentials, bundles, contexts;	      /* struct policy_tls_* */
 	struct policy_vec credential_keys, bundle_keys, context_keys; /* struct hd_str */
 };
 
@@ -155,11 +165,12 @@ struct policy_load {
 	struct policy_map
 		workloads_by_label; /* "namespace/key=value" -> struct policy_vec of workloads */
 	struct policy_map pods_by_name, pods_by_ip;
-	struct policy_map slices;	 /* "namespace/service" -> struct policy_vec of objects */
-	struct policy_map rules_by_host; /* "namespace/host" -> struct policy_vec of objects */
-	struct policy_map destinations;	 /* "namespace/host" -> struct policy_destination */
-	struct policy_map mesh_hosts;	 /* host -> VirtualService's object */
-	struct policy_vec virtual_services; /* struct policy_object *, oldest first */
+	struct policy_map probes_by_group; /* "namespace/name" -> struct policy_probe */
+	struct policy_map slices;	   /* "namespace/service" -> struct policy_vec of objects */
+	struct policy_map rules_by_host;   /* "namespace/host" -> struct policy_vec of objects */
+	struct policy_map destinations;	   /* "namespace/host" -> struct policy_destination */
+	struct policy_map mesh_hosts;	   /* host -> VirtualService's object */
+	struct policy_vec virtual_services;   /* struct policy_object *, oldest first */
 	struct policy_map peers_by_namespace; /* PeerAuthentication without a selector */
 	struct policy_map peers_selecting;    /* namespace -> struct policy_vec of the others */
 
@@ -168,7 +179,7 @@ struct policy_load {
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		rewrites, clusters, endpoints, outliers, services_out, tls_servers;
+		rewrites, clusters, endpoints, outliers, probes, services_out, tls_servers;
 	struct policy_tls_tables tls;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_authz authz;
@@ -245,6 +256,9 @@ uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service 
 uint32_t policy_build_outlier(struct policy_load *l, const struct policy_service *s,
 			      const struct policy_traffic *t);
 
+/* policy_build_probe.c: 1 + the index of an endpoint's probe; 0: there is none. */
+uint32_t policy_build_probe(struct policy_load *l, struct policy_probe *probe);
+
 /* policy_build_match.c */
 int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml *wanted);
 int policy_match_applies(struct policy_load *l, const struct policy_object *origin,
@@ -279,12 +293,13 @@ struct policy_destinations policy_destinations_add(struct policy_load *l,
 
 /* policy_build_tcp.c: listeners of opaque ports. */
 void policy_build_streams(struct policy_load *l);
-/* The destinations of the first tcp rule that applies; vip: the address dialled, NULL: any. 0: none does. */
+/* The destinations of the first tcp rule that applies; vip: the address dialled, NULL: any. 0: none
+ * does. */
 int policy_stream_rule(struct policy_load *l, const struct policy_object *vs,
 		       const struct policy_route_context *context, const struct hd_ip *vip,
 		       struct hd_str key, struct policy_destinations *out);
-/* Adds what the tls rules of a VirtualService say to `servers`, one row a server name. allowed: narrows a
- * name, or refuses it with an empty one; NULL: takes all. */
+/* Adds what the tls rules of a VirtualService say to `servers`, one row a server name. allowed:
+ * narrows a name, or refuses it with an empty one; NULL: takes all. */
 struct policy_sni {
 	const struct policy_route_context *context;
 	const struct hd_ip *vip; /* NULL: any */

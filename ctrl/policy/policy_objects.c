@@ -19,7 +19,6 @@ static const struct {
 } other_kinds[] = {
 	{ "networking.istio.io", "EnvoyFilter", 0 },
 	{ "networking.istio.io", "ProxyConfig", 0 },
-	{ "networking.istio.io", "WorkloadGroup", 0 },
 	{ "policy.linkerd.io", "Server", 1 },
 	{ "policy.linkerd.io", "ServerAuthorization", 1 },
 	{ "policy.linkerd.io", "AuthorizationPolicy", 1 },

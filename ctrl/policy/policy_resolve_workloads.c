@@ -114,6 +114,32 @@ static void pod_read(struct policy_load *l, const struct policy_object *o)
 			policy_str_copy(&l->arena, (struct hd_str){ (char *)&w->ips[i], 16 }), w);
 }
 
+static void group_read(struct policy_load *l, const struct policy_object *o)
+{
+	struct policy_probe *probe = policy_alloc(&l->arena, sizeof(*probe));
+
+	probe->yaml = policy_get(o->body, "probe");
+	probe->object = o;
+	if (probe->yaml != NULL)
+		policy_map_add(&l->probes_by_group,
+			       policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+						 POLICY_STR(o->name)),
+			       probe);
+}
+
+/* Entries that a group made say so in an annotation; so may others. */
+static struct policy_probe *probe_of(struct policy_load *l, const struct policy_object *o)
+{
+	const struct policy_yaml *group = policy_yaml_raw(policy_get(o->metadata, "annotations"),
+							  "istio.io/autoRegistrationGroup");
+
+	if (group == NULL)
+		return NULL;
+	return policy_map_get(&l->probes_by_group,
+			      policy_str_printf(&l->arena, "%.*s/%.*s", POLICY_STR(o->namespace_),
+						POLICY_STR(group->text)));
+}
+
 static struct policy_workload *entry_workload(struct policy_load *l, const struct policy_object *o,
 					      const struct policy_yaml *body)
 {
@@ -131,6 +157,7 @@ static struct policy_workload *entry_workload(struct policy_load *l, const struc
 	w->weight = (uint32_t)policy_get_int(body, "weight", 1);
 	w->weight += w->weight == 0;
 	w->ready = 1;
+	w->probe = probe_of(l, o);
 	w->ips = policy_alloc(&l->arena, sizeof(*w->ips));
 	ip_add(w, policy_get_str(body, "address"));
 	if (w->n_ips == 0 && address != NULL) {
@@ -169,6 +196,13 @@ static void workloads_read(struct policy_load *l)
 	policy_map_init(&l->pods_by_name, &l->arena);
 	policy_map_init(&l->pods_by_ip, &l->arena);
 	policy_map_init(&l->slices, &l->arena);
+	policy_map_init(&l->probes_by_group, &l->arena);
+	for (uint32_t i = 0; i < l->objects.n; i++) {
+		const struct policy_object *o = policy_object_at(l, i);
+
+		if (!o->replaced && o->row->id == POLICY_WORKLOAD_GROUP)
+			group_read(l, o);
+	}
 	for (uint32_t i = 0; i < l->objects.n; i++) {
 		const struct policy_object *o = policy_object_at(l, i);
 
@@ -234,6 +268,7 @@ static void workload_add(struct policy_load *l, struct policy_service *s,
 			.account = w->account,
 			.weight = w->weight,
 			.speaks_mesh = (uint8_t)speaks_mesh(w),
+			.probe = w->probe,
 			.ready = w->ready || s->publish_unready,
 		};
 

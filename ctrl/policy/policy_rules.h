@@ -22,8 +22,9 @@ policy_rule policy_rule_load_balancer, policy_rule_locality, policy_rule_maglev,
 	policy_rule_warmup, policy_rule_tunnel;
 
 /* policy_rules_entry.c */
-policy_rule policy_rule_service_entry, policy_rule_workload_entry, policy_rule_gateway,
-	policy_rule_server, policy_rule_gateway_port, policy_rule_sidecar, policy_rule_service;
+policy_rule policy_rule_service_entry, policy_rule_workload_entry, policy_rule_probe,
+	policy_rule_probe_http, policy_rule_gateway, policy_rule_server, policy_rule_gateway_port,
+	policy_rule_sidecar, policy_rule_service;
 
 /* policy_rules_security.c */
 policy_rule policy_rule_peer_authentication, policy_rule_authorization_policy,

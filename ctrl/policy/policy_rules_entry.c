@@ -51,6 +51,50 @@ void policy_rule_workload_entry(struct policy_check *c, struct policy_yaml *map)
 				     POLICY_STR(y->key));
 }
 
+void policy_rule_probe(struct policy_check *c, struct policy_yaml *map)
+{
+	static const char *const ways[] = { "httpGet", "tcpSocket", "exec", "grpc" };
+	int n = 0;
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(ways); i++)
+		n += has(map, ways[i]);
+	if (n != 1)
+		policy_error(c, map, "a probe needs one of httpGet, tcpSocket, exec and grpc");
+}
+
+static int has_control(struct hd_str s)
+{
+	for (uint32_t i = 0; i < s.n; i++)
+		if ((uint8_t)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return 1;
+	return 0;
+}
+
+/* What comes into a request must not end a line of it. */
+void policy_rule_probe_http(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *path = policy_get(map, "path"), *host = policy_get(map, "host"),
+				 *scheme = policy_get(map, "scheme"),
+				 *headers = policy_get(map, "httpHeaders");
+
+	if (path != NULL && (path->text.n == 0 || path->text.p[0] != '/' ||
+			     has_control(path->text) || policy_str_has(path->text, ' ')))
+		policy_error(c, path,
+			     "path must begin with / and have neither spaces nor control bytes");
+	if (host != NULL && has_control(host->text))
+		policy_error(c, host, "host has control bytes");
+	if (scheme != NULL && !policy_str_is(scheme->text, "HTTP"))
+		policy_warning(c, scheme,
+			       "scheme %.*s is known but not yet honoured: no probe is made",
+			       POLICY_STR(scheme->text));
+	for (const struct policy_yaml *y = headers != NULL ? headers->first : NULL; y != NULL;
+	     y = y->next)
+		if (has_control(policy_get_str(y, "name")) ||
+		    has_control(policy_get_str(y, "value")) ||
+		    policy_str_has(policy_get_str(y, "name"), ':'))
+			policy_error(c, y, "a header's name or value has control bytes");
+}
+
 static void selector_plain(struct policy_check *c, const struct policy_yaml *labels)
 {
 	for (const struct policy_yaml *y = labels != NULL ? labels->first : NULL; y != NULL;

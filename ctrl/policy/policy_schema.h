@@ -178,6 +178,7 @@ enum policy_kind {
 	POLICY_DESTINATION_RULE,
 	POLICY_SERVICE_ENTRY,
 	POLICY_WORKLOAD_ENTRY,
+	POLICY_WORKLOAD_GROUP,
 	POLICY_GATEWAY,
 	POLICY_SIDECAR,
 	POLICY_PEER_AUTHENTICATION,
@@ -204,8 +205,8 @@ extern const struct policy_schema policy_schema_service, policy_schema_endpoint_
 	policy_schema_pod, policy_schema_namespace, policy_schema_service_account,
 	policy_schema_secret, policy_schema_config_map;
 extern const struct policy_schema policy_schema_virtual_service, policy_schema_destination_rule,
-	policy_schema_service_entry, policy_schema_workload_entry, policy_schema_gateway,
-	policy_schema_sidecar;
+	policy_schema_service_entry, policy_schema_workload_entry, policy_schema_workload_group,
+	policy_schema_gateway, policy_schema_sidecar;
 extern const struct policy_schema policy_schema_peer_authentication,
 	policy_schema_authorization_policy, policy_schema_request_authentication,
 	policy_schema_telemetry, policy_schema_mesh_config, policy_schema_mesh_config_object;

@@ -24,6 +24,57 @@ const struct policy_schema policy_schema_workload_entry_spec = { "WorkloadEntry"
 const struct policy_schema policy_schema_workload_entry = { "WorkloadEntry", workload_fields,
 							    policy_rule_workload_entry };
 
+/* The template only says what its entries were made from. */
+static const struct policy_schema group_template = { "WorkloadEntry", workload_fields };
+static const struct policy_field group_meta_fields[] = {
+	POLICY_STRMAP("labels", INERT),
+	POLICY_STRMAP("annotations", INERT),
+	POLICY_END,
+};
+static const struct policy_schema group_meta = { "WorkloadGroup.ObjectMeta", group_meta_fields };
+static const struct policy_field probe_header_fields[] = {
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
+	POLICY_STR_("value", NOW),
+	POLICY_END,
+};
+static const struct policy_schema probe_header = { "HTTPHeader", probe_header_fields };
+static const struct policy_field probe_http_fields[] = {
+	POLICY_STR_("path", NOW),
+	{ .name = "port", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1 },
+	POLICY_STR_("host", NOW),
+	{ .name = "scheme", .type = POLICY_T_STRING, .note = "`HTTP`; `HTTPS` not yet" },
+	POLICY_OBJS("httpHeaders", probe_header, NOW),
+	POLICY_END,
+};
+static const struct policy_schema probe_http = { "HTTPHealthCheckConfig", probe_http_fields,
+						 policy_rule_probe_http };
+static const struct policy_field probe_tcp_fields[] = {
+	POLICY_STR_("host", INERT),
+	{ .name = "port", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1 },
+	POLICY_END,
+};
+static const struct policy_schema probe_tcp = { "TCPHealthCheckConfig", probe_tcp_fields };
+static const struct policy_field probe_fields[] = {
+	POLICY_INT_("initialDelaySeconds", 0, POLICY_I32, NOW),
+	POLICY_INT_("timeoutSeconds", 0, POLICY_I32, NOW),
+	POLICY_INT_("periodSeconds", 0, POLICY_I32, NOW),
+	POLICY_INT_("successThreshold", 0, POLICY_I32, NOW),
+	POLICY_INT_("failureThreshold", 0, POLICY_I32, NOW),
+	POLICY_OBJ("httpGet", probe_http, NOW),
+	POLICY_OBJ("tcpSocket", probe_tcp, NOW),
+	POLICY_ANY_("exec", LATER),
+	POLICY_ANY_("grpc", LATER),
+	POLICY_END,
+};
+static const struct policy_schema probe = { "ReadinessProbe", probe_fields, policy_rule_probe };
+static const struct policy_field group_fields[] = {
+	POLICY_OBJ("metadata", group_meta, INERT),
+	POLICY_OBJ("template", group_template, INERT),
+	POLICY_OBJ("probe", probe, NOW),
+	POLICY_END,
+};
+const struct policy_schema policy_schema_workload_group = { "WorkloadGroup", group_fields };
+
 static const struct policy_field entry_port_fields[] = {
 	{ .name = "number", .type = POLICY_T_INT, .min = 1, .max = 65535, .required = 1 },
 	POLICY_STR_("protocol", NOW),

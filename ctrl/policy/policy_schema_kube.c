@@ -207,6 +207,8 @@ const struct policy_kind_row policy_kinds[POLICY_KINDS] = {
 	  &policy_schema_service_entry },
 	{ NETWORKING, "WorkloadEntry", "v1 v1beta1 v1alpha3", POLICY_WORKLOAD_ENTRY,
 	  &policy_schema_workload_entry },
+	{ NETWORKING, "WorkloadGroup", "v1 v1beta1 v1alpha3", POLICY_WORKLOAD_GROUP,
+	  &policy_schema_workload_group },
 	{ NETWORKING, "Gateway", "v1 v1beta1 v1alpha3", POLICY_GATEWAY, &policy_schema_gateway },
 	{ NETWORKING, "Sidecar", "v1 v1beta1 v1alpha3", POLICY_SIDECAR, &policy_schema_sidecar },
 	{ SECURITY, "PeerAuthentication", "v1 v1beta1", POLICY_PEER_AUTHENTICATION,

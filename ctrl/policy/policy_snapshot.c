@@ -155,6 +155,8 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);
 	s->n_endpoints = l->endpoints.n;
+	s->probes = array_out(l, &l->probes);
+	s->n_probes = l->probes.n;
 	s->outliers = array_out(l, &l->outliers);
 	s->n_outliers = l->outliers.n;
 	s->tls_servers = array_out(l, &l->tls_servers);
@@ -388,7 +390,8 @@ static uint8_t paths_of(const struct policy_load *l)
 	static const uint8_t by_word[] = { HD_PATHS_BASE, HD_PATHS_NONE, HD_PATHS_BASE,
 					   HD_PATHS_MERGE, HD_PATHS_DECODE_AND_MERGE };
 
-	return by_word[policy_get_int(policy_get(l->mesh, "pathNormalization"), "normalization", 0)];
+	return by_word[policy_get_int(policy_get(l->mesh, "pathNormalization"), "normalization",
+				      0)];
 }
 
 int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out)

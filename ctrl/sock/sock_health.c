@@ -25,6 +25,17 @@ uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e)
 	return v.health;
 }
 
+json_t *sock_probe_json(const struct health_view *v)
+{
+	char text[64];
+
+	if (v->probe == NULL)
+		return json_null();
+	snprintf(text, sizeof(text), "%s: %s", v->probe->is_failing ? "failing" : "passing",
+		 v->probe->why[0] != '\0' ? v->probe->why : "not asked yet");
+	return json_string(text);
+}
+
 static int64_t clock_read(clockid_t id)
 {
 	struct timespec t;

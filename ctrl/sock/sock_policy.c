@@ -252,6 +252,7 @@ int sock_show_endpoints(struct sock_request *rq)
 			sock_put(row, "ejected_until",
 				 view.until != HD_NS_NEVER ? sock_json_time(view.until)
 							   : json_null());
+			sock_put(row, "probe", sock_probe_json(&view));
 			sock_put_number(row, "connections", st.connections);
 			sock_put_number(row, "connect_failures", st.connect_failures);
 			sock_put_number(row, "responses_5xx", st.responses_5xx);

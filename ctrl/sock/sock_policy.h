@@ -18,6 +18,8 @@ json_t *sock_cluster_json(const struct hd_snapshot *s, uint32_t cluster);
 const char *sock_health_name(uint8_t health);
 /* hd_endpoint_health. */
 uint8_t sock_health(const struct sock_host *h, const struct hd_endpoint *e);
+/* What came of its probe: "passing: status 200", null when nobody asks it. */
+json_t *sock_probe_json(const struct health_view *v);
 /* An hd_ns as UTC, "2024-05-01T12:00:00.250Z". */
 json_t *sock_json_time(hd_ns at);
 /* The same of nanoseconds since 1970. */

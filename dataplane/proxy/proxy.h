@@ -43,8 +43,8 @@ struct proxy_config {
 	struct hd_ring *outcomes; /* of struct hd_outcome; NULL: outliers are not detected */
 	struct hd_ring *access;	  /* of struct hd_access_record; NULL: no access log */
 	struct rte_mempool *bufs, *indirect;
-	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL: none.
-					     Read by proxy_create alone */
+	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL:
+					     none. Read by proxy_create alone */
 	uint32_t max_connections;
 	uint32_t worker;     /* index in hd_snapshot.workers */
 	struct proxy_quotas *quotas; /* proxy_quota.h; NULL when this worker is alone */
@@ -67,6 +67,8 @@ int proxy_timers_run(struct proxy *p, hd_ns now);
 hd_ns proxy_next_deadline(const struct proxy *p);
 /* Requests and streams in flight. */
 uint32_t proxy_n_exchanges(const struct proxy *p);
+/* Asks what ctrl wants to know of an endpoint. */
+void proxy_probe(struct proxy *p, struct hd_probe *probe, hd_ns now);
 /* No new connections; keep-alive ends after the current exchange ("connection: close"); idle ones
  * close now. */
 void proxy_drain(struct proxy *p, hd_ns now);

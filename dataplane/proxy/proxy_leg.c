@@ -201,6 +201,7 @@ static void down_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 		return;
 	case LEG_CONNECTING:
 	case LEG_IDLE:
+	case LEG_PROBE:
 		return;
 	}
 }
@@ -215,6 +216,8 @@ void proxy_leg_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 		down_event(p, leg, events);
 	else if (leg->state == LEG_BUSY)
 		proxy_exchange_up_event(p, leg->exchange, events);
+	else if (hd_unlikely(leg->state == LEG_PROBE))
+		proxy_probe_event(p, leg, events);
 	else
 		proxy_pool_event(p, leg, events);
 }
@@ -250,6 +253,9 @@ void proxy_leg_timeout(struct proxy *p, struct proxy_leg *leg)
 	case LEG_IDLE:
 		proxy_count(p, HD_PROXY_UP_RETIRED);
 		proxy_pool_drop(p, leg, 0);
+		return;
+	case LEG_PROBE:
+		proxy_probe_timeout(p, leg);
 		return;
 	case LEG_CONNECTING:
 		return;

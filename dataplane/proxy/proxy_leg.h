@@ -26,13 +26,17 @@ enum proxy_leg_state {
 	LEG_LINGER,	/* down: answered and closed by us; what still arrives is thrown away */
 	LEG_CONNECTING, /* up */
 	LEG_IDLE,	/* up: in the pool */
+	LEG_PROBE,	/* up: a question of ctrl's (proxy_probe.c) */
 };
 
 struct proxy_leg {
 	struct tcp_conn *conn;
 	const struct proxy_peer *peer; /* who is at the other end; NULL: plaintext, or a caller
 					  without a certificate (proxy_peer.h) */
-	struct proxy_exchange *exchange; /* LEG_BUSY, and LEG_CONNECTING of a tunnel */
+	union {
+		struct proxy_exchange *exchange; /* LEG_BUSY, and LEG_CONNECTING of a tunnel */
+		struct hd_probe *probe;		 /* LEG_PROBE */
+	};
 	struct list_link link; /* down: the worker's list of callers at rest; up: the endpoint's
 				  idle or connecting list */
 	struct proxy_timer timer;
@@ -74,6 +78,9 @@ void proxy_leg_event(struct proxy *p, struct proxy_leg *leg, uint32_t events);
 void proxy_leg_timeout(struct proxy *p, struct proxy_leg *leg);
 /* A caller that tcp accepted. */
 void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events);
+/* proxy_probe.c */
+void proxy_probe_event(struct proxy *p, struct proxy_leg *leg, uint32_t events);
+void proxy_probe_timeout(struct proxy *p, struct proxy_leg *leg);
 /* The exchange of a down leg is over: the next request, or the end of the connection. */
 void proxy_leg_down_next(struct proxy *p, struct proxy_leg *leg);
 /* Closes our direction and waits a moment for the caller's, so that the answer is not lost to a

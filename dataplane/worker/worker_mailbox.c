@@ -71,6 +71,9 @@ static void handle_message(struct worker *w, const struct hd_ctrl_msg *msg, hd_n
 	case HD_CTRL_STOP:
 		w->stopped = 1;
 		break;
+	case HD_CTRL_PROBE:
+		proxy_probe(w->proxy, msg->probe, now);
+		break;
 	case HD_CTRL_DUMP:
 		w->dump = msg->dump;
 		w->dump->count = 0;

@@ -93,6 +93,7 @@ enum hd_ctrl_msg_type {
 	HD_CTRL_DRAIN,		/* stop accepting; close idle connections; finish the rest */
 	HD_CTRL_STOP,		/* leave the loop now */
 	HD_CTRL_DUMP,		/* fill `dump` over the next turns */
+	HD_CTRL_PROBE,		/* ask `probe` */
 };
 
 enum hd_dump_kind { HD_DUMP_CONNECTIONS, HD_DUMP_NEIGHBORS };
@@ -127,9 +128,33 @@ struct hd_dump {
 	};
 };
 
+/* A question to an endpoint, asked from a worker's own address: whether it accepts, or what it answers. */
+enum hd_probe_result {
+	HD_PROBE_PENDING,
+	HD_PROBE_CONNECTED,	/* and that was all that was asked */
+	HD_PROBE_ANSWERED,	/* with `status` */
+	HD_PROBE_REFUSED,
+	HD_PROBE_UNREACHABLE,
+	HD_PROBE_TIMEOUT,
+	HD_PROBE_BROKEN,	/* closed before it answered, or an answer that is no HTTP/1 */
+	HD_PROBE_NO_ROOM,	/* nothing was asked: no port or memory here */
+};
+
+/* Owned by ctrl until the message is pushed, by the worker until `done`, then by ctrl again. */
+struct hd_probe {
+	struct hd_addr to;
+	hd_ns timeout;		/* for all of it */
+	uint32_t request_n;	/* 0: to connect is enough */
+	char request[1024];
+	uint16_t status;
+	uint8_t result;		/* hd_probe_result */
+	_Atomic int done;	/* writer: worker (release); reader: ctrl (acquire) */
+};
+
 struct hd_ctrl_msg {
 	enum hd_ctrl_msg_type type;
 	struct hd_dump *dump;
+	struct hd_probe *probe;
 };
 
 #endif

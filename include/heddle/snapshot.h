@@ -217,6 +217,17 @@ static inline int hd_outlier_has_code(const struct hd_outlier *o, uint32_t statu
 	return status >= 100 && status < 600 && (o->codes[(status - 100) / 8] >> (status - 100) % 8 & 1);
 }
 
+/* How ctrl/health asks an endpoint whether it is well. */
+struct hd_probe_rule {
+	uint8_t is_http;	/* else to connect is enough */
+	uint16_t port;
+	struct hd_str path, host; /* host: of the request, empty: the endpoint's address */
+	struct hd_str headers;	/* "Name: value\r\n…" */
+	hd_ns initial_delay, timeout, period;
+	uint32_t success_threshold, failure_threshold;
+	struct hd_source source;
+};
+
 /* A Service port, or a subset of one. Name as in Istio: "outbound|80|v1|api.default.svc.cluster.local". */
 struct hd_cluster {
 	struct hd_str name;
@@ -253,6 +264,7 @@ struct hd_endpoint {
 	uint32_t authz;		/* in authz.targets: what applies to it as a workload; 0: nothing */
 	struct hd_str locality, workload;
 	struct hd_str identity;	/* the SPIFFE ID that is expected, for show; empty: none in particular */
+	uint32_t probe;		/* 1 + index in probes; 0: nobody asks it */
 };
 
 struct hd_service {
@@ -328,6 +340,8 @@ struct hd_snapshot {
 	uint32_t n_endpoints;
 	const struct hd_outlier *outliers;
 	uint32_t n_outliers;
+	const struct hd_probe_rule *probes;
+	uint32_t n_probes;
 	const struct hd_service *services;
 	uint32_t n_services;
 

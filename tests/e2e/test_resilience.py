@@ -144,3 +144,49 @@ def test_overload_is_refused_and_explained(world):
 
 def clusters(daemon):
     return daemon.command("show clusters")[0]
+
+
+def test_a_workload_group_s_probe_takes_an_entry_out_and_back(world):
+    well, asked = [b"200"], []
+
+    def probed(connection, _):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            part = connection.recv(65536)
+            if not part:
+                return
+            data += part
+        asked.append(data)
+        connection.sendall(b"HTTP/1.1 " + well[0] + b" Text\r\nContent-Length: 2\r\n\r\nok")
+        e2e_backend.end(connection)
+    a, b = e2e_net.BACKENDS[1], e2e_net.BACKENDS[2]
+    world.script(failing([b"200"]), a)
+    world.script(failing([b"200"]), b)
+    world.script(probed, b, 9100)
+    world.script(lambda c, _: e2e_backend.end(c), a, 9100)
+
+    def entry(name, address, group):
+        return {"apiVersion": e2e_policy.NETWORKING, "kind": "WorkloadEntry",
+                "metadata": {**e2e_policy.meta(name), "annotations": {"istio.io/autoRegistrationGroup": group}},
+                "spec": {"address": address, "labels": {"app": "two"}}}
+
+    def group(name, **how):
+        return {"apiVersion": e2e_policy.NETWORKING, "kind": "WorkloadGroup", "metadata": e2e_policy.meta(name),
+                "spec": {"template": {}, "probe": {"periodSeconds": 1, "failureThreshold": 2, **how}}}
+    daemon = world.heddle({"all.json": e2e_policy.as_list(
+        e2e_policy.service(ports=((80, 9000),), app="two"), entry("a", a, "tcp"), entry("b", b, "http"),
+        group("tcp", tcpSocket={"port": 9100}),
+        group("http", httpGet={"path": "/ready", "port": 9100, "httpHeaders": [{"name": "X-Probe", "value": "yes"}]}))})
+
+    def state(address):
+        return next(e for e in daemon.command("show endpoints") if e["address"] == f"{address}:9000")
+    e2e_net.wait_for(lambda: state(b)["probe"] == "passing: status 200" and state(a)["probe"] == "passing: connected", "the first probes")
+    assert asked[0].startswith(b"GET /ready HTTP/1.1\r\n") and b"\r\nX-Probe: yes\r\n" in asked[0], asked[0]
+    well[0] = b"503"
+    e2e_net.wait_for(lambda: state(b)["health"] == "unready", "two failures")
+    assert state(b)["probe"] == "failing: status 503", state(b)
+    caller, before = world.caller(), state(a)["requests"]
+    assert [caller.request().status for _ in range(10)] == [200] * 10
+    assert state(a)["requests"] == before + 10
+    well[0] = b"200"
+    e2e_net.wait_for(lambda: state(b)["health"] == "healthy", "its return")

@@ -2,6 +2,8 @@
 /* Several DestinationRules for one host, levels of a policy, and what a cluster becomes. */
 #include "policy_test.h"
 
+#include <errno.h>
+
 static const struct hd_cluster *cluster(const struct policy_world *w, const char *name)
 {
 	const struct hd_cluster *c = policy_world_cluster(w->snapshot, name);
@@ -109,6 +111,54 @@ static void a_retry_budget_stands_in_for_max_retries(void **state)
 	c = cluster(w, V1);
 	assert_int_equal(c->retry_budget, 2000);
 	assert_int_equal(c->retry_budget_min, 7);
+}
+
+#define GROUP(probe)                                                                       \
+	"apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\nmetadata: {name: vms}\n" \
+	"spec:\n  template: {serviceAccount: x}\n  probe: " probe "\n---\n"
+#define ENTRY(name, ip, note)                                                                  \
+	"apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: " name note \
+	"}\nspec: {address: " ip ", labels: {app: api}}\n---\n"
+#define OF_GROUP ", annotations: {istio.io/autoRegistrationGroup: vms}"
+
+static void a_groups_probe_asks_its_entries(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_probe_rule *r;
+	const struct hd_cluster *c;
+
+	assert_loads(w,
+		     SERVICE("api", "10.96.0.1") ENTRY("a", "10.2.0.1", OF_GROUP)
+			     ENTRY("b", "10.2.0.2", OF_GROUP) ENTRY("c", "10.2.0.3", "") GROUP(
+				     "{periodSeconds: 5, httpGet: {port: 9, path: /r, httpHeaders: "
+				     "[{name: Host, value: h}, {name: A, value: b}]}}"));
+	c = cluster(w, BASE);
+	assert_int_equal(c->endpoints_count, 3);
+	assert_int_equal(w->snapshot->n_probes, 1);
+	assert_int_equal(w->snapshot->endpoints[c->endpoints_first].probe, 1);
+	assert_int_equal(w->snapshot->endpoints[c->endpoints_first + 1].probe, 1);
+	assert_int_equal(w->snapshot->endpoints[c->endpoints_first + 2].probe, 0);
+	r = &w->snapshot->probes[0];
+	assert_true(r->is_http && str_is(r->path, "/r") && str_is(r->host, "h") &&
+		    str_is(r->headers, "A: b\r\n"));
+	assert_int_equal(r->port, 9);
+	assert_int_equal(r->period, 5 * HD_NS_PER_S);
+	assert_int_equal(r->timeout, HD_NS_PER_S);
+	assert_int_equal(r->success_threshold, 1);
+	assert_int_equal(r->failure_threshold, 3);
+}
+
+static void a_probe_is_one_question_without_line_ends(void **state)
+{
+	struct policy_world *w = *state;
+
+	policy_world_load(w, GROUP("{periodSeconds: 5}"));
+	assert_said(w, POLICY_ERROR, 6, 3, "one of httpGet");
+	policy_world_load(w, GROUP("{httpGet: {port: 9, path: \"/a b\"}}"));
+	assert_said(w, POLICY_ERROR, 6, 36, "path must begin");
+	policy_world_load(
+		w, GROUP("{httpGet: {port: 9, httpHeaders: [{name: A, value: \"x\\r\\ny\"}]}}"));
+	assert_int_equal(w->rc, -EINVAL);
 }
 
 static void split_failures_have_a_default_of_their_own(void **state)
@@ -275,6 +325,8 @@ int main(void)
 		world_test(every_field_of_outlier_detection_reaches_the_cluster),
 		world_test(split_failures_have_a_default_of_their_own),
 		world_test(a_retry_budget_stands_in_for_max_retries),
+		world_test(a_groups_probe_asks_its_entries),
+		world_test(a_probe_is_one_question_without_line_ends),
 		world_test(every_field_of_a_pool_reaches_the_cluster),
 		world_test(a_subset_overrides_whole_blocks),
 		world_test(port_level_settings_never_inherit),
