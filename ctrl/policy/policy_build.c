@@ -322,6 +322,13 @@ static void arrays_init(struct policy_load *l)
 	policy_vec_init(&l->retry_statuses, sizeof(uint16_t));
 	policy_vec_init(&l->answers, sizeof(struct hd_answer));
 	policy_vec_init(&l->rewrites, sizeof(struct hd_rewrite));
+	policy_vec_init(&l->edits, sizeof(struct hd_edits));
+	policy_vec_init(&l->edit_list, sizeof(struct hd_edit));
+	policy_vec_init(&l->pieces, sizeof(struct hd_piece));
+	policy_vec_init(&l->extras, sizeof(struct hd_extras));
+	policy_vec_init(&l->cors, sizeof(struct hd_cors));
+	policy_vec_init(&l->origin_matches, sizeof(struct hd_string_match));
+	policy_vec_init(&l->mirrors, sizeof(struct hd_mirror));
 	policy_vec_init(&l->outliers, sizeof(struct hd_outlier));
 	policy_vec_init(&l->probes, sizeof(struct hd_probe_rule));
 	policy_vec_init(&l->clusters, sizeof(struct hd_cluster));

@@ -137,16 +137,28 @@ static struct hd_str rewrite_text(struct policy_load *l, const struct policy_obj
 	return (struct hd_str){ "", 0 };
 }
 
+/* What `rewrite` says, else the Host that `headers` set, of the route before its single destination
+ * (istio-api.md 1.1.9). */
+static const struct policy_yaml *authority_of(const struct policy_yaml *rule)
+{
+	const struct policy_yaml *y = policy_get(policy_get(rule, "rewrite"), "authority"),
+				 *route = policy_get(rule, "route");
+
+	if (y == NULL)
+		y = policy_headers_host(policy_get(rule, "headers"));
+	if (y == NULL && route != NULL && route->n == 1)
+		y = policy_headers_host(policy_get(route->first, "headers"));
+	return y;
+}
+
 uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object *origin,
 			      const struct policy_yaml *rule, const struct hd_string_match *uri)
 {
-	const struct policy_yaml *rewrite = policy_get(rule, "rewrite");
+	const struct policy_yaml *path = policy_get(policy_get(rule, "rewrite"), "uri");
 	struct hd_rewrite w = { 0 };
 
-	if (rewrite == NULL)
-		return 0;
-	w.path = rewrite_text(l, origin, policy_get(rewrite, "uri"));
-	w.authority = rewrite_text(l, origin, policy_get(rewrite, "authority"));
+	w.path = rewrite_text(l, origin, path);
+	w.authority = rewrite_text(l, origin, authority_of(rule));
 	if (w.path.n > 0)
 		w.path_change = uri->kind == HD_MATCH_PREFIX || uri->kind == HD_MATCH_ANY
 					? HD_PATH_PREFIX

@@ -30,7 +30,7 @@ static void destination_warn(struct policy_load *l, const struct policy_object *
 			       POLICY_STR(host->text), port);
 }
 
-static uint32_t destination_cluster(struct policy_load *l, const struct policy_object *origin,
+uint32_t policy_destination_cluster(struct policy_load *l, const struct policy_object *origin,
 				    uint16_t context_port, const struct policy_yaml *destination,
 				    uint16_t *port)
 {
@@ -59,7 +59,7 @@ static uint32_t destination_cluster(struct policy_load *l, const struct policy_o
 
 static void destination_add(struct policy_load *l, const struct policy_object *origin,
 			    uint16_t context_port, struct hd_str key,
-			    const struct policy_yaml *entry, uint32_t weight)
+			    const struct policy_yaml *entry, uint32_t weight, int is_single)
 {
 	const struct policy_yaml *destination = policy_get(entry, "destination");
 	struct hd_str subset = policy_get_str(destination, "subset");
@@ -67,11 +67,14 @@ static void destination_add(struct policy_load *l, const struct policy_object *o
 		policy_host_full(l, policy_get_str(destination, "host"), origin->namespace_);
 	struct hd_destination *d;
 	uint16_t port;
-	uint32_t cluster = destination_cluster(l, origin, context_port, destination, &port);
+	uint32_t cluster = policy_destination_cluster(l, origin, context_port, destination, &port);
 
 	d = policy_vec_push(&l->arena, &l->destinations_out);
 	d->cluster = cluster;
 	d->weight = weight;
+	/* Those of a single one are part of the route's. */
+	d->edits =
+		is_single ? 0 : policy_build_edits(l, origin, NULL, policy_get(entry, "headers"));
 	d->host = policy_out(l, host);
 	d->subset = policy_out(l, subset);
 	d->source = policy_source(l, origin, entry);
@@ -109,7 +112,7 @@ struct policy_destinations policy_destinations_add(struct policy_load *l,
 
 		if (weight == 0)
 			continue;
-		destination_add(l, origin, port, key, y, (uint32_t)weight);
+		destination_add(l, origin, port, key, y, (uint32_t)weight, list->n == 1);
 		all.total_weight += (uint32_t)weight;
 		all.count++;
 	}

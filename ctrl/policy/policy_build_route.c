@@ -26,31 +26,7 @@ struct route_run {
 static void string_match(struct route_run *r, const struct policy_yaml *y,
 			 struct hd_string_match *out)
 {
-	const struct policy_yaml *exact = policy_get(y, "exact"), *prefix = policy_get(y, "prefix");
-	const struct policy_yaml *regex = policy_get(y, "regex");
-	enum policy_regex_shape shape;
-	struct hd_str text;
-
-	*out = (struct hd_string_match){ .kind = HD_MATCH_ANY, .regex = HD_NONE };
-	if (exact != NULL || prefix != NULL) {
-		out->kind = exact != NULL ? HD_MATCH_EXACT : HD_MATCH_PREFIX;
-		out->text = policy_out(r->l, exact != NULL ? exact->text : prefix->text);
-	}
-	if (regex == NULL)
-		return;
-	shape = policy_regex_shape(&r->l->arena, regex->text, &text);
-	if (r->replaces_prefix && shape == POLICY_REGEX_LITERAL_PREFIX)
-		shape = POLICY_REGEX_TRUE; /* what is replaced then is the whole path */
-	out->kind = shape == POLICY_REGEX_LITERAL	   ? HD_MATCH_EXACT
-		    : shape == POLICY_REGEX_LITERAL_PREFIX ? HD_MATCH_PREFIX
-							   : HD_MATCH_REGEX;
-	out->text = policy_out(r->l, shape == POLICY_REGEX_TRUE ? regex->text : text);
-	if (shape != POLICY_REGEX_TRUE)
-		return;
-	out->regex = policy_regex_set_add(&r->l->regexes, out->text);
-	if (out->regex == r->l->regex_places.n)
-		*(struct policy_regex_place *)policy_vec_push(&r->l->arena, &r->l->regex_places) =
-			(struct policy_regex_place){ r->origin->file, regex };
+	policy_build_string_match(r->l, r->origin, y, r->replaces_prefix, out);
 }
 
 static void uri_match(struct route_run *r, const struct policy_yaml *match,
@@ -271,6 +247,11 @@ static struct hd_str route_name(struct route_run *r, const struct policy_yaml *r
 	return name.n > 0 ? policy_out(r->l, name) : policy_out(r->l, policy_str("default"));
 }
 
+static const struct policy_yaml *single_headers(const struct policy_yaml *route)
+{
+	return route != NULL && route->n == 1 ? policy_get(route->first, "headers") : NULL;
+}
+
 /* What all match blocks of a rule share. */
 static void action_fill(struct route_run *r, const struct policy_yaml *rule, struct hd_route *route)
 {
@@ -287,6 +268,9 @@ static void action_fill(struct route_run *r, const struct policy_yaml *rule, str
 	retry_fill(r, retries, route->timeout, &route->retry);
 	destinations_fill(r, rule, route);
 	route->answer = policy_build_answer(r->l, r->origin, rule);
+	route->edits = policy_build_edits(r->l, r->origin, policy_get(rule, "headers"),
+					  single_headers(policy_get(rule, "route")));
+	route->extras = policy_build_extras(r->l, r->origin, r->context->port, rule);
 	route->source = policy_source(r->l, r->origin, rule);
 }
 

@@ -179,8 +179,10 @@ struct policy_load {
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		rewrites, clusters, endpoints, outliers, probes, services_out, tls_servers;
+		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, clusters,
+		endpoints, outliers, probes, services_out, tls_servers;
 	struct policy_tls_tables tls;
+	uint32_t n_dice;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
 	struct policy_authz authz;
 	struct policy_regex_set regexes;
@@ -278,6 +280,23 @@ struct policy_route_range policy_build_redirect(struct policy_load *l,
 uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object *origin,
 			      const struct policy_yaml *rule, const struct hd_string_match *uri);
 
+/* policy_build_headers.c: 1 + the index of what the `headers` of a route and of its single
+ * destination do (either may be NULL); 0: nothing. */
+uint32_t policy_build_edits(struct policy_load *l, const struct policy_object *origin,
+			    const struct policy_yaml *route, const struct policy_yaml *single);
+/* The Host that `headers` give to requests, or NULL. */
+const struct policy_yaml *policy_headers_host(const struct policy_yaml *headers);
+
+/* policy_build_extras.c: 1 + the index of faults, CORS and mirrors of a rule; 0: it has none. */
+uint32_t policy_build_extras(struct policy_load *l, const struct policy_object *origin,
+			     uint16_t port, const struct policy_yaml *rule);
+
+/* policy_build_match.c: StringMatch. prefix_matters: a literal prefix keeps the shape of an
+ * expression, because what it matches is the whole text. */
+void policy_build_string_match(struct policy_load *l, const struct policy_object *origin,
+			       const struct policy_yaml *y, int prefix_matters,
+			       struct hd_string_match *out);
+
 /* policy_build_destination.c: the destinations of a rule, in the snapshot's list. A single one
  * counts whatever its weight; of several those without weight are left out. What leads nowhere has
  * no cluster, and a warning. */
@@ -285,6 +304,10 @@ struct policy_destinations {
 	uint32_t first, count, total_weight;
 };
 
+/* Where a `destination` leads: a cluster, or HD_NONE and a warning. */
+uint32_t policy_destination_cluster(struct policy_load *l, const struct policy_object *origin,
+				    uint16_t context_port, const struct policy_yaml *destination,
+				    uint16_t *port);
 /* key: what counts are carried over by. */
 struct policy_destinations policy_destinations_add(struct policy_load *l,
 						   const struct policy_object *origin,

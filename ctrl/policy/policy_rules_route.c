@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VirtualService: what Istio's validation refuses beyond types and ranges. */
+#include <ctype.h>
 #include <strings.h>
 
 #include "policy_regex.h"
@@ -228,13 +229,25 @@ static int name_is(struct hd_str s, const char *word)
 	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
 }
 
+/* RFC 9110 5.6.2; names of HTTP/2's own begin with a colon. */
+static int is_token(struct hd_str name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (uint32_t i = 0; i < name.n; i++)
+		if (!isalnum((unsigned char)name.p[i]) && strchr(others, name.p[i]) == NULL &&
+		    !(i == 0 && name.p[i] == ':'))
+			return 0;
+	return 1;
+}
+
 static void header_name(struct policy_check *c, const struct policy_yaml *y, struct hd_str name,
 			int host_allowed)
 {
 	int host = name_is(name, "host") || name_is(name, ":authority");
 
-	if (name.n == 0)
-		policy_error(c, y, "a header name is empty");
+	if (name.n == 0 || !is_token(name))
+		policy_error(c, y, "\"%.*s\" is no name of a header", POLICY_STR(name));
 	else if ((host && !host_allowed) || (!host && name.p[0] == ':'))
 		policy_error(c, y, "header \"%.*s\" cannot be changed here", POLICY_STR(name));
 }

@@ -50,11 +50,10 @@ static const struct policy_field destination_fields[] = {
 const struct policy_schema policy_schema_destination = { "Destination", destination_fields,
 							 policy_rule_destination };
 
-/* The field that holds them says that they are not honoured. */
 static const struct policy_field header_fields[] = {
-	POLICY_STRMAP("set", INERT),
-	POLICY_STRMAP("add", INERT),
-	POLICY_STRS("remove", INERT),
+	POLICY_STRMAP("set", NOW),
+	POLICY_STRMAP("add", NOW),
+	POLICY_STRS("remove", NOW),
 	POLICY_END,
 };
 static const struct policy_schema request_headers = { "HeaderOperations", header_fields,
@@ -62,8 +61,8 @@ static const struct policy_schema request_headers = { "HeaderOperations", header
 static const struct policy_schema response_headers = { "HeaderOperations", header_fields,
 						       policy_rule_response_headers };
 static const struct policy_field headers_fields[] = {
-	POLICY_OBJ("request", request_headers, LATER),
-	POLICY_OBJ("response", response_headers, LATER),
+	POLICY_OBJ("request", request_headers, NOW),
+	POLICY_OBJ("response", response_headers, NOW),
 	POLICY_END,
 };
 static const struct policy_schema headers = { "Headers", headers_fields };
@@ -142,32 +141,32 @@ const struct policy_schema policy_schema_retries = { "HTTPRetry", retries_fields
 						     policy_rule_retries };
 
 static const struct policy_field percent_fields[] = {
-	POLICY_DOUBLE_("value", 0, 100, INERT),
+	POLICY_DOUBLE_("value", 0, 100, NOW),
 	POLICY_END,
 };
 static const struct policy_schema percent = { "Percent", percent_fields };
 
 static const struct policy_field delay_fields[] = {
-	POLICY_INT_("percent", 0, 100, INERT),
-	POLICY_DUR("fixedDelay", POLICY_MS, INERT),
+	POLICY_INT_("percent", 0, 100, NOW),
+	POLICY_DUR("fixedDelay", POLICY_MS, NOW),
 	POLICY_DUR("exponentialDelay", POLICY_MS, INERT),
-	POLICY_OBJ("percentage", percent, INERT),
+	POLICY_OBJ("percentage", percent, NOW),
 	POLICY_END,
 };
 static const struct policy_schema delay = { "HTTPFaultInjection.Delay", delay_fields,
 					    policy_rule_delay };
 static const struct policy_field abort_fields[] = {
-	POLICY_INT_("httpStatus", 200, 600, INERT),
-	POLICY_STR_("grpcStatus", INERT),
+	POLICY_INT_("httpStatus", 200, 600, NOW),
+	POLICY_STR_("grpcStatus", NOW),
 	POLICY_STR_("http2Error", INERT),
-	POLICY_OBJ("percentage", percent, INERT),
+	POLICY_OBJ("percentage", percent, NOW),
 	POLICY_END,
 };
 static const struct policy_schema abort_ = { "HTTPFaultInjection.Abort", abort_fields,
 					     policy_rule_abort };
 static const struct policy_field fault_fields[] = {
-	POLICY_OBJ("delay", delay, INERT),
-	POLICY_OBJ("abort", abort_, INERT),
+	POLICY_OBJ("delay", delay, NOW),
+	POLICY_OBJ("abort", abort_, NOW),
 	POLICY_END,
 };
 static const struct policy_schema fault = { "HTTPFaultInjection", fault_fields };
@@ -176,23 +175,22 @@ static const struct policy_field mirrors_fields[] = {
 	{ .name = "destination",
 	  .type = POLICY_T_OBJECT,
 	  .object = &policy_schema_destination,
-	  .required = 1,
-	  .honour = INERT },
-	POLICY_OBJ("percentage", percent, INERT),
+	  .required = 1 },
+	POLICY_OBJ("percentage", percent, NOW),
 	POLICY_END,
 };
 static const struct policy_schema mirrors = { "HTTPMirrorPolicy", mirrors_fields };
 
 static const char *const preflight_words[] = { "UNSPECIFIED", "FORWARD", "IGNORE", NULL };
 static const struct policy_field cors_fields[] = {
-	POLICY_STRS("allowOrigin", INERT),
-	POLICY_OBJS("allowOrigins", policy_schema_string_match, INERT),
-	POLICY_STRS("allowMethods", INERT),
-	POLICY_STRS("allowHeaders", INERT),
-	POLICY_STRS("exposeHeaders", INERT),
-	POLICY_DUR("maxAge", POLICY_MS, INERT),
-	POLICY_BOOL_("allowCredentials", INERT),
-	POLICY_ENUM_("unmatchedPreflights", preflight_words, INERT),
+	POLICY_STRS("allowOrigin", NOW),
+	POLICY_OBJS("allowOrigins", policy_schema_string_match, NOW),
+	POLICY_STRS("allowMethods", NOW),
+	POLICY_STRS("allowHeaders", NOW),
+	POLICY_STRS("exposeHeaders", NOW),
+	POLICY_DUR("maxAge", POLICY_MS, NOW),
+	POLICY_BOOL_("allowCredentials", NOW),
+	POLICY_ENUM_("unmatchedPreflights", preflight_words, NOW),
 	POLICY_END,
 };
 static const struct policy_schema cors = { "CorsPolicy", cors_fields };
@@ -207,12 +205,12 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_OBJ("rewrite", rewrite, NOW),
 	POLICY_DUR("timeout", 0, NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),
-	POLICY_OBJ("fault", fault, LATER),
-	POLICY_OBJ("mirror", policy_schema_destination, LATER),
-	POLICY_OBJS("mirrors", mirrors, LATER),
-	POLICY_OBJ("mirrorPercentage", percent, INERT),
-	POLICY_INT_("mirrorPercent", 0, 100, INERT),
-	POLICY_OBJ("corsPolicy", cors, LATER),
+	POLICY_OBJ("fault", fault, NOW),
+	POLICY_OBJ("mirror", policy_schema_destination, NOW),
+	POLICY_OBJS("mirrors", mirrors, NOW),
+	POLICY_OBJ("mirrorPercentage", percent, NOW),
+	POLICY_INT_("mirrorPercent", 0, 100, NOW),
+	POLICY_OBJ("corsPolicy", cors, NOW),
 	POLICY_OBJ("headers", headers, NOW),
 	POLICY_END,
 };

@@ -151,6 +151,16 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_answers = l->answers.n;
 	s->rewrites = array_out(l, &l->rewrites);
 	s->n_rewrites = l->rewrites.n;
+	s->edits = array_out(l, &l->edits);
+	s->n_edits = l->edits.n;
+	s->edit_list = array_out(l, &l->edit_list);
+	s->pieces = array_out(l, &l->pieces);
+	s->extras = array_out(l, &l->extras);
+	s->n_extras = l->extras.n;
+	s->cors = array_out(l, &l->cors);
+	s->origin_matches = array_out(l, &l->origin_matches);
+	s->mirrors = array_out(l, &l->mirrors);
+	s->n_dice = l->n_dice;
 	s->clusters = array_out(l, &l->clusters);
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);
@@ -201,6 +211,7 @@ static void workers_out(struct policy_load *l, struct hd_snapshot *s)
 		s->workers[i].rr = lines_alloc(a, s->n_clusters, sizeof(uint32_t));
 		s->workers[i].destination_requests =
 			lines_alloc(a, s->n_destinations, sizeof(uint64_t));
+		s->workers[i].dice = lines_alloc(a, s->n_dice, sizeof(struct hd_die));
 	}
 }
 
@@ -229,6 +240,8 @@ static void regexes_renumber(struct policy_load *l)
 		match_renumber(&m->scheme, rank);
 		match_renumber(&m->authority, rank);
 	}
+	for (uint32_t i = 0; i < l->origin_matches.n; i++)
+		match_renumber(policy_vec_at(&l->origin_matches, i), rank);
 	for (uint32_t i = 0; i < l->header_matches.n; i++)
 		match_renumber(
 			&((struct hd_header_match *)policy_vec_at(&l->header_matches, i))->value,

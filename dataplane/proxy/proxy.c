@@ -4,6 +4,7 @@
 #include "core_mbuf.h"
 #include "proxy_state.h"
 
+#define COPIES_SHARE 4 /* and of the exchanges for copies of requests */
 #define REPLAY_SHARE 4 /* at most a quarter of the buffers is kept for further tries */
 
 struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
@@ -30,6 +31,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 		p->supply = *c->supply;
 	core_supply_add(&p->supply, c->bufs);
 	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
+	p->copies_max = c->max_connections / COPIES_SHARE;
 	wheel_init(&p->wheel, now);
 	list_init(&p->at_rest);
 	list_init(&p->held);

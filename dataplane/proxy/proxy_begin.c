@@ -5,10 +5,9 @@
 
 #include "proxy_state.h"
 
-static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
+static struct proxy_exchange *create_bare(struct proxy *p)
 {
 	struct proxy_exchange *x = core_pool_get(&p->exchanges);
-	const struct flow_key *k = tcp_conn_key(down->conn);
 
 	if (x == NULL) {
 		proxy_count(p, HD_PROXY_NO_MEMORY);
@@ -16,15 +15,25 @@ static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
 	}
 	memset(x, 0, offsetof(struct proxy_exchange, request_id));
 	x->request_id[0] = x->route_name[0] = x->route_source[0] = 0;
-	x->down = down;
-	x->peer = down->peer;
-	x->role = down->role;
 	x->state = EXCHANGE_BACKOFF;
 	x->timer.kind = PROXY_TIMER_EXCHANGE;
 	x->can_replay = 1;
 	x->details = "via_upstream";
 	x->started = p->now;
 	x->request_done = x->deadline = x->try_deadline = x->wake = x->upstream_time = HD_NS_NEVER;
+	return x;
+}
+
+static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
+{
+	struct proxy_exchange *x = create_bare(p);
+	const struct flow_key *k = tcp_conn_key(down->conn);
+
+	if (x == NULL)
+		return NULL;
+	x->down = down;
+	x->peer = down->peer;
+	x->role = down->role;
 	x->down_local = (struct hd_addr){ k->local, k->local_port };
 	x->down_remote = (struct hd_addr){ k->remote, k->remote_port };
 	if (list_is_linked(&down->link))
@@ -238,6 +247,16 @@ static uint32_t matched_of(const struct hd_string_match *uri)
 					    : UINT32_MAX;
 }
 
+/* Whether heads are to be patched on their way. */
+static uint8_t patches_of(const struct proxy *p, const struct hd_route *r)
+{
+	uint32_t edits = r->edits;
+
+	for (uint32_t i = 0; r->destinations_count > 1 && i < r->destinations_count; i++)
+		edits |= p->snapshot->destinations[r->destinations_first + i].edits;
+	return edits != 0 ? PROXY_PATCH_EDITS : 0;
+}
+
 static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
 {
 	x->timeout = r->timeout;
@@ -246,6 +265,8 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 		x->per_try_timeout = r->retry.per_try_timeout;
 	copy_retry(p, x, &r->retry);
 	x->rewrites = r->rewrite != 0;
+	x->patches = patches_of(p, r);
+	x->destination = HD_NONE;
 	x->route = (uint32_t)(r - p->snapshot->routes);
 	x->route_generation = p->snapshot->generation;
 	copy_text(x->route_name, sizeof(x->route_name), r->name);
@@ -258,7 +279,7 @@ static void copy_route(struct proxy *p, struct proxy_exchange *x, const struct h
 
 /* The weighted choice; HD_NONE when what was chosen does not exist. */
 static uint32_t choose_destination(struct proxy *p, uint32_t first, uint32_t count,
-				   uint32_t total_weight, uint32_t choice)
+				   uint32_t total_weight, uint32_t choice, uint32_t *index)
 {
 	const struct hd_destination *d = p->snapshot->destinations + first;
 	uint32_t i;
@@ -267,21 +288,24 @@ static uint32_t choose_destination(struct proxy *p, uint32_t first, uint32_t cou
 		return HD_NONE;
 	i = proxy_balance_destination(d, count, total_weight, p->own->wrr + choice);
 	p->own->destination_requests[first + i]++;
+	*index = i;
 	return d[i].cluster;
 }
 
-static uint32_t choose_cluster(struct proxy *p, const struct hd_route *r)
+static uint32_t choose_cluster(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r)
 {
 	return choose_destination(p, r->destinations_first, r->destinations_count, r->total_weight,
-				  r->choice);
+				  r->choice, &x->destination);
 }
 
 static uint32_t stream_cluster(struct proxy *p, const struct hd_listener *l)
 {
+	uint32_t unused;
+
 	if (hd_likely(l->destinations_count == 0))
 		return l->cluster;
 	return choose_destination(p, l->destinations_first, l->destinations_count, l->total_weight,
-				  l->choice);
+				  l->choice, &unused);
 }
 
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x)
@@ -297,6 +321,18 @@ const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct pr
 	x->generation = s->generation;
 	x->cluster = i;
 	return &s->clusters[i];
+}
+
+struct proxy_exchange *proxy_exchange_create_copy(struct proxy *p, uint32_t cluster)
+{
+	struct proxy_exchange *x = create_bare(p);
+
+	if (x == NULL)
+		return NULL;
+	p->n_copies++;
+	x->patches = PROXY_PATCH_SHADOW;
+	copy_cluster(p, x, cluster);
+	return x;
 }
 
 static struct proxy_endpoint_state *state_of(const void *ctx, uint32_t slot)
@@ -455,12 +491,42 @@ static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct
 	proxy_exchange_reply(p, x, &a);
 }
 
+/* Everything but faults, which come first. */
+static void serve(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r,
+		  const uint8_t *bytes)
+{
+	const struct hd_extras *e = r->extras != 0 ? &p->snapshot->extras[r->extras - 1] : NULL;
+	struct proxy_answer a;
+	uint32_t cluster;
+
+	if (hd_unlikely(e != NULL) && e->cors != 0 &&
+	    proxy_cors_begin(p, x, &p->snapshot->cors[e->cors - 1], bytes))
+		return;
+	if (r->answer != 0) {
+		answer_route(p, x, r, bytes);
+		return;
+	}
+	cluster = choose_cluster(p, x, r);
+	if (cluster == HD_NONE) {
+		proxy_count(p, HD_PROXY_NO_CLUSTER);
+		a = proxy_reply_of_failure(PROXY_FAIL_NO_CLUSTER, 0);
+		proxy_exchange_reply(p, x, &a);
+		return;
+	}
+	copy_cluster(p, x, cluster);
+	x->rewrites |= proxy_patch_authority(p, x, r).n > 0;
+	if (hd_unlikely(e != NULL) && e->mirrors_count > 0)
+		proxy_mirror_begin(p, x, e);
+	if (x->request.done)
+		proxy_exchange_request_complete(p, x);
+	start_try(p, x, bytes);
+}
+
 static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
 {
 	struct proxy_answer a;
 	const struct hd_vhost *vhost;
 	const struct hd_route *r = find_route(p, x->down, bytes, &a, &vhost);
-	uint32_t cluster;
 
 	if (!proxy_admit_request(p, x, listener_of(p, x->down), vhost, bytes))
 		return;
@@ -470,21 +536,29 @@ static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *byte
 		return;
 	}
 	copy_route(p, x, r);
-	if (r->answer != 0) {
-		answer_route(p, x, r, bytes);
+	if (hd_unlikely(r->extras != 0) &&
+	    proxy_fault_begin(p, x, &p->snapshot->extras[r->extras - 1].fault))
+		return;
+	serve(p, x, r, bytes);
+}
+
+/* The policy may be another one by now; then that one says what happens. */
+void proxy_exchange_resume(struct proxy *p, struct proxy_exchange *x)
+{
+	const uint8_t *bytes = proxy_exchange_parse_again(p, x);
+	const struct hd_route *r = proxy_exchange_route(p, x, bytes);
+
+	x->state = EXCHANGE_BACKOFF;
+	if (r == NULL) {
+		proxy_count(p, HD_PROXY_NO_ROUTE);
+		proxy_exchange_reply(p, x, &no_route);
 		return;
 	}
-	cluster = choose_cluster(p, r);
-	if (cluster == HD_NONE) {
-		proxy_count(p, HD_PROXY_NO_CLUSTER);
-		a = proxy_reply_of_failure(PROXY_FAIL_NO_CLUSTER, 0);
-		proxy_exchange_reply(p, x, &a);
+	copy_route(p, x, r);
+	if (r->extras != 0 &&
+	    proxy_fault_after_delay(p, x, &p->snapshot->extras[r->extras - 1].fault))
 		return;
-	}
-	copy_cluster(p, x, cluster);
-	if (x->request.done)
-		proxy_exchange_request_complete(p, x);
-	start_try(p, x, bytes);
+	serve(p, x, r, bytes);
 }
 
 void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t *bytes)
@@ -578,8 +652,8 @@ static uint64_t expected_ms(const struct proxy *p, const struct proxy_exchange *
 }
 
 /* A try that comes after a reload is rewritten as the new policy says. */
-static const struct hd_route *route_of(struct proxy *p, const struct proxy_exchange *x,
-				       const uint8_t *bytes)
+const struct hd_route *proxy_exchange_route(struct proxy *p, const struct proxy_exchange *x,
+					    const uint8_t *bytes)
 {
 	const struct hd_vhost *vhost;
 	struct proxy_answer a;
@@ -592,12 +666,20 @@ static const struct hd_route *route_of(struct proxy *p, const struct proxy_excha
 static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const uint8_t *bytes,
 			  struct proxy_request_patch *q)
 {
-	const struct hd_route *r = route_of(p, x, bytes);
+	const struct hd_route *r = proxy_exchange_route(p, x, bytes);
 	const struct hd_rewrite *w;
+	struct hd_str authority;
 	const uint8_t *mark;
 	uint32_t path_n;
 
-	if (r == NULL || r->rewrite == 0)
+	if (r == NULL)
+		return;
+	authority = proxy_patch_authority(p, x, r);
+	if (authority.n > 0) {
+		q->new_authority = authority.p;
+		q->new_authority_n = authority.n;
+	}
+	if (r->rewrite == 0)
 		return;
 	w = &p->snapshot->rewrites[r->rewrite - 1];
 	mark = memchr(p->path, '?', p->path_n);
@@ -631,7 +713,10 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	struct proxy_head_room room = proxy_head_begin(p, x->rewrites ? PROXY_REWRITE_EXTRA : 0);
+	uint32_t extra =
+		(x->rewrites ? PROXY_REWRITE_EXTRA : 0) + (x->patches ? PROXY_EDIT_EXTRA : 0);
+	struct proxy_head_room room = proxy_head_begin(p, extra);
+	uint32_t n;
 
 	if (room.at == NULL)
 		return -1;
@@ -639,5 +724,9 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		q.down_ip = proxy_rewrite_ip(&x->down_remote.ip, ip);
 	if (hd_unlikely(x->rewrites))
 		patch_rewrite(p, x, bytes, &q);
-	return proxy_head_end(p, &room, proxy_rewrite_request(bytes, &p->head, &q, room.at), out);
+	n = proxy_rewrite_request(bytes, &p->head, &q, room.at);
+	if (hd_unlikely(x->patches))
+		n = proxy_patch_request(p, x, bytes, room.at, n,
+					p->head.bytes + PROXY_REWRITE_SLACK + extra);
+	return proxy_head_end(p, &room, n, out);
 }

@@ -8,7 +8,7 @@ static void touch(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_set_due(p, x->down, p->now + proxy_exchange_patience(x));
 }
 
-static void arm(struct proxy *p, struct proxy_exchange *x)
+void proxy_exchange_arm(struct proxy *p, struct proxy_exchange *x)
 {
 	hd_ns at = RTE_MIN(x->deadline, x->try_deadline);
 
@@ -23,7 +23,7 @@ void proxy_exchange_pause(struct proxy *p, struct proxy_exchange *x, hd_ns until
 {
 	x->state = EXCHANGE_BACKOFF;
 	x->wake = until;
-	arm(p, x);
+	proxy_exchange_arm(p, x);
 }
 
 static void drop_replay(struct proxy *p, struct proxy_exchange *x)
@@ -86,6 +86,9 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
 
 	proxy_record_write(p, x);
 	proxy_hold_release(x);
+	if (hd_unlikely(x->n_copies > 0))
+		proxy_mirror_drop(p, x);
+	p->n_copies -= (x->patches & PROXY_PATCH_SHADOW) != 0;
 	if (x->down != NULL)
 		x->down->exchange = NULL;
 	drop_replay(p, x);
@@ -149,6 +152,27 @@ static int put_own(struct proxy *p, struct bufq *out, const struct proxy_own_ans
 	return rc;
 }
 
+/* The same where policy changes the head. */
+static int put_patched(struct proxy *p, struct proxy_exchange *x, struct bufq *out,
+		       const struct proxy_answer *a, const char *head, uint32_t n, uint32_t text_n)
+{
+	uint32_t head_n = a->own != NULL ? n : n - text_n;
+	const char *text = a->own != NULL ? a->own->text.p : head + head_n;
+	uint32_t patched_n = proxy_patch_reply(p, x, a->own, head, head_n);
+	int rc = patched_n > 0 ? proxy_put(p, out, p->out, patched_n) : -ENOMEM;
+
+	return rc == 0 && text_n > 0 ? proxy_put(p, out, text, text_n) : rc;
+}
+
+static int put_reply(struct proxy *p, struct proxy_exchange *x, struct bufq *out,
+		     const struct proxy_answer *a, const char *text, uint32_t n, uint32_t body_n)
+{
+	if (hd_unlikely(x->patches))
+		return put_patched(p, x, out, a, text, n, body_n);
+	return a->own != NULL ? put_own(p, out, a->own, text, n, body_n)
+			      : proxy_put(p, out, text, n);
+}
+
 static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct proxy_answer *a)
 {
 	const struct proxy_reply_style style = {
@@ -163,8 +187,7 @@ static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct p
 	struct bufq out = { 0 };
 
 	x->bytes_sent = body_n;
-	if ((a->own != NULL ? put_own(p, &out, a->own, text, n, body_n)
-			    : proxy_put(p, &out, text, n)) == 0) {
+	if (put_reply(p, x, &out, a, text, n, body_n) == 0) {
 		proxy_leg_send(x->down, &out);
 		return;
 	}
@@ -180,6 +203,11 @@ void proxy_exchange_reply(struct proxy *p, struct proxy_exchange *x, const struc
 	x->up_reusable = 0;
 	if (x->is_stream) {
 		refuse_stream(p, x);
+		return;
+	}
+	if (hd_unlikely(x->patches & PROXY_PATCH_SHADOW)) {
+		proxy_count(p, HD_PROXY_MIRROR_FAILED);
+		finish(p, x);
 		return;
 	}
 	/* What follows a request to upgrade may be meant for the tunnel: it is not read as another
@@ -244,7 +272,7 @@ void proxy_exchange_try_failed(struct proxy *p, struct proxy_exchange *x, enum p
 		return;
 	}
 	if (proxy_retry_failure(p, x, why)) {
-		arm(p, x);
+		proxy_exchange_arm(p, x);
 		return;
 	}
 	a = proxy_reply_of_failure(why, was_tried);
@@ -330,14 +358,19 @@ void proxy_exchange_timeout(struct proxy *p, struct proxy_exchange *x)
 		proxy_pool_endpoint(p, x->endpoint_slot)->stats.timeouts++;
 		proxy_exchange_try_failed(p, x, PROXY_FAIL_PER_TRY_TIMEOUT);
 	} else if (x->wake <= p->now) {
+		if (x->state == EXCHANGE_DELAYED) {
+			x->wake = HD_NS_NEVER;
+			proxy_exchange_resume(p, x);
+			return;
+		}
 		x->wake = HD_NS_NEVER;
-		arm(p, x);
+		proxy_exchange_arm(p, x);
 		if (x->state == EXCHANGE_BACKOFF)
 			proxy_exchange_start_try(p, x);
 		else /* the backend closed, and whether it saw the request did not show */
 			proxy_exchange_try_failed(p, x, PROXY_FAIL_TERMINATED);
 	} else {
-		arm(p, x);
+		proxy_exchange_arm(p, x);
 	}
 }
 
@@ -346,16 +379,18 @@ static void start_try_timer(struct proxy *p, struct proxy_exchange *x)
 	if (x->per_try_timeout == 0 || !x->request.done || x->up == NULL)
 		return;
 	x->try_deadline = p->now + x->per_try_timeout;
-	arm(p, x);
+	proxy_exchange_arm(p, x);
 }
 
 /* From now on the route's timeout runs (istio-api.md 5.6). */
 void proxy_exchange_request_complete(struct proxy *p, struct proxy_exchange *x)
 {
 	x->request_done = p->now;
+	if (hd_unlikely(x->n_copies > 0))
+		proxy_mirror_complete(p, x);
 	if (x->timeout > 0) {
 		x->deadline = p->now + x->timeout;
-		arm(p, x);
+		proxy_exchange_arm(p, x);
 	}
 	start_try_timer(p, x);
 }
@@ -410,6 +445,31 @@ static uint32_t request_space(struct proxy_exchange *x)
 	return held >= PROXY_UNSEEN_MAX ? 0 : RTE_MIN(space, PROXY_UNSEEN_MAX - held);
 }
 
+/* References to what moved go to the copies for mirrors as well. */
+static enum proxy_relay_verdict relay_copied(struct proxy *p, struct proxy_exchange *x,
+					     struct bufq *out, uint32_t space, struct bufq *keep,
+					     uint32_t *moved, struct http_error *e)
+{
+	struct bufq body = { 0 };
+	uint8_t is_kept = 1;
+	enum proxy_relay_verdict v = proxy_relay(&x->request, proxy_leg_rx(x->down), out, space,
+						 &body, &is_kept, moved, &p->pools, e);
+
+	if (is_kept)
+		proxy_mirror_gather(p, x, &body);
+	else
+		proxy_mirror_drop(p, x);
+	if (keep == NULL) {
+		bufq_clear(&body);
+	} else if (is_kept) {
+		bufq_concat(keep, &body);
+	} else {
+		bufq_clear(keep);
+		x->can_replay = 0;
+	}
+	return v;
+}
+
 /* Body bytes from the caller to the backend. False: x is no more. */
 static int relay_request(struct proxy *p, struct proxy_exchange *x)
 {
@@ -423,7 +483,11 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 		return 1;
 	keep = replay_of(p, x);
 	p->replay_bufs -= x->replay.bufs;
-	v = proxy_relay(&x->request, in, &out, space, keep, &x->can_replay, &moved, &p->pools, &e);
+	if (hd_unlikely(x->n_copies > 0))
+		v = relay_copied(p, x, &out, space, keep, &moved, &e);
+	else
+		v = proxy_relay(&x->request, in, &out, space, keep, &x->can_replay, &moved,
+				&p->pools, &e);
 	p->replay_bufs += x->replay.bufs;
 	if (before != in->bytes)
 		proxy_leg_received(x->down, before - in->bytes);
@@ -542,7 +606,22 @@ static void begin_answer(struct proxy *p, struct proxy_exchange *x)
 	proxy_retry_end(p, x);
 	drop_replay(p, x);
 	ep->stats.responses_5xx += h->status >= 500;
-	proxy_count(p, HD_PROXY_RESPONSES);
+	proxy_count(p,
+		    x->patches & PROXY_PATCH_SHADOW ? HD_PROXY_MIRROR_ANSWERS : HD_PROXY_RESPONSES);
+}
+
+/* Answers to copies have nobody to go to. */
+static uint32_t down_space(const struct proxy_exchange *x)
+{
+	return hd_likely(x->down != NULL) ? proxy_leg_send_space(x->down) : PROXY_RELAY_BUDGET;
+}
+
+static void send_down(struct proxy_exchange *x, struct bufq *out)
+{
+	if (hd_likely(x->down != NULL))
+		proxy_leg_send(x->down, out);
+	else
+		bufq_clear(out);
 }
 
 /* The head came alone, and more must follow. */
@@ -563,9 +642,13 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 		.date = proxy_date(p),
 		.content_length = h->content_length,
 	};
-	struct proxy_head_room room = proxy_head_begin(p, 0);
+	uint32_t n, extra = hd_unlikely(x->patches) && !is_interim ? PROXY_EDIT_EXTRA : 0;
+	struct proxy_head_room room;
 	struct bufq out = { 0 };
 
+	if (hd_unlikely(x->down == NULL))
+		return 0;
+	room = proxy_head_begin(p, extra);
 	if (room.at == NULL)
 		return -1;
 	if (!is_interim) {
@@ -576,7 +659,10 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 			(h->framing == HTTP_BODY_NONE && h->status >= 200 && h->status != 204);
 		q.upstream_ms = x->upstream_time / HD_NS_PER_MS;
 	}
-	if (proxy_head_end(p, &room, proxy_rewrite_response(bytes, h, &q, room.at), &out) < 0)
+	n = proxy_rewrite_response(bytes, h, &q, room.at);
+	if (hd_unlikely(extra > 0))
+		n = proxy_patch_response(p, x, room.at, n, h->bytes + PROXY_REWRITE_SLACK + extra);
+	if (proxy_head_end(p, &room, n, &out) < 0)
 		return -1;
 	if (!is_interim && is_body_awaited(x, h))
 		proxy_hold_put(p, x, &out);
@@ -607,7 +693,7 @@ static void retry_status(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_discard(x->up);
 	end_try(p, x, is_whole);
 	proxy_retry_schedule(p, x);
-	arm(p, x);
+	proxy_exchange_arm(p, x);
 }
 
 /* What came of a look at the answer's head. */
@@ -716,9 +802,8 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 	uint32_t before = in->bytes, moved = 0;
 	struct http_error e = { 0 };
 	uint8_t unused;
-	enum proxy_relay_verdict v =
-		proxy_relay(&x->response, in, &out, proxy_leg_send_space(x->down), NULL, &unused,
-			    &moved, &p->pools, &e);
+	enum proxy_relay_verdict v = proxy_relay(&x->response, in, &out, down_space(x), NULL,
+						 &unused, &moved, &p->pools, &e);
 
 	if (before != in->bytes)
 		proxy_leg_received(x->up, before - in->bytes);
@@ -730,7 +815,7 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 	if (out.bytes > 0 || v != RELAY_DRY)
 		proxy_hold_release(x);
 	if (out.bytes > 0) {
-		proxy_leg_send(x->down, &out);
+		send_down(x, &out);
 		touch(p, x);
 	}
 	switch (v) {
@@ -738,7 +823,7 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_expects_more(x->up);
 		return;
 	case RELAY_FULL:
-		if (proxy_leg_send_space(x->down) > 0)
+		if (down_space(x) > 0)
 			proxy_leg_again(x->up, TCP_EV_READABLE);
 		return;
 	case RELAY_DONE:
@@ -760,7 +845,7 @@ static void await_verdict(struct proxy *p, struct proxy_exchange *x)
 	if (x->wake != HD_NS_NEVER)
 		return;
 	x->wake = p->now + PROXY_VERDICT_TIMEOUT;
-	arm(p, x);
+	proxy_exchange_arm(p, x);
 }
 
 /* Bytes on a reused connection that the other end sent before it saw the request are no answer (a
@@ -804,7 +889,7 @@ static void progress_response(struct proxy *p, struct proxy_exchange *x)
 	if (!x->answer_begun && !believes_up(p, x))
 		return;
 	for (int i = 0; !x->answer_begun && i < PROXY_TURN_INTERIMS; i++) {
-		if (proxy_leg_send_space(x->down) == 0)
+		if (down_space(x) == 0)
 			return;
 		step = read_answer_head(p, x);
 		if (step == HEAD_OVER)
@@ -847,7 +932,7 @@ void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t
 		proxy_tunnel_relay(p, x);
 		return;
 	}
-	if ((events & TCP_EV_WRITABLE) && !relay_request(p, x))
+	if ((events & TCP_EV_WRITABLE) && x->down != NULL && !relay_request(p, x))
 		return;
 	progress_response(p, x);
 }

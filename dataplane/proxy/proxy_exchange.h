@@ -15,13 +15,23 @@
 #define PROXY_TRIED_MAX 4 /* endpoints remembered, so that a retry goes elsewhere */
 #define PROXY_RETRY_STATUSES 8
 #define PROXY_DECORATOR_MAX 128
+#define PROXY_COPIES_MAX 4 /* of one request, for mirrors */
 
 enum proxy_exchange_state {
 	EXCHANGE_PENDING, /* waits for a connection in its endpoint's queue */
 	EXCHANGE_BACKOFF, /* waits for the next try */
+	EXCHANGE_DELAYED, /* waits because its route wants so, before all else */
 	EXCHANGE_FAILED,  /* on the worker's list of tries that failed: `failure` says why */
 	EXCHANGE_ACTIVE,  /* the request went out on `up` */
 	EXCHANGE_TUNNEL,  /* bytes pass both ways, nobody reads them */
+};
+
+/* What happens to heads before they go out. */
+enum proxy_patch_bit {
+	PROXY_PATCH_EDITS = 1,	   /* the route or destination has header operations */
+	PROXY_PATCH_CORS = 2,	   /* the origin is allowed */
+	PROXY_PATCH_PREFLIGHT = 4, /* the answer is one to a preflight */
+	PROXY_PATCH_SHADOW = 8,	   /* a copy for a mirror: it has no caller */
 };
 
 /* Where a part of the request head lies, for the access record. */
@@ -43,7 +53,7 @@ struct proxy_retry {
 };
 
 struct proxy_exchange {
-	struct proxy_leg *down, *up; /* NULL: not there, or gone */
+	struct proxy_leg *down, *up;   /* NULL: not there, or gone */
 	const struct proxy_peer *peer; /* the caller's: `down` may be gone before it */
 	struct list_link
 		link; /* the endpoint's pending queue, or the worker's list of failed tries */
@@ -88,6 +98,10 @@ struct proxy_exchange {
 	struct proxy_retry retry;
 	uint32_t admitted_as; /* the target whose policies let it pass, of `admitted_generation` */
 	uint64_t admitted_generation;
+	uint8_t patches;      /* proxy_patch_bit */
+	uint8_t n_copies;     /* that wait for the request to be complete */
+	uint32_t destination; /* index among its route's */
+	struct proxy_exchange *copies[PROXY_COPIES_MAX];
 	uint8_t rewrites; /* its route changes the request: that one, of `route_generation` */
 	uint32_t route;
 	uint64_t route_generation;
@@ -167,6 +181,47 @@ int proxy_admit_request(struct proxy *p, struct proxy_exchange *x, const struct 
 /* bytes: the request's head, when it lies parsed in p->head; else NULL. */
 int proxy_admit_endpoint(struct proxy *p, struct proxy_exchange *x, const struct hd_endpoint *ep,
 			 const uint8_t *bytes);
+
+/* The deadlines have changed. */
+void proxy_exchange_arm(struct proxy *p, struct proxy_exchange *x);
+/* An exchange of no caller's that goes to a cluster; NULL when the pool is empty. */
+struct proxy_exchange *proxy_exchange_create_copy(struct proxy *p, uint32_t cluster);
+/* Its route in the snapshot of now; NULL when there is none any more. bytes: the request's head
+ * lies parsed in p->head. */
+const struct hd_route *proxy_exchange_route(struct proxy *p, const struct proxy_exchange *x,
+					    const uint8_t *bytes);
+/* The delay that its route asks for is over. */
+void proxy_exchange_resume(struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_fault.c. 1: the request is held up, or answered and x is no more. */
+int proxy_fault_begin(struct proxy *p, struct proxy_exchange *x, const struct hd_fault *f);
+int proxy_fault_after_delay(struct proxy *p, struct proxy_exchange *x, const struct hd_fault *f);
+
+/* proxy_cors.c. 1: a preflight, answered: x is no more. */
+int proxy_cors_begin(struct proxy *p, struct proxy_exchange *x, const struct hd_cors *c,
+		     const uint8_t *bytes);
+struct proxy_edit_view;
+struct proxy_edit_head;
+void proxy_cors_patch(const struct proxy_edit_view *v, const struct hd_cors *c, int is_answer,
+		      struct proxy_edit_head *h);
+
+/* proxy_patch.c. n bytes of a head that may grow to `room`; the new length. */
+uint32_t proxy_patch_request(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
+			     uint8_t *at, uint32_t n, uint32_t room);
+uint32_t proxy_patch_response(struct proxy *p, struct proxy_exchange *x, uint8_t *at, uint32_t n,
+			      uint32_t room);
+uint32_t proxy_patch_reply(struct proxy *p, struct proxy_exchange *x,
+			   const struct proxy_own_answer *own, const char *head, uint32_t n);
+/* The Host that the chosen destination wants; n 0: none. */
+struct hd_str proxy_patch_authority(struct proxy *p, const struct proxy_exchange *x,
+				    const struct hd_route *r);
+
+/* proxy_mirror.c. Copies of the request are begun, get its body, and go out when it is complete. */
+void proxy_mirror_begin(struct proxy *p, struct proxy_exchange *x, const struct hd_extras *e);
+void proxy_mirror_gather(struct proxy *p, struct proxy_exchange *x, const struct bufq *body);
+void proxy_mirror_complete(struct proxy *p, struct proxy_exchange *x);
+void proxy_mirror_drop(struct proxy *p, struct proxy_exchange *x);
+void proxy_mirror_mark(const struct proxy_exchange *x, struct proxy_edit_head *h);
 
 /* proxy_hold.c */
 void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head);

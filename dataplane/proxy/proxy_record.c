@@ -70,7 +70,7 @@ void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
 {
 	struct hd_access_record *r;
 
-	if (p->access == NULL)
+	if (p->access == NULL || (x->patches & PROXY_PATCH_SHADOW))
 		return;
 	r = hd_ring_slot(p->access);
 	if (r == NULL) {

@@ -128,7 +128,7 @@ static void put_grpc(struct writer *w, const struct proxy_answer *a, const char 
 {
 	put_field(w, "content-type", "application/grpc");
 	put(w, "grpc-status: ");
-	put_number(w, grpc_status(a->status));
+	put_number(w, a->grpc != 0 ? a->grpc - 1u : grpc_status(a->status));
 	put(w, "\r\n");
 	if (n > 0) {
 		put(w, "grpc-message: ");

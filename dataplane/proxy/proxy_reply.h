@@ -59,6 +59,7 @@ struct proxy_answer {
 	uint32_t flags;	     /* hd_response_flag */
 	const char *body;    /* or a reset reason to put into Envoy's sentence, when is_reset */
 	uint8_t is_reset;
+	uint8_t grpc; /* 1 + the grpc-status for gRPC; 0: as the status says */
 	const char *details;
 	const struct proxy_own_answer *own; /* instead of the body; NULL: none */
 };

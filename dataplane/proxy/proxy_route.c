@@ -291,3 +291,11 @@ uint32_t proxy_route_find(const struct hd_snapshot *s, const struct hd_vhost *v,
 			return v->routes_first + i;
 	return HD_NONE;
 }
+
+int proxy_route_text_matches(const struct hd_snapshot *s, const struct hd_string_match *m,
+			     void *regex_scratch, struct proxy_regex_memo *memo, struct hd_str text)
+{
+	const struct match_context c = { .s = s, .scratch = regex_scratch };
+
+	return string_matches(&c, m, memo, (const uint8_t *)text.p, text.n) != m->invert;
+}

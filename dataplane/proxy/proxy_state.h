@@ -11,6 +11,7 @@
 #include "http.h"
 #include "proxy.h"
 #include "proxy_balance.h"
+#include "proxy_edit.h"
 #include "proxy_exchange.h"
 #include "proxy_leg.h"
 #include "proxy_outcome.h"
@@ -85,6 +86,7 @@ struct proxy {
 	uint32_t settled;	  /* clusters of the snapshot whose limits were */
 	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
 	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
+	uint32_t n_copies, copies_max;	       /* exchanges that are copies for mirrors */
 	hd_ns pressure_at;		       /* when the buffers were counted last */
 	uint32_t pressure;		       /* index of the level that was found then */
 	uint32_t shed_cursor;		       /* over the legs */
@@ -105,7 +107,7 @@ struct proxy {
 	uint32_t path_n;
 	uint8_t path[PROXY_HEAD_ROOM];
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
-	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK];
+	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA];
 };
 
 static inline void proxy_count(struct proxy *p, enum hd_counter c)

@@ -55,6 +55,7 @@ struct hd_route_match {
 struct hd_destination {
 	uint32_t cluster;	/* HD_NONE: does not exist; 503 NC with an empty body when chosen */
 	uint32_t weight;	/* 0: never chosen unless it is the only one */
+	uint32_t edits;		/* 1 + index in edits; 0: none */
 	struct hd_str host, subset;
 	struct hd_source source;
 };
@@ -102,6 +103,90 @@ struct hd_rewrite {
 	struct hd_str authority; /* empty: as it is */
 };
 
+/* A piece of a header's value: a text, or something of the request or connection that it is put into. */
+#define HD_PIECES(X)							\
+	X(REQ, "REQ")							\
+	X(RESP, "RESP")							\
+	X(DOWN_REMOTE, "DOWNSTREAM_REMOTE_ADDRESS")			\
+	X(DOWN_REMOTE_IP, "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT")	\
+	X(DOWN_REMOTE_PORT, "DOWNSTREAM_REMOTE_PORT")			\
+	X(DIRECT_REMOTE, "DOWNSTREAM_DIRECT_REMOTE_ADDRESS")		\
+	X(DIRECT_REMOTE_IP, "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT") \
+	X(DOWN_LOCAL, "DOWNSTREAM_LOCAL_ADDRESS")			\
+	X(DOWN_LOCAL_IP, "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT")	\
+	X(DOWN_LOCAL_PORT, "DOWNSTREAM_LOCAL_PORT")			\
+	X(UP_HOST, "UPSTREAM_HOST")					\
+	X(UP_REMOTE, "UPSTREAM_REMOTE_ADDRESS")				\
+	X(UP_LOCAL, "UPSTREAM_LOCAL_ADDRESS")				\
+	X(CLUSTER, "UPSTREAM_CLUSTER")					\
+	X(PROTOCOL, "PROTOCOL")						\
+	X(STATUS, "RESPONSE_CODE")					\
+	X(DETAILS, "RESPONSE_CODE_DETAILS")				\
+	X(ROUTE, "ROUTE_NAME")						\
+	X(PEER, "DOWNSTREAM_PEER_URI_SAN")				\
+	X(SERVER_NAME, "REQUESTED_SERVER_NAME")
+
+enum hd_piece_kind {
+	HD_PIECE_TEXT,
+	HD_PIECE_SERVER, /* what `server` of our answers says: policy cannot change it */
+#define HD_PIECE_ENUM(symbol, name) HD_PIECE_##symbol,
+	HD_PIECES(HD_PIECE_ENUM)
+#undef HD_PIECE_ENUM
+};
+
+struct hd_piece {
+	uint8_t kind;		    /* hd_piece_kind */
+	uint16_t most;		    /* bytes of it; 0: all */
+	struct hd_str text, or_else; /* the text; of REQ and RESP two names, lower case, the second may be empty */
+};
+
+enum hd_edit_kind { HD_EDIT_REMOVE, HD_EDIT_SET, HD_EDIT_ADD };
+
+struct hd_edit {
+	uint8_t kind;
+	struct hd_str name; /* lower case */
+	uint32_t pieces_first, pieces_count; /* in pieces; an empty value changes nothing */
+};
+
+/* What a route or a destination does to heads: removals first, then what is set, then what is added. */
+struct hd_edits {
+	uint32_t request_first, request_count, response_first, response_count; /* in edit_list */
+	uint8_t needs_request; /* the response's ask for something of the request */
+	struct hd_str authority; /* of a destination: the Host that its requests get; empty: as it is */
+};
+
+/* Of each million requests so many; `die` is the index of its dice in hd_snapshot_worker. */
+struct hd_share {
+	uint32_t per_million, die;
+};
+
+struct hd_fault {
+	hd_ns delay;
+	struct hd_share delayed, aborted;
+	uint32_t die_after_delay; /* for `aborted` of those that were delayed: the two are independent */
+	uint16_t status;	  /* 0: nothing is aborted */
+	uint8_t grpc;		  /* 1 + grpc-status; 0: as the status says */
+};
+
+struct hd_cors {
+	uint32_t origins_first, origins_count; /* in origin_matches */
+	struct hd_str methods, headers, expose, max_age; /* empty: not said; "*": what was asked for */
+	uint8_t credentials;
+	uint8_t forwards_unmatched; /* preflights of other origins */
+};
+
+struct hd_mirror {
+	uint32_t cluster;
+	struct hd_share share;
+};
+
+/* What few routes have. */
+struct hd_extras {
+	struct hd_fault fault;
+	uint32_t cors; /* 1 + index in cors; 0: none */
+	uint32_t mirrors_first, mirrors_count;
+};
+
 /* Routes of a vhost are tried in order; the first whose match holds wins. */
 struct hd_route {
 	struct hd_str name;	/* http[].name, may be empty */
@@ -113,6 +198,8 @@ struct hd_route {
 	struct hd_retry_policy retry;
 	uint32_t answer;	/* 1 + index in answers; 0: the route forwards */
 	uint32_t rewrite;	/* 1 + index in rewrites; 0: none */
+	uint32_t edits;		/* 1 + index in edits; 0: none. With several destinations theirs come first */
+	uint32_t extras;	/* 1 + index in extras; 0: none */
 	struct hd_str decorator; /* x-envoy-decorator-operation, may be empty */
 	struct hd_source source;
 };
@@ -290,6 +377,13 @@ struct hd_authz_count {
 	uint64_t matched;	  /* AUDIT and dry runs */
 };
 
+/* Spreads a share over requests: exact to one request over any number of them, and still random in detail. */
+struct hd_die {
+	uint32_t at, target; /* millionths: it falls whenever `at`, going round, passes `target` */
+	uint16_t owed;
+	uint8_t is_cast;     /* `target` was drawn */
+};
+
 /* What a worker writes while it uses a snapshot: allocated and zeroed by ctrl, one for each worker. */
 struct hd_snapshot_worker {
 	int32_t *wrr;		/* smooth weighted round robin, by hd_route.choice */
@@ -297,6 +391,7 @@ struct hd_snapshot_worker {
 	uint64_t *destination_requests; /* by index of hd_destination; read by ctrl, carried to the next snapshot */
 	void *regex_scratch;	/* hs_scratch_t of this worker */
 	struct hd_authz_count *authz; /* by index of hd_authz_policy; read by ctrl, carried to the next snapshot */
+	struct hd_die *dice;	/* by hd_share.die */
 };
 
 struct hd_snapshot {
@@ -332,6 +427,16 @@ struct hd_snapshot {
 	uint32_t n_answers;
 	const struct hd_rewrite *rewrites;
 	uint32_t n_rewrites;
+	const struct hd_edits *edits;
+	uint32_t n_edits;
+	const struct hd_edit *edit_list;
+	const struct hd_piece *pieces;
+	const struct hd_extras *extras;
+	uint32_t n_extras;
+	const struct hd_cors *cors;
+	const struct hd_string_match *origin_matches;
+	const struct hd_mirror *mirrors;
+	uint32_t n_dice;
 
 	const struct hd_cluster *clusters;
 	uint32_t n_clusters;

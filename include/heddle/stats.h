@@ -167,6 +167,14 @@
 	X(PROXY_TUNNELS, "proxy", "tunnels", "opaque streams opened, by upgrade or for TCP ports")                     \
 	X(PROXY_DRAINED, "proxy", "drained", "connections closed by draining")                                         \
 	X(PROXY_SHED, "proxy", "shed", "silent connections closed because buffers ran low")                            \
+	X(PROXY_DELAYED, "proxy", "faults_delayed", "requests delayed by their route's fault")                         \
+	X(PROXY_ABORTED, "proxy", "faults_aborted", "requests answered by their route's fault")                        \
+	X(PROXY_PREFLIGHTS, "proxy", "preflights", "CORS preflights answered")                                         \
+	X(PROXY_EDITS_CUT, "proxy", "header_lines_left_out", "header lines of policy that did not fit into a head")    \
+	X(PROXY_MIRRORED, "proxy", "mirrored", "copies of requests sent to mirrors")                                   \
+	X(PROXY_MIRROR_ANSWERS, "proxy", "mirror_answers", "answers to copies, thrown away")                           \
+	X(PROXY_MIRROR_FAILED, "proxy", "mirror_failures", "copies that got no answer")                                \
+	X(PROXY_MIRROR_DROPPED, "proxy", "mirror_dropped", "copies not sent: body over 1 MiB, or too much in flight")   \
 	X(PROXY_NO_MEMORY, "proxy", "no_memory", "exchanges or connections given up because a pool was empty")
 
 /* How TLS connections fail: each that does is counted under exactly one. */

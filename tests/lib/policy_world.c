@@ -155,6 +155,8 @@ static const char *route_wrong(const struct hd_snapshot *s, const struct hd_rout
 	}
 	if (sum != r->total_weight)
 		return "total_weight is not the sum";
+	if (r->edits > s->n_edits || r->extras > s->n_extras)
+		return "header operations or extras are out of range";
 	if (r->answer > s->n_answers || r->rewrite > s->n_rewrites)
 		return "an answer or a rewrite is out of range";
 	return match_wrong(s, &r->match);

@@ -89,6 +89,7 @@ void bed_publish(struct bed *b)
 			.rr = b->rr,
 			.destination_requests = b->destination_requests,
 			.authz = b->authz_counts,
+			.dice = b->dice,
 		};
 	*s = (struct hd_snapshot){
 		.generation = b->generation,
@@ -113,6 +114,15 @@ void bed_publish(struct bed *b)
 		.n_answers = 2,
 		.rewrites = b->rewrites,
 		.n_rewrites = 1,
+		.edits = b->edits,
+		.n_edits = HD_ARRAY_SIZE(b->edits),
+		.edit_list = b->edit_list,
+		.pieces = b->pieces,
+		.extras = b->extras,
+		.n_extras = 1,
+		.cors = b->cors,
+		.origin_matches = b->origins,
+		.mirrors = b->mirrors,
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
 		.cluster_of_slot = cluster_of_slot,

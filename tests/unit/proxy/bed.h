@@ -43,6 +43,14 @@ struct bed {
 	uint16_t retry_statuses[4];
 	struct hd_answer answers[2];
 	struct hd_rewrite rewrites[1];
+	struct hd_edits edits[4];
+	struct hd_edit edit_list[16];
+	struct hd_piece pieces[16];
+	struct hd_extras extras[1];
+	struct hd_cors cors[1];
+	struct hd_string_match origins[2];
+	struct hd_mirror mirrors[2];
+	struct hd_die dice[4];
 	int32_t wrr[64];
 	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];
