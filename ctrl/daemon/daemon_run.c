@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <systemd/sd-daemon.h>
@@ -26,6 +27,7 @@
 #define DRAIN_IDLE (2 * HD_NS_PER_S)
 #define DRAIN_MAX (25 * HD_NS_PER_S)
 #define LOGGED_ROWS 50
+#define CONTROL_NICE (-10)
 /* Records taken from one ring at once: the control thread has other work too. */
 #define RECORDS 4096
 
@@ -361,6 +363,13 @@ static int sources_add(struct daemon *d)
 	return rc;
 }
 
+/* This thread sleeps nearly always, and what wakes it is a failing backend: on a machine that others
+ * keep busy it should not wait for their time slices. Not allowed to everybody, and no condition. */
+static void come_first(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, CONTROL_NICE);
+}
+
 int daemon_run(struct daemon *d)
 {
 	int rc = sources_add(d);
@@ -381,6 +390,7 @@ int daemon_run(struct daemon *d)
 	       d->node->name, hd_dp_n_workers(d->dp), hd_dp_n_ports(d->dp),
 	       d->reload.snapshot->n_services, d->reload.snapshot->n_routes,
 	       d->reload.snapshot->n_endpoints, d->reload.now.number);
+	come_first();
 	loop_run(&d->loop, tick, d);
 	d->ready = 0;
 	alarm(DAEMON_LEAVE_WITHIN_S);
