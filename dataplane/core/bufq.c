@@ -162,6 +162,23 @@ void bufq_consume(struct bufq *q, uint32_t n)
 		trim_head(q, n);
 }
 
+void bufq_truncate(struct bufq *q, uint32_t n)
+{
+	struct bufq kept = { 0 };
+
+	while (n > 0 && n >= q->head->data_len) {
+		n -= q->head->data_len;
+		push(&kept, pop(q));
+	}
+	if (n > 0) {
+		struct rte_mbuf *cut = pop(q);
+		set_len(cut, n);
+		push(&kept, cut);
+	}
+	bufq_clear(q);
+	*q = kept;
+}
+
 void bufq_clear(struct bufq *q)
 {
 	while (q->head != NULL)

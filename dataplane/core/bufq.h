@@ -31,6 +31,8 @@ void bufq_concat(struct bufq *dst, struct bufq *src);
 [[nodiscard]] int bufq_move(struct bufq *dst, struct bufq *src, uint32_t n, struct rte_mempool *indirect);
 /* Frees n bytes (n <= bytes) from the front. */
 void bufq_consume(struct bufq *q, uint32_t n);
+/* Frees what lies behind the first n bytes (n <= bytes). */
+void bufq_truncate(struct bufq *q, uint32_t n);
 /* Frees everything. */
 void bufq_clear(struct bufq *q);
 /* Copies n bytes from offset to out; the caller guarantees offset + n <= bytes. */

@@ -29,6 +29,8 @@ struct core_pool {
 /* Objects are aligned to a cache line when object_bytes is a multiple of one, else to 8. 0 or -ENOMEM. */
 [[nodiscard]] int core_pool_init(struct core_pool *p, const char *name, uint32_t capacity, uint32_t object_bytes, int socket);
 void core_pool_fini(struct core_pool *p);
+/* The same over zeroed memory of the caller's, who frees it: capacity objects of object_bytes (a multiple of 8), and as many slots. */
+void core_pool_init_at(struct core_pool *p, uint32_t capacity, uint32_t object_bytes, void *objects, struct core_pool_slot *slots);
 
 static inline void *core_pool_at(const struct core_pool *p, uint32_t index)
 {

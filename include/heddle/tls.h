@@ -90,6 +90,7 @@ struct hd_tls_context {
 	struct hd_str ciphers;	/* OpenSSL's list for TLS 1.2; empty: ECDHE with AES-GCM or ChaCha20-Poly1305 */
 	struct hd_str curves;	/* OpenSSL's list; empty: X25519, P-256, P-384 */
 	uint8_t no_resumption;
+	uint8_t n_tickets;	/* a server sends in 1.3; 0: one */
 };
 
 /* A certificate as `show certs` tells it. Times are UTC ns since 1970. */

@@ -20,6 +20,7 @@ RULES = {
 }
 # Rooms above core see a protocol room only through its public headers: <room>.h and the doors named here.
 DOORS = {"dataplane/net": {"net_port.h": "opens ethdevs; launch needs it"},
+         "dataplane/tls": {"tls_threads.h": "the handshake threads; launch makes them"},
          "dataplane/proxy": {"proxy_route.h": "routing as a pure function of the snapshot; explain answers with the very same",
                              "proxy_authz.h": "authorization, the same way",
                              "proxy_quota.h": "limits over all workers; launch makes what they share"}}

@@ -127,6 +127,10 @@ static void random_operations_keep_the_bytes_and_leak_nothing(void **state)
 		n = b.n == 0 ? 0 : below(b.n + 1);
 		bufq_consume(&q, n);
 		model_drop(&b, n);
+		if (below(8) == 0) {
+			b.n = b.n == 0 ? 0 : below(b.n + 1);
+			bufq_truncate(&q, b.n);
+		}
 		if (below(50) == 0 && a.n + b.n < MODEL_MAX / 2) {
 			bufq_concat(&p, &q);
 			model_add(&a, b.bytes, b.n);
