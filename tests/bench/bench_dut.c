@@ -8,8 +8,6 @@
 #include <rte_launch.h>
 #include <rte_malloc.h>
 
-#include "bench_clock.h"
-
 #define ACCESS_RECORDS 4096
 
 struct bench_dut {
@@ -20,7 +18,7 @@ struct bench_dut {
 	struct proxy_slots slots;
 	uint8_t *health;
 	struct hd_ring *access;
-	const struct worker_clock *clock;
+	const struct bench_time *time;
 	double ratio, line_ns;
 	struct bench_line line;
 	size_t heap, connections;
@@ -53,14 +51,14 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		.max_connections = o->connections * 2 + 4096,
 		.flow_secret = { 0x0123456789abcdef, 0xfedcba9876543210 },
 		.secret = { 0x1122334455667788, 0x8877665544332211 },
-		.wall_offset = worker_clock_wall_offset(d->clock),
+		.wall_offset = bench_time_wall_offset(d->time),
 		.socket = SOCKET_ID_ANY,
 	};
 	size_t before = heap_in_use();
 
 	if (o->scenario == BENCH_CONNECT)
 		c.max_connections += 1u << 17; /* TIME-WAIT */
-	d->worker = worker_create(&c, worker_clock_now(d->clock));
+	d->worker = worker_create(&c, bench_time_now(d->time));
 	d->heap = heap_in_use() - before;
 	d->connections = c.max_connections;
 	return d->worker != NULL;
@@ -68,14 +66,14 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 
 struct bench_dut *bench_dut_create(const struct bench_options *o,
 				   const struct net_device devices[2], struct rte_mempool *bufs,
-				   struct rte_mempool *indirect, const struct worker_clock *clock)
+				   struct rte_mempool *indirect, const struct bench_time *time)
 {
 	struct bench_dut *d = aligned_alloc(_Alignof(struct bench_dut), sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	memset(d, 0, sizeof(*d));
-	d->clock = clock;
+	d->time = time;
 	d->one_core = o->one_core;
 	d->mesh = bench_mesh_create(&d->node);
 	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
@@ -119,12 +117,12 @@ static void finish(struct bench_dut *d)
 
 	if (after > d->ratio)
 		d->ratio = after;
-	worker_stop(d->worker, worker_clock_now(d->clock));
+	worker_stop(d->worker, bench_time_now(d->time));
 }
 
 void bench_dut_turn(struct bench_dut *d)
 {
-	worker_turn(d->worker, worker_clock_now(d->clock));
+	worker_turn(d->worker, bench_time_now(d->time));
 }
 
 static int lcore_main(void *arg)
@@ -168,7 +166,7 @@ void bench_dut_sample(struct bench_dut *d, struct bench_sample *out)
 	const volatile struct hd_worker_stats *s = &d->worker->stats;
 
 	*out = (struct bench_sample){
-		.at = worker_clock_now(d->clock),
+		.at = bench_time_now(d->time),
 		.ran = worker_clock_of(d->thread_clock),
 		.busy = s->busy_cycles,
 		.total = s->total_cycles,

@@ -3,11 +3,11 @@
 #ifndef BENCH_DUT_H
 #define BENCH_DUT_H
 
+#include "bench_clock.h"
 #include "bench_mesh.h"
 #include "bench_options.h"
 #include "bench_wire.h"
 #include "worker.h"
-#include "worker_clock.h"
 
 struct bench_dut;
 
@@ -21,7 +21,7 @@ struct bench_sample {
 
 /* devices: front and back. NULL, with a line on stderr, when memory is out. */
 struct bench_dut *bench_dut_create(const struct bench_options *o, const struct net_device devices[2], struct rte_mempool *bufs,
-				   struct rte_mempool *indirect, const struct worker_clock *clock);
+				   struct rte_mempool *indirect, const struct bench_time *time);
 /* Runs worker_turn on the lcore until bench_dut_stop; with one_core, only when bench_dut_turn is called. */
 [[nodiscard]] int bench_dut_start(struct bench_dut *d, unsigned int lcore);
 void bench_dut_turn(struct bench_dut *d);

@@ -16,7 +16,7 @@
 /* Everything that a run has. */
 struct bench {
 	struct bench_options options;
-	struct worker_clock clock;
+	struct bench_time time;
 	struct rte_mempool *bufs[2], *indirect[2]; /* 0: the worker's, 1: the generator's */
 	struct bench_wire *wires[2];		   /* front, back */
 	struct bench_callers callers;
@@ -61,7 +61,7 @@ static int create_wires(struct bench *b)
 
 static int create_peers(struct bench *b)
 {
-	hd_ns now = worker_clock_now(&b->clock);
+	hd_ns now = bench_time_now(&b->time);
 	struct net_device ends[2];
 
 	bench_wire_host_end(b->wires[0], &ends[0], 0x11);
@@ -78,14 +78,16 @@ static int create(struct bench *b)
 {
 	struct net_device ends[2];
 
-	worker_clock_init(&b->clock);
+	worker_clock_init(&b->time.real);
+	if (b->options.turns != 0)
+		b->time.virtual = BENCH_VIRTUAL_START;
 	if (create_pools(b) != 0 || create_wires(b) != 0 || create_peers(b) != 0) {
 		fprintf(stderr, "heddle-bench: no memory: give DPDK more (-m)\n");
 		return -1;
 	}
 	bench_wire_worker_end(b->wires[0], &ends[0], 1);
 	bench_wire_worker_end(b->wires[1], &ends[1], 2);
-	b->dut = bench_dut_create(&b->options, ends, b->bufs[0], b->indirect[0], &b->clock);
+	b->dut = bench_dut_create(&b->options, ends, b->bufs[0], b->indirect[0], &b->time);
 	b->bufs_before = rte_mempool_in_use_count(b->bufs[0]);
 	return b->dut == NULL ? -1 : 0;
 }
@@ -102,19 +104,21 @@ static void destroy(struct bench *b)
 /* One turn of the generator. */
 static void turn(struct bench *b)
 {
-	bench_callers_turn(&b->callers, worker_clock_now(&b->clock));
-	host_turn(b->backends.host, worker_clock_now(&b->clock));
+	bench_callers_turn(&b->callers, bench_time_now(&b->time));
+	host_turn(b->backends.host, bench_time_now(&b->time));
 	if (b->options.one_core)
 		bench_dut_turn(b->dut);
 	if (b->options.access_log)
 		bench_dut_drain_access(b->dut);
+	if (b->options.turns != 0)
+		b->time.virtual += BENCH_TURN_NS;
 }
 
 static void run_for(struct bench *b, hd_ns ns)
 {
-	hd_ns now = worker_clock_now(&b->clock), end = now + ns;
+	hd_ns now = bench_time_now(&b->time), end = now + ns;
 
-	for (; !interrupted && now < end; now = worker_clock_now(&b->clock)) {
+	for (; !interrupted && now < end; now = bench_time_now(&b->time)) {
 		if (b->callers.measuring)
 			bench_quiet_look(&b->quiet, b->dut, now);
 		turn(b);
@@ -124,12 +128,19 @@ static void run_for(struct bench *b, hd_ns ns)
 /* Idle: until every caller has had its answer, then a moment for the last acknowledgements. */
 static void run_idle(struct bench *b)
 {
-	hd_ns end = worker_clock_now(&b->clock) + b->options.seconds * HD_NS_PER_S;
+	hd_ns end = bench_time_now(&b->time) + b->options.seconds * HD_NS_PER_S;
 
 	while (!interrupted && b->callers.requests < b->options.connections &&
-	       worker_clock_now(&b->clock) < end)
+	       bench_time_now(&b->time) < end)
 		turn(b);
 	run_for(b, IDLE_SETTLE_NS);
+}
+
+/* A virtual clock's run: so many turns, no matter how long they take. */
+static void run_turns(struct bench *b)
+{
+	for (uint32_t i = 0; i < b->options.turns && !interrupted; i++)
+		turn(b);
 }
 
 static void run_seconds(struct bench *b)
@@ -167,14 +178,14 @@ static int run(struct bench *b)
 
 	if (bench_dut_start(b->dut, b->lcore) != 0)
 		return 1;
-	if (!idle)
+	if (!idle && b->options.turns == 0)
 		run_for(b, b->options.warm_up * HD_NS_PER_S);
 	requests = b->callers.requests;
 	errors = b->callers.errors;
 	body_bytes = b->callers.body_bytes;
 	b->callers.measuring = 1;
 	bench_dut_sample(b->dut, &r.first);
-	(idle ? run_idle : run_seconds)(b);
+	(idle ? run_idle : b->options.turns != 0 ? run_turns : run_seconds)(b);
 	bench_dut_sample(b->dut, &r.last);
 	if (idle)
 		measure_memory(b, &r);

@@ -45,8 +45,10 @@ void bench_options_help(void)
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
 	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but\n"
-	     "                    the same ones in the same order each run, for callgrind\n"
-	     "                    --toggle-collect=worker_turn and for machines with one core\n"
+	     "                    the same ones in the same order each run, for machines with one core\n"
+	     "  --turns N         so many turns of both on one core, on a clock that moves 20 us a turn: a\n"
+	     "                    run repeats to the instruction. For callgrind\n"
+	     "                    --toggle-collect='worker_turn*'; cycles and latencies mean nothing\n"
 	     "  --json            the last line is one JSON object\n"
 	     "  --help            this text\n"
 	     "\n"
@@ -94,6 +96,7 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "offloads", no_argument, NULL, 'o' },
 		{ "access-log", no_argument, NULL, 'a' },
 		{ "one-core", no_argument, NULL, '1' },
+		{ "turns", required_argument, NULL, 'n' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -126,6 +129,10 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 			o->access_log = 1;
 			break;
 		case '1':
+			o->one_core = 1;
+			break;
+		case 'n':
+			rc = number("turns", optarg, 1, 100000000, &o->turns);
 			o->one_core = 1;
 			break;
 		case 'j':

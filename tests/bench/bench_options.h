@@ -10,6 +10,7 @@ struct bench_options {
 	enum bench_scenario scenario;
 	uint32_t connections;
 	uint32_t seconds, warm_up;
+	uint32_t turns;		/* on one core and virtual time; 0: real time */
 	uint32_t size;		/* bytes of an answer's body */
 	uint8_t json, offloads, access_log, one_core;
 };
