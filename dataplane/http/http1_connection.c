@@ -3,22 +3,12 @@
  * which fields end here. */
 #include "http_internal.h"
 
-#define BIT(id) (UINT32_C(1) << HTTP_F_##id)
-
-/* Trailer belongs to them because trailers are dropped; HTTP2-Settings because h2c is not offered.
- */
-#define ALWAYS_HOP                                                                          \
-	(BIT(CONNECTION) | BIT(TRANSFER_ENCODING) | BIT(UPGRADE) | BIT(TE) | BIT(TRAILER) | \
-	 BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(HTTP2_SETTINGS))
-
 /* What a Connection option cannot take away: the message's own meaning, and what later hops rely on
  * (hop-by-hop abuse). */
 #define NEVER_LISTED                                                                               \
-	(BIT(HOST) | BIT(CONTENT_LENGTH) | BIT(CONTENT_TYPE) | BIT(TE) | BIT(DATE) | BIT(SERVER) | \
-	 BIT(X_REQUEST_ID) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) |                       \
-	 BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_CLIENT_CERT))
-
-_Static_assert(HTTP_F_MAX <= 32, "field ids fit a word of bits");
+	(HTTP_BIT(HOST) | HTTP_BIT(CONTENT_LENGTH) | HTTP_BIT(CONTENT_TYPE) | HTTP_BIT(TE) | HTTP_BIT(DATE) | HTTP_BIT(SERVER) | \
+	 HTTP_BIT(X_REQUEST_ID) | HTTP_BIT(X_FORWARDED_FOR) | HTTP_BIT(X_FORWARDED_PROTO) |                       \
+	 HTTP_BIT(X_FORWARDED_HOST) | HTTP_BIT(X_FORWARDED_CLIENT_CERT))
 
 struct options {
 	const uint8_t *p;
@@ -26,11 +16,6 @@ struct options {
 	uint32_t count;
 	uint8_t close, keep_alive, upgrade;
 };
-
-int http1_always_hop(enum http_field_id id)
-{
-	return ALWAYS_HOP >> id & 1;
-}
 
 static int same_name(const uint8_t *a, const uint8_t *b, uint32_t n)
 {

@@ -7,19 +7,24 @@
 #include "http_internal.h"
 
 #define LANE 16
+#define BLOCK 64
 #define MAX_METHOD 32
+#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
 
 struct cursor {
 	const uint8_t *p;
 	uint32_t n; /* at least LANE */
 };
 
+/* tchar, as http_outside wants it. */
+#define TOKENS                                                                                     \
+	_mm_setr_epi8((char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc, (char)0xfc, (char)0xfc,      \
+		      (char)0xfc, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf4, 0x54,            \
+		      (char)0xd0, 0x54, (char)0xf4, 0x70)
+
 static inline uint32_t no_token_mask(__m128i x)
 {
-	return http_outside(x, _mm_setr_epi8((char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc,
-					     (char)0xfc, (char)0xfc, (char)0xfc, (char)0xfc,
-					     (char)0xf8, (char)0xf8, (char)0xf4, 0x54, (char)0xd0,
-					     0x54, (char)0xf4, 0x70));
+	return http_outside(x, TOKENS);
 }
 
 static inline uint32_t control_mask(__m128i x)
@@ -47,22 +52,60 @@ static inline __m128i lane(const struct cursor *c, uint32_t at)
 	return _mm_shuffle_epi8(x, _mm_loadu_si128((const __m128i *)(down + over)));
 }
 
+/* One bit a byte of 64: what ends a name, and what ends a value. */
+struct block {
+	uint64_t no_token, control;
+};
+
+static inline struct block block_sse(const uint8_t *p)
+{
+	struct block b = { 0, 0 };
+
+	for (uint32_t i = 0; i < BLOCK; i += LANE) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(p + i));
+
+		b.no_token |= (uint64_t)no_token_mask(x) << i;
+		b.control |= (uint64_t)control_mask(x) << i;
+	}
+	return b;
+}
+
+AVX2 static inline uint64_t no_token_avx2(__m256i x)
+{
+	const __m256i high = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, (char)128, 0, 0, 0, 0, 0, 0, 0, 0));
+	__m256i nibble = _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+	__m256i both =
+		_mm256_and_si256(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(TOKENS), x),
+				 _mm256_shuffle_epi8(high, nibble));
+
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(both, _mm256_setzero_si256()));
+}
+
+AVX2 static inline uint64_t control_avx2(__m256i x)
+{
+	__m256i below = _mm256_cmpeq_epi8(_mm256_min_epu8(x, _mm256_set1_epi8(0x1f)), x);
+	__m256i tab = _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\t'));
+	__m256i del = _mm256_cmpeq_epi8(x, _mm256_set1_epi8(0x7f));
+
+	return (uint32_t)_mm256_movemask_epi8(
+		_mm256_or_si256(_mm256_andnot_si256(tab, below), del));
+}
+
+AVX2 static inline struct block block_avx2(const uint8_t *p)
+{
+	__m256i low = _mm256_loadu_si256((const __m256i *)p),
+		high = _mm256_loadu_si256((const __m256i *)(p + 32));
+
+	return (struct block){ no_token_avx2(low) | no_token_avx2(high) << 32,
+			       control_avx2(low) | control_avx2(high) << 32 };
+}
+
 /* The first byte at or after `at` that is no tchar; n when there is none. */
 static inline uint32_t token_end(const struct cursor *c, uint32_t at)
 {
 	for (; at < c->n; at += LANE) {
 		uint32_t mask = no_token_mask(lane(c, at));
-		if (mask != 0)
-			return at + (uint32_t)__builtin_ctz(mask);
-	}
-	return c->n;
-}
-
-/* The first control character at or after `at`, or n. */
-static inline uint32_t value_end(const struct cursor *c, uint32_t at)
-{
-	for (; at < c->n; at += LANE) {
-		uint32_t mask = control_mask(lane(c, at));
 		if (mask != 0)
 			return at + (uint32_t)__builtin_ctz(mask);
 	}
@@ -79,49 +122,142 @@ static inline int is_crlf(const struct cursor *c, uint32_t at)
 	return two == htole16('\r' | '\n' << 8);
 }
 
-static inline void add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint32_t colon,
-			     uint32_t end)
+static inline uint16_t load16(const uint8_t *p)
 {
-	uint32_t value = colon + 1, i = h->n_fields++;
-	enum http_field_id id = http_field_lookup(p + name, colon - name);
+	uint16_t two;
+
+	memcpy(&two, p, 2);
+	return two;
+}
+
+#define CRLF htole16('\r' | '\n' << 8)
+
+/* [name, colon) and what lies before `end`, where a CR is. */
+static inline __attribute__((always_inline)) void
+add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint32_t colon, uint32_t end)
+{
+	uint32_t value = colon + 1, i = h->n_fields;
+	enum http_field_id id = http_field_find(p + name, colon - name);
 	struct http_field *f = &h->fields[i];
 
-	/* At `end` is a CR: it ends the first loop. */
+	/* The CR ends the first loop. */
 	value += p[value] == ' ';
 	while (hd_unlikely(http_is_space(p[value])))
 		value++;
 	while (hd_unlikely(p[end - 1] <= ' ') && end > value && http_is_space(p[end - 1]))
 		end--;
+	h->n_fields = (uint16_t)(i + 1);
 	f->name = (uint16_t)name;
 	f->name_n = (uint16_t)(colon - name);
 	f->value = (uint16_t)value;
 	f->value_n = (uint16_t)(end - value);
 	f->id = (uint8_t)id;
-	f->hop = (uint8_t)http1_always_hop(id);
+	f->hop = HTTP_ALWAYS_HOP >> id & 1;
 	if (id == HTTP_F_UNKNOWN)
 		return;
 	if (h->first[id] == 0)
-		h->first[id] = i + 1;
+		h->first[id] = (uint16_t)(i + 1);
 	else
 		h->repeated |= UINT32_C(1) << id;
 }
 
-/* From the first field line to the end of the head. */
-static int read_fields(const struct cursor *c, uint32_t at, struct http_head *h)
+/* The fields' bytes, a block at a time, each looked at once. */
+struct marks {
+	const uint8_t *p;
+	uint32_t n;
+	uint32_t base; /* of the block */
+	struct block b;
+};
+
+typedef struct block (*block_reader)(const uint8_t *p);
+
+/* Zeros stand for what is past the end: they belong to no name and to no value. */
+static inline __attribute__((always_inline)) void read_block(struct marks *m, uint32_t at,
+							     block_reader read)
 {
-	while (!is_crlf(c, at)) {
-		uint32_t colon = token_end(c, at);
-		if (colon == at || colon >= c->n || c->p[colon] != ':' ||
-		    h->n_fields == HTTP_MAX_FIELDS)
+	uint8_t rest[BLOCK];
+
+	m->base = at;
+	if (hd_likely(at + BLOCK <= m->n)) {
+		m->b = read(m->p + at);
+		return;
+	}
+	memset(rest, 0, sizeof(rest));
+	if (at < m->n)
+		memcpy(rest, m->p + at, m->n - at);
+	m->b = read(rest);
+}
+
+/* Both: the first such byte at or after `at`, which never goes back. Past the end there is one. */
+static inline __attribute__((always_inline)) uint32_t name_end(struct marks *m, uint32_t at,
+							       block_reader read)
+{
+	uint64_t hit = 0;
+
+	if (hd_likely(at - m->base < BLOCK))
+		hit = m->b.no_token >> (at - m->base);
+	while (hd_unlikely(hit == 0)) {
+		at = at - m->base < BLOCK ? m->base + BLOCK : at;
+		read_block(m, at, read);
+		hit = m->b.no_token;
+	}
+	return at + (uint32_t)__builtin_ctzll(hit);
+}
+
+static inline __attribute__((always_inline)) uint32_t value_end(struct marks *m, uint32_t at,
+								block_reader read)
+{
+	uint64_t hit = 0;
+
+	if (hd_likely(at - m->base < BLOCK))
+		hit = m->b.control >> (at - m->base);
+	while (hd_unlikely(hit == 0)) {
+		at = at - m->base < BLOCK ? m->base + BLOCK : at;
+		read_block(m, at, read);
+		hit = m->b.control;
+	}
+	return at + (uint32_t)__builtin_ctzll(hit);
+}
+
+/* From the first field line to the end of the head. Behind each line there are at least two bytes
+ * more, so one look at the end a line is enough. */
+static inline __attribute__((always_inline)) int read_fields_by(const struct cursor *c, uint32_t at,
+								struct http_head *h,
+								block_reader read)
+{
+	struct marks m = { .p = c->p, .n = c->n };
+
+	if (at + 2 > m.n)
+		return 0;
+	read_block(&m, at, read);
+	while (load16(m.p + at) != CRLF) {
+		uint32_t colon = name_end(&m, at, read), end = value_end(&m, colon + 1, read);
+
+		if (end + 4 > m.n || load16(m.p + end) != CRLF || m.p[colon] != ':' ||
+		    colon == at || h->n_fields == HTTP_MAX_FIELDS)
 			return 0;
-		uint32_t end = value_end(c, colon + 1);
-		if (!is_crlf(c, end))
-			return 0;
-		add_field(h, c->p, at, colon, end);
+		add_field(h, m.p, at, colon, end);
 		at = end + 2;
 	}
-	h->bytes = at + 2;
+	h->bytes = (uint16_t)(at + 2);
 	return 1;
+}
+
+static int read_fields_sse(const struct cursor *c, uint32_t at, struct http_head *h)
+{
+	return read_fields_by(c, at, h, block_sse);
+}
+
+AVX2 static int read_fields_avx2(const struct cursor *c, uint32_t at, struct http_head *h)
+{
+	return read_fields_by(c, at, h, block_avx2);
+}
+
+static int read_fields(const struct cursor *c, uint32_t at, struct http_head *h)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+		       ? read_fields_avx2(c, at, h)
+		       : read_fields_sse(c, at, h);
 }
 
 /* "HTTP/1.x" at `at`; 0 for anything else. */
@@ -175,7 +311,9 @@ static int read_reason(const struct cursor *c, struct http_head *h)
 		return read_fields(c, 14, h);
 	if (c->p[12] != ' ')
 		return 0;
-	uint32_t end = value_end(c, 13);
+	uint32_t end = 13;
+	while (end < c->n && http_is(c->p[end], HTTP_C_VALUE))
+		end++;
 	if (!is_crlf(c, end))
 		return 0;
 	h->reason = 13;

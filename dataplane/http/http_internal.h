@@ -3,7 +3,7 @@
 #ifndef HTTP_INTERNAL_H
 #define HTTP_INTERNAL_H
 
-#include <tmmintrin.h>
+#include <immintrin.h>
 
 #include <heddle/stats.h>
 
@@ -59,6 +59,61 @@ static inline uint32_t http_outside(__m128i x, __m128i table)
 /* Fills *e for this counter of HD_HTTP_ERRORS; returns HTTP_BAD. */
 enum http_verdict http_refuse(struct http_error *e, enum hd_counter counter);
 
+#define HTTP_LOW4 UINT32_C(0x20202020)
+#define HTTP_LOW8 UINT64_C(0x2020202020202020)
+
+static inline uint32_t http_differ4(const uint8_t *a, const char *b)
+{
+	uint32_t x, y;
+
+	memcpy(&x, a, 4);
+	memcpy(&y, b, 4);
+	return (x | HTTP_LOW4) ^ y;
+}
+
+static inline uint64_t http_differ8(const uint8_t *a, const char *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return (x | HTTP_LOW8) ^ y;
+}
+
+/* Whether n bytes without controls are this word, in any case; none of '^', '_' and '~' in the word.
+ * Bit 5 set makes a tchar lower case or leaves it, but for '^' and '_', which no known name holds;
+ * nor '~' and DEL. */
+static inline int http_token_is(const uint8_t *p, uint32_t n, const char *lower)
+{
+	if (n >= 16)
+		return (http_differ8(p, lower) | http_differ8(p + 8, lower + 8) |
+			http_differ8(p + n - 8, lower + n - 8)) == 0;
+	if (n >= 8)
+		return (http_differ8(p, lower) | http_differ8(p + n - 8, lower + n - 8)) == 0;
+	if (n >= 4)
+		return (http_differ4(p, lower) | http_differ4(p + n - 4, lower + n - 4)) == 0;
+	return http_name_eq(p, n, lower);
+}
+
+/* Known field names: a hash without collisions over length, first and last letter. Case drops out
+ * of it because bit 5 times 9 or 24 vanishes modulo 32. */
+#define HTTP_KNOWN_SLOTS 32
+
+struct http_known {
+	char name[30];
+	uint8_t n, id; /* 0, 0: an empty slot */
+};
+extern const struct http_known http_known[HTTP_KNOWN_SLOTS];
+
+static inline enum http_field_id http_field_find(const uint8_t *name, uint32_t n)
+{
+	const struct http_known *k =
+		&http_known[(n + name[0] * 9u + name[n - 1] * 24u) % HTTP_KNOWN_SLOTS];
+
+	return k->n == n && http_token_is(name, n, k->name) ? (enum http_field_id)k->id
+							    : HTTP_F_UNKNOWN;
+}
+
 /* The number of a known field name, HTTP_F_UNKNOWN for others. The name is a token. */
 enum http_field_id http_field_lookup(const uint8_t *name, uint32_t n);
 
@@ -68,11 +123,15 @@ int http_method_lookup(const uint8_t *p, uint32_t n);
 /* A request's authority, target forms and Host (RFC 9112 3.2). */
 enum http_verdict http_target_check(const uint8_t *p, struct http_head *h, struct http_error *e);
 
-/* Whether n bytes without controls are this word, in any case; none of '^', '_' and '~' in the word. */
-int http_token_is(const uint8_t *p, uint32_t n, const char *lower);
+#define HTTP_BIT(id) (UINT32_C(1) << HTTP_F_##id)
 
-/* Fields that are hop-by-hop whatever Connection says. */
-int http1_always_hop(enum http_field_id id);
+/* Fields that are hop-by-hop whatever Connection says. Trailer belongs to them because trailers are
+ * dropped; HTTP2-Settings because h2c is not offered. */
+#define HTTP_ALWAYS_HOP                                                            \
+	(HTTP_BIT(CONNECTION) | HTTP_BIT(TRANSFER_ENCODING) | HTTP_BIT(UPGRADE) |  \
+	 HTTP_BIT(TE) | HTTP_BIT(TRAILER) | HTTP_BIT(KEEP_ALIVE) |                 \
+	 HTTP_BIT(PROXY_CONNECTION) | HTTP_BIT(HTTP2_SETTINGS))
+_Static_assert(HTTP_F_MAX <= 32, "field ids fit a word of bits");
 /* Connection, Upgrade and TE: hop-by-hop marks, keep-alive, upgrade. After the framing is known. */
 enum http_verdict http1_connection(const uint8_t *p, struct http_head *h, struct http_error *e);
 
