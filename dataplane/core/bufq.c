@@ -46,7 +46,7 @@ void bufq_append(struct bufq *q, struct rte_mbuf *m)
 {
 	if (m->data_len <= SMALL_BYTES && has_room(q->tail, m->data_len)) {
 		write_tail(q, rte_pktmbuf_mtod(m, const void *), m->data_len);
-		rte_pktmbuf_free_seg(m);
+		core_mbuf_free_seg(m);
 		return;
 	}
 	m->nb_segs = 1;
@@ -156,7 +156,7 @@ void bufq_consume(struct bufq *q, uint32_t n)
 {
 	while (n > 0 && n >= q->head->data_len) {
 		n -= q->head->data_len;
-		rte_pktmbuf_free_seg(pop(q));
+		core_mbuf_free_seg(pop(q));
 	}
 	if (n > 0)
 		trim_head(q, n);
@@ -182,7 +182,7 @@ void bufq_truncate(struct bufq *q, uint32_t n)
 void bufq_clear(struct bufq *q)
 {
 	while (q->head != NULL)
-		rte_pktmbuf_free_seg(pop(q));
+		core_mbuf_free_seg(pop(q));
 }
 
 void bufq_copy_out(const struct bufq *q, uint32_t offset, void *out, uint32_t n)
@@ -206,7 +206,7 @@ void bufq_copy_out(const struct bufq *q, uint32_t offset, void *out, uint32_t n)
 static int alloc_for(struct bufq *q, uint32_t n, struct rte_mempool *pool)
 {
 	while (n > 0) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+		struct rte_mbuf *m = core_mbuf_alloc(pool, 1);
 		if (m == NULL) {
 			bufq_clear(q);
 			return -ENOMEM;

@@ -23,14 +23,34 @@ static inline void core_mbuf_prefetch(struct rte_mbuf *m, int with_data)
 	}
 }
 
+/* rte_pktmbuf_alloc from the core's own cache, by the straight line when the cache holds some. */
 static inline struct rte_mbuf *core_mbuf_alloc(struct rte_mempool *pool, int with_data)
 {
-	const struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+	struct rte_mbuf *m;
 
-	if (hd_likely(cache != NULL && cache->len >= CORE_MBUF_AHEAD))
-		core_mbuf_prefetch(cache->objs[cache->len - CORE_MBUF_AHEAD], with_data);
+	if (hd_unlikely(cache == NULL || cache->len < CORE_MBUF_AHEAD))
+		return rte_pktmbuf_alloc(pool);
+	m = cache->objs[--cache->len];
+	core_mbuf_prefetch(cache->objs[cache->len > CORE_MBUF_AHEAD ? cache->len - CORE_MBUF_AHEAD : 0],
+			   with_data);
+	rte_pktmbuf_reset(m);
 	return m;
+}
+
+/* rte_pktmbuf_free_seg, likewise. */
+static inline void core_mbuf_free_seg(struct rte_mbuf *m)
+{
+	struct rte_mempool_cache *cache;
+
+	m = rte_pktmbuf_prefree_seg(m);
+	if (m == NULL)
+		return;
+	cache = rte_mempool_default_cache(m->pool, rte_lcore_id());
+	if (hd_likely(cache != NULL && cache->len < cache->flushthresh))
+		cache->objs[cache->len++] = m;
+	else
+		rte_mbuf_raw_free(m);
 }
 
 #endif

@@ -26,7 +26,29 @@ AVX2 static inline __m256i step_avx2(__m256i sum, const uint8_t *p)
 	return _mm256_add_epi32(sum, _mm256_madd_epi16(x, _mm256_set1_epi16(1)));
 }
 
-AVX2 static size_t add_avx2(uint64_t *sum, const uint8_t *p, size_t n)
+/* The four lanes of each half, and what was taken off. */
+AVX2 static inline uint64_t total_avx2(__m256i x, size_t bytes)
+{
+	return total(_mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)),
+		     bytes);
+}
+
+/* The last n % 32 bytes, out of the last 32. Behind an odd number of bytes these are the other bytes
+ * of their words (RFC 1071 2 (B)). */
+AVX2 static inline uint64_t tail_avx2(const uint8_t *p, size_t n)
+{
+	static const uint8_t keep[64] = { [32 ... 63] = 0xff };
+	__m256i mask = _mm256_loadu_si256((const __m256i *)(keep + n % 32)),
+		x = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(p + n - 32)), mask);
+	uint64_t sum;
+
+	x = _mm256_xor_si256(x, _mm256_set1_epi16(LESS));
+	sum = total_avx2(_mm256_madd_epi16(x, _mm256_set1_epi16(1)), 32);
+	return n & 1 ? cksum_swap(cksum_fold(sum)) : sum;
+}
+
+/* At least 32 bytes. */
+AVX2 static uint64_t add_avx2(uint64_t sum, const uint8_t *p, size_t n)
 {
 	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
 	size_t at = 0;
@@ -40,8 +62,8 @@ AVX2 static size_t add_avx2(uint64_t *sum, const uint8_t *p, size_t n)
 	for (; at + 32 <= n; at += 32)
 		a = step_avx2(a, p + at);
 	a = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
-	*sum += total(_mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)), at);
-	return at;
+	sum += total_avx2(a, at);
+	return at == n ? sum : sum + tail_avx2(p, n);
 }
 
 static size_t add_sse2(uint64_t *sum, const uint8_t *p, size_t n)
@@ -62,7 +84,10 @@ static size_t add_sse2(uint64_t *sum, const uint8_t *p, size_t n)
 uint64_t cksum_add_long(uint64_t sum, const void *data, size_t n)
 {
 	const uint8_t *p = data;
-	size_t done = __builtin_cpu_supports("avx2") ? add_avx2(&sum, p, n) : add_sse2(&sum, p, n);
+	size_t done;
 
+	if (hd_likely(__builtin_cpu_supports("avx2")))
+		return add_avx2(sum, p, n);
+	done = add_sse2(&sum, p, n);
 	return cksum_add_short(sum, p + done, n - done);
 }

@@ -19,7 +19,7 @@ static inline uint16_t cksum_fold(uint64_t sum)
 	return (uint16_t)(half >> 16);
 }
 
-/* Long runs, 32 bytes at a step where the CPU can. */
+/* Long runs, 32 bytes at a step where the CPU can. At least 32 bytes. */
 uint64_t cksum_add_long(uint64_t sum, const void *data, size_t n);
 
 /* sum plus the words of data; n may be odd: the last byte counts as if a zero followed. No overflow
@@ -48,7 +48,7 @@ static inline uint64_t cksum_add_short(uint64_t sum, const void *data, size_t n)
 
 static inline uint64_t cksum_add(uint64_t sum, const void *data, size_t n)
 {
-	return n < 96 ? cksum_add_short(sum, data, n) : cksum_add_long(sum, data, n);
+	return n < 64 ? cksum_add_short(sum, data, n) : cksum_add_long(sum, data, n);
 }
 
 /* A folded sum of bytes that start at an odd offset of the whole (RFC 1071 2 (B)). */

@@ -23,7 +23,7 @@ static inline int device_says(const struct net_if *i, const struct rte_mbuf *m)
 }
 
 /* Verifies the segment and fills payload_sum. The sum of everything is all ones, so of a segment
- * that the device found good the payload's sum follows from the header's alone. */
+ * that is good the payload's sum follows from the header's alone. */
 static inline int verify(const struct net_if *i, const struct rte_mbuf *m, struct pkt_facts *f,
 			 const uint8_t *tcp, uint64_t pseudo)
 {
@@ -31,16 +31,14 @@ static inline int verify(const struct net_if *i, const struct rte_mbuf *m, struc
 	int said = device_says(i, m);
 
 	f->payload_sum_valid = 1;
-	if (said >= 0) {
-		f->payload_sum = (uint16_t)~header;
+	f->payload_sum = (uint16_t)~header;
+	if (said >= 0)
 		return said;
-	}
 	if (hd_likely(m->next == NULL))
-		f->payload_sum = cksum_fold(cksum_add(0, tcp + f->data_offset, f->payload));
+		pseudo += cksum_add(0, tcp, (size_t)f->data_offset + f->payload);
 	else
-		f->payload_sum =
-			cksum_chain(m, (uint32_t)f->tcp_offset + f->data_offset, f->payload);
-	return cksum_fold((uint64_t)header + f->payload_sum) == 0xffff;
+		pseudo += cksum_chain(m, f->tcp_offset, (uint32_t)f->data_offset + f->payload);
+	return cksum_fold(pseudo) == 0xffff;
 }
 
 /* The TCP header at f->tcp_offset, whose data offset was checked. */
@@ -196,13 +194,14 @@ static void sum_segment(struct rte_mbuf *m, struct rte_tcp_hdr *h, uint64_t pseu
 			int32_t payload_sum)
 {
 	uint32_t header = (h->data_off >> 4) * 4u;
-	uint64_t sum = cksum_add(pseudo, h, header);
 
 	if (payload_sum >= 0)
-		sum += (uint32_t)payload_sum;
-	else if (m->pkt_len > header)
-		sum += cksum_chain(m, header, m->pkt_len - header);
-	h->cksum = cksum_finish(sum);
+		pseudo += cksum_add(0, h, header) + (uint32_t)payload_sum;
+	else if (hd_likely(m->next == NULL))
+		pseudo += cksum_add(0, h, m->data_len);
+	else
+		pseudo += cksum_chain(m, 0, m->pkt_len);
+	h->cksum = cksum_finish(pseudo);
 }
 
 static void checksum(const struct net_if *i, struct rte_mbuf *m, const struct flow_key *key,

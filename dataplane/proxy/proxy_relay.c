@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "core_mbuf.h"
 #include "proxy_relay.h"
 
 void proxy_body_init(struct proxy_body *b, const struct http_head *h, int is_chunked_out)
@@ -16,7 +17,7 @@ int proxy_relay_share(struct bufq *dst, const struct bufq *src, struct rte_mempo
 	struct bufq fresh = { 0 };
 
 	for (struct rte_mbuf *m = src->head; m != NULL; m = m->next) {
-		struct rte_mbuf *ref = rte_pktmbuf_alloc(indirect);
+		struct rte_mbuf *ref = core_mbuf_alloc(indirect, 0);
 		if (ref == NULL) {
 			bufq_clear(&fresh);
 			return -ENOMEM;

@@ -5,13 +5,12 @@
 #include <rte_prefetch.h>
 #include <rte_tcp.h>
 
+#include "core_mbuf.h"
 #include "tcp_stack.h"
 
 #define BURST 64
 #define ECN_SETUP (PKT_TCP_SYN | PKT_TCP_ECE | PKT_TCP_CWR)
 #define IP_ECN_CE 3
-#define TS_HEADER_WORD \
-	0x0101080a /* NOP, NOP, timestamp, 10: as everybody writes it (RFC 7323 appendix A) */
 #define FULL_SIZED \
 	536 /* the default MSS (RFC 9293 3.7.1): no path makes full-sized segments smaller */
 #define TIGHT_BUFS \
@@ -116,7 +115,7 @@ static void append(struct bufq *q, struct rte_mbuf *m)
 		last->data_len = (uint16_t)(last->data_len + m->data_len);
 		last->pkt_len = last->data_len;
 		q->bytes += m->data_len;
-		rte_pktmbuf_free_seg(m);
+		core_mbuf_free_seg(m);
 		return;
 	}
 	bufq_append(q, m);
@@ -156,7 +155,7 @@ void tcp_input_deliver(struct tcp_conn *c, struct tcp_segment *s)
 		if (m->data_len != 0)
 			append(&c->rx, m);
 		else
-			rte_pktmbuf_free_seg(m);
+			core_mbuf_free_seg(m);
 		m = next;
 	}
 	c->rcv_nxt += s->len;
@@ -194,7 +193,7 @@ static int is_predicted(const struct tcp_conn *c, const struct pkt_facts *f, con
 	if (!(c->flags & TCP_F_TS))
 		return f->data_offset == sizeof(struct rte_tcp_hdr);
 	return f->data_offset == sizeof(struct rte_tcp_hdr) + TCP_OPTIONS_TS_BYTES &&
-	       load_be32(options) == TS_HEADER_WORD &&
+	       load_be32(options) == TCP_OPTIONS_TS_WORD &&
 	       seq_geq(load_be32(options + 4), c->ts_recent);
 }
 

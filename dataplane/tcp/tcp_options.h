@@ -8,6 +8,7 @@
 #define TCP_OPTIONS_MAX_BYTES 40
 #define TCP_OPTIONS_MAX_SACK 4
 #define TCP_OPTIONS_TS_BYTES 12	 /* with the two NOPs that align it (RFC 7323 appendix A) */
+#define TCP_OPTIONS_TS_WORD 0x0101080a /* the first four of them: NOP, NOP, timestamp, 10 */
 #define TCP_OPTIONS_MAX_SCALE 14 /* RFC 7323 2.3 */
 
 /* Which members are set. */

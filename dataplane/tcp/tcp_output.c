@@ -11,7 +11,9 @@
 
 #define SEGMENTS_PER_TURN 64
 #define IP_ECN_ECT0 2
-#define COPY_MAX 256 /* bytes: cheaper to copy than to refer to */
+#define COPY_MAX \
+	512 /* bytes: cheaper to copy than to refer to; the head of a message in front of its body \
+	       is such a piece */
 #define PIECES_MAX \
 	6 /* references in one segment: what every device takes; such a segment ends early */
 
@@ -31,6 +33,18 @@ struct out {
 	struct tcp_options opt;
 };
 
+/* Nearly always a timestamp and nothing else. */
+static uint32_t emit_options(const struct tcp_options *o, uint8_t *out)
+{
+	const rte_be32_t stamp[3] = { RTE_BE32(TCP_OPTIONS_TS_WORD), rte_cpu_to_be_32(o->tsval),
+				      rte_cpu_to_be_32(o->tsecr) };
+
+	if (hd_unlikely(o->present != TCP_OPTION_TS || o->n_sack != 0))
+		return tcp_options_emit(o, out);
+	memcpy(out, stamp, sizeof(stamp));
+	return sizeof(stamp);
+}
+
 /* A header of its own in a fresh mbuf, or NULL. */
 static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, const struct out *o)
 {
@@ -43,7 +57,7 @@ static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, 
 		return NULL;
 	}
 	h = rte_pktmbuf_mtod(m, struct tcp_header *);
-	options = tcp_options_emit(&o->opt, (uint8_t *)(h + 1));
+	options = emit_options(&o->opt, (uint8_t *)(h + 1));
 	*h = (struct tcp_header){
 		.source = rte_cpu_to_be_16(key->local_port),
 		.destination = rte_cpu_to_be_16(key->remote_port),
@@ -85,10 +99,11 @@ uint16_t tcp_output_window(struct tcp_conn *c)
 
 static void fill(struct tcp *t, struct tcp_conn *c, struct out *o, uint32_t seq, uint8_t flags)
 {
-	*o = (struct out){ .seq = seq,
-			   .ack = c->rcv_nxt,
-			   .flags = flags | PKT_TCP_ACK,
-			   .window = tcp_output_window(c) };
+	o->seq = seq;
+	o->ack = c->rcv_nxt;
+	o->flags = flags | PKT_TCP_ACK;
+	o->window = tcp_output_window(c);
+	o->opt.present = o->opt.n_sack = 0;
 	if (c->flags & TCP_F_ECE_OWED)
 		o->flags |= PKT_TCP_ECE;
 	if (c->flags & TCP_F_TS) {
@@ -292,6 +307,19 @@ static struct place place_of(const struct bufq *q, uint32_t offset)
 	return p;
 }
 
+/* How many of n bytes are copied behind the header: all when they are few, else the little that is
+ * left of the buffer they begin in. */
+static uint32_t copied_bytes(const struct rte_mbuf *m, const struct bufq *q, struct place *p,
+			     uint32_t n)
+{
+	if (hd_unlikely(rte_pktmbuf_tailroom(m) < COPY_MAX))
+		return 0;
+	if (n <= COPY_MAX)
+		return n;
+	settle(q, p);
+	return p->m->data_len - p->off <= COPY_MAX ? p->m->data_len - p->off : 0;
+}
+
 /* Copies n bytes behind the header. The caller saw that they fit. */
 static void copy_payload(struct rte_mbuf *m, const struct bufq *q, struct place *p, uint32_t n)
 {
@@ -365,15 +393,14 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	m = build_header(t, &c->key, &o);
 	if (m == NULL)
 		return -1;
-	if (n <= COPY_MAX && n <= rte_pktmbuf_tailroom(m)) {
-		copy_payload(m, &c->tx, p, n);
-		done = n;
-	} else {
-		done = refer_payload(t, m, &c->tx, p, n);
-		if (done == 0) {
-			rte_pktmbuf_free(m);
-			return -1;
-		}
+	done = copied_bytes(m, &c->tx, p, n);
+	if (done != 0)
+		copy_payload(m, &c->tx, p, done);
+	if (done < n)
+		done += refer_payload(t, m, &c->tx, p, n - done);
+	if (done == 0 && n != 0) {
+		rte_pktmbuf_free(m);
+		return -1;
 	}
 	if (done == want)
 		rte_pktmbuf_mtod(m, struct tcp_header *)->flags |= last_flags;
@@ -577,6 +604,12 @@ static enum step step(struct tcp *t, struct tcp_conn *c)
 	return step_new(t, c);
 }
 
+static int is_all_sent(const struct tcp_conn *c)
+{
+	return tcp_conn_unsent(c) == 0 && (c->sb == NULL || c->sb->lost == 0) &&
+	       (c->flags & (TCP_F_FIN_WANTED | TCP_F_FIN_SENT)) != TCP_F_FIN_WANTED;
+}
+
 /* All data and FIN that may go now. */
 static int send_stream(struct tcp *t, struct tcp_conn *c)
 {
@@ -584,14 +617,14 @@ static int send_stream(struct tcp *t, struct tcp_conn *c)
 	enum step result = STEP_SENT;
 	uint32_t n;
 
-	if (tcp_conn_unsent(c) == 0 && (c->sb == NULL || c->sb->lost == 0) &&
-	    (c->flags & (TCP_F_FIN_WANTED | TCP_F_FIN_SENT)) != TCP_F_FIN_WANTED) {
-		c->flags &= ~(uint32_t)(TCP_F_CWND_LIMITED | TCP_F_WINDOW_SMALL);
-		return 0;
-	}
 	c->flags &= ~(uint32_t)(TCP_F_CWND_LIMITED | TCP_F_WINDOW_SMALL);
-	for (n = 0; n < SEGMENTS_PER_TURN && result == STEP_SENT; n++)
+	if (is_all_sent(c))
+		return 0;
+	for (n = 0; n < SEGMENTS_PER_TURN && result == STEP_SENT; n++) {
 		result = step(t, c);
+		if (result == STEP_SENT && is_all_sent(c))
+			result = STEP_DONE;
+	}
 	if (c->rtx_us == 0 || (before != c->snd_nxt &&
 			       (c->rtx_kind == TCP_RTX_PROBE || c->rtx_kind == TCP_RTX_PERSIST)))
 		tcp_timers_set_rtx(t, c);

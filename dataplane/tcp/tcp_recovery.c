@@ -338,6 +338,17 @@ static void sample_rtt(struct tcp *t, struct tcp_conn *c, struct tcp_ack_context
 		tcp_rtt_sample(&c->rtt, x->rtt_us);
 }
 
+/* All that was out is acknowledged, and nothing was ever wrong with it: no loss can be found, and
+ * the next flight brings RACK's times of its own. */
+static int is_all_well(const struct tcp_conn *c, const struct tcp_ack_context *x)
+{
+	const struct tcp_scoreboard *b = c->sb;
+
+	return b->n == 0 && x->bytes != 0 && b->state == TCP_OPEN && !b->in_episode &&
+	       b->undo_retransmits < 0 && !b->probe_out && !x->dsack && !x->a.reordered &&
+	       c->rtx_kind != TCP_RTX_REORDER;
+}
+
 void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_context *x)
 {
 	struct tcp_scoreboard *b = c->sb;
@@ -345,6 +356,15 @@ void tcp_recovery_acked(struct tcp *t, struct tcp_conn *c, struct tcp_ack_contex
 	int entered = 0;
 
 	sample_rtt(t, c, x);
+	if (hd_likely(is_all_well(c, x))) {
+		c->backoff = 0;
+		b->dupacks = 0;
+		b->progress_ms = t->now_ms;
+		tcp_timers_set_rtx(t, c);
+		if (x->was_limited)
+			grow(t, c, x);
+		return;
+	}
 	if (x->bytes != 0) {
 		c->backoff = 0;
 		b->progress_ms = t->now_ms;
