@@ -13,6 +13,7 @@
 #define SEND_BUF_BYTES \
 	1024 /* the send queue may hold so many buffers as its bytes divided by this, and some */
 #define SEND_BUFS_MIN 32
+#define SEND_START 32768 /* bytes in the send queue, however slow the peer */
 #define KEEPALIVE_TIME_S 7200
 #define KEEPALIVE_INTERVAL_S 75
 
@@ -365,9 +366,10 @@ struct bufq *tcp_conn_rx(struct tcp_conn *c)
  * peer has room left the next ACK tells it; when it may be waiting an ACK of its own does. */
 void tcp_received(struct tcp_conn *c, uint32_t bytes)
 {
-	uint32_t buffer = c->t->config.rcv_buffer, offered, room;
+	uint32_t buffer, offered, room;
 
 	c->rcv_held -= u32_min(bytes, c->rcv_held);
+	buffer = tcp_receive_buffer(c);
 	if (c->state < TCP_ESTABLISHED || c->flags & TCP_F_FIN_RECEIVED)
 		return;
 	offered = c->rcv_edge - c->rcv_nxt;
@@ -379,9 +381,18 @@ void tcp_received(struct tcp_conn *c, uint32_t bytes)
 	}
 }
 
+/* Twice what may be in flight keeps the network busy; what a slow reader would not take soon is not
+ * queued for it. */
+static uint32_t send_buffer(const struct tcp_conn *c)
+{
+	uint32_t flight = u32_min(c->cc.cwnd, c->snd_wnd);
+
+	return u32_min(c->t->config.snd_buffer, u32_max(SEND_START, 2 * u32_min(flight, 1u << 30)));
+}
+
 uint32_t tcp_send_space(const struct tcp_conn *c)
 {
-	uint32_t limit = c->t->config.snd_buffer, max_bufs = limit / SEND_BUF_BYTES + SEND_BUFS_MIN;
+	uint32_t limit = send_buffer(c), max_bufs = limit / SEND_BUF_BYTES + SEND_BUFS_MIN;
 
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_FIN_WANTED || c->tx.bytes >= limit ||
 	    c->tx.bufs >= max_bufs)

@@ -87,7 +87,7 @@ static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
  * never back; what rounding to the scale hides is accepted all the same. */
 uint16_t tcp_output_window(struct tcp_conn *c)
 {
-	uint32_t buffer = c->t->config.rcv_buffer, scale = tcp_conn_scale_ours(c);
+	uint32_t buffer = tcp_receive_buffer(c), scale = tcp_conn_scale_ours(c);
 	uint32_t room = buffer - u32_min(buffer, c->rcv_held), offered = c->rcv_edge - c->rcv_nxt;
 
 	if (room > offered && room - offered >= u32_min(c->mss, buffer / 2)) {
@@ -671,8 +671,11 @@ void tcp_output_loss_probe(struct tcp *t, struct tcp_conn *c)
 		return;
 	b->probe_was_again =
 		n == 0 || usable_window(c, c->snd_nxt) < n || send_new(t, c, n, 0) != STEP_SENT;
-	if (b->probe_was_again && resend(t, c, tcp_scoreboard_at(b, b->n - 1u), UINT32_MAX) != 0)
+	if (b->probe_was_again && resend(t, c, tcp_scoreboard_at(b, b->n - 1u), UINT32_MAX) != 0) {
+		/* No buffer for a probe: what is in flight still needs its timer. */
+		tcp_timers_set_rtx_at(t, c, TCP_RTX_TIMEOUT, tcp_timers_rto_us(t, c));
 		return;
+	}
 	b->probe_out = 1;
 	b->probe_end = c->snd_nxt;
 	tcp_count(t, HD_TCP_TAIL_PROBES);

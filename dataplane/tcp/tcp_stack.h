@@ -242,6 +242,20 @@ static inline struct tcp_wait *tcp_wait_at(const struct tcp *t, uint32_t value)
 	return core_pool_at(&t->waits, value & ~TCP_VALUE_WAIT);
 }
 
+#define TCP_RECEIVE_START 65536
+
+/* What may be received and not yet taken: it grows with what the owner took of this answer (or, when
+ * it asks nothing, of the stream), as far as its reader keeps up, and so doubles in a round trip. */
+static inline uint32_t tcp_receive_buffer(const struct tcp_conn *c)
+{
+	uint32_t most = c->t->config.rcv_buffer;
+	uint32_t taken = (uint32_t)c->received - c->rcv_held - c->answer_from;
+
+	if (-taken <= c->rcv_held) /* the owner is not yet where the answer begins */
+		taken = 0;
+	return u32_min(most, TCP_RECEIVE_START + u32_min(taken, most));
+}
+
 static inline void tcp_count(struct tcp *t, enum hd_counter counter)
 {
 	hd_count(t->stats, counter);
