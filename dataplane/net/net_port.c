@@ -26,7 +26,7 @@ struct port_queue {
 struct net_port {
 	struct hd_node_port node;
 	uint16_t port_id;
-	uint16_t n_rx, n_tx, mtu;
+	uint16_t n_queues, mtu;
 	unsigned int if_index; /* of the kernel interface behind a vdev; 0: none */
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_*_OFFLOAD_* in use */
 	int plugged;			   /* probed by us, so unplugged by us */
@@ -35,6 +35,7 @@ struct net_port {
 	char driver[32];
 	struct rte_ether_addr mac;
 	struct port_queue queues[HD_MAX_WORKERS];
+	struct net_rss rss; /* with several queues */
 };
 
 static int fail(const struct net_port *p, int code, char *error, size_t bytes, const char *format,
@@ -157,10 +158,83 @@ static int settle_mtu(struct net_port *p, const struct rte_eth_dev_info *info, c
 	return 0;
 }
 
-static int configure(struct net_port *p, const struct rte_eth_dev_info *info, char *error,
-		     size_t bytes)
+#define RSS_TYPES (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
+
+/* 0 stands for the usual 40. */
+static uint8_t key_bytes(const struct rte_eth_dev_info *info)
+{
+	return info->hash_key_size != 0 ? info->hash_key_size : NET_RSS_KEY;
+}
+
+static void ask_to_spread(const struct net_port_queues *q, const struct rte_eth_dev_info *info,
+			  uint8_t key[UINT8_MAX], struct rte_eth_rss_conf *conf)
+{
+	memcpy(key, q->rss_key, NET_RSS_KEY);
+	*conf = (struct rte_eth_rss_conf){
+		.rss_key = key,
+		.rss_key_len = key_bytes(info),
+		.rss_hf = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RSS_TYPES),
+	};
+}
+
+/* Whether the device may be able to; what it really does shows when it runs. */
+static int may_spread(const struct rte_eth_dev_info *info, uint32_t n_queues)
+{
+	return n_queues > 1 && info->max_rx_queues >= n_queues && info->max_tx_queues >= n_queues &&
+	       (info->flow_type_rss_offloads & RSS_TYPES) == RSS_TYPES &&
+	       key_bytes(info) >= NET_RSS_KEY && info->reta_size > 0 &&
+	       info->reta_size <= NET_RSS_RETA;
+}
+
+static void reta_entry(struct rte_eth_rss_reta_entry64 *reta, uint32_t i, uint16_t queue)
+{
+	reta[i / RTE_ETH_RETA_GROUP_SIZE].mask |= UINT64_C(1) << i % RTE_ETH_RETA_GROUP_SIZE;
+	reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = queue;
+}
+
+/* Asks for an even table and takes down what the device has. */
+static int settle_reta(struct net_port *p, uint16_t size)
+{
+	struct rte_eth_rss_reta_entry64 reta[NET_RSS_RETA / RTE_ETH_RETA_GROUP_SIZE] = { 0 };
+
+	for (uint32_t i = 0; i < size; i++)
+		reta_entry(reta, i, (uint16_t)(i % p->n_queues));
+	(void)rte_eth_dev_rss_reta_update(p->port_id, reta, size);
+	if (rte_eth_dev_rss_reta_query(p->port_id, reta, size) != 0)
+		return 0;
+	p->rss.reta_size = size;
+	for (uint32_t i = 0; i < size; i++) {
+		p->rss.reta[i] =
+			reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+		if (p->rss.reta[i] >= p->n_queues)
+			return 0;
+	}
+	return 1;
+}
+
+/* The key that is in the device, be it ours or not: some take it when they are configured, some
+ * only now. */
+static int settle_key(struct net_port *p, const struct net_port_queues *q,
+		      const struct rte_eth_dev_info *info)
+{
+	uint8_t key[UINT8_MAX] = { 0 };
+	struct rte_eth_rss_conf conf = { 0 };
+
+	ask_to_spread(q, info, key, &conf);
+	(void)rte_eth_dev_rss_hash_update(p->port_id, &conf);
+	memset(key, 0, sizeof(key));
+	if (rte_eth_dev_rss_hash_conf_get(p->port_id, &conf) != 0 ||
+	    (conf.rss_hf & RSS_TYPES) != RSS_TYPES)
+		return 0;
+	net_rss_set_key(&p->rss, key);
+	return 1;
+}
+
+static int configure(struct net_port *p, const struct net_port_queues *q,
+		     const struct rte_eth_dev_info *info, char *error, size_t bytes)
 {
 	struct rte_eth_conf conf = { 0 };
+	uint8_t key[UINT8_MAX] = { 0 };
 	int rc;
 
 	p->rx_offloads = info->rx_offload_capa &
@@ -173,19 +247,18 @@ static int configure(struct net_port *p, const struct rte_eth_dev_info *info, ch
 	conf.rxmode.offloads = p->rx_offloads;
 	conf.rxmode.mtu = p->node.mtu != 0 ? p->node.mtu : RTE_ETHER_MTU;
 	conf.txmode.offloads = p->tx_offloads;
-	if (p->n_rx > 1) {
+	if (p->n_queues > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+		ask_to_spread(q, info, key, &conf.rx_adv_conf.rss_conf);
 	}
-	rc = rte_eth_dev_configure(p->port_id, p->n_rx, p->n_tx, &conf);
+	rc = rte_eth_dev_configure(p->port_id, p->n_queues, p->n_queues, &conf);
 	if (rc != 0)
 		return fail(p, -EINVAL, error, bytes, "the device refuses its configuration: %s",
 			    strerror(-rc));
 	return 0;
 }
 
-static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, char *error,
+static int set_up_queues(struct net_port *p, const struct net_port_queues *q, char *error,
 			 size_t bytes)
 {
 	uint16_t rx_desc = RX_DESCRIPTORS, tx_desc = TX_DESCRIPTORS;
@@ -194,14 +267,14 @@ static int set_up_queues(struct net_port *p, struct rte_mempool *const *pools, c
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_desc, &tx_desc);
 	if (rc != 0)
 		return fail(p, -EINVAL, error, bytes, "cannot size the rings: %s", strerror(-rc));
-	for (uint16_t i = 0; i < p->n_rx; i++) {
+	for (uint16_t i = 0; i < p->n_queues; i++) {
 		rc = rte_eth_rx_queue_setup(p->port_id, i, rx_desc, (unsigned int)socket, NULL,
-					    pools[i]);
+					    q->pools[p->n_queues > 1 ? i : q->first]);
 		if (rc != 0)
 			return fail(p, -EINVAL, error, bytes, "receive queue %u: %s", i,
 				    strerror(-rc));
 	}
-	for (uint16_t i = 0; i < p->n_tx; i++) {
+	for (uint16_t i = 0; i < p->n_queues; i++) {
 		rc = rte_eth_tx_queue_setup(p->port_id, i, tx_desc, (unsigned int)socket, NULL);
 		if (rc != 0)
 			return fail(p, -EINVAL, error, bytes, "transmit queue %u: %s", i,
@@ -219,8 +292,42 @@ static void open_filters(const struct net_port *p)
 		(void)rte_eth_promiscuous_enable(p->port_id);
 }
 
-static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32_t n_queues,
-		    char *error, size_t bytes)
+static int start(struct net_port *p, const struct net_port_queues *q,
+		 const struct rte_eth_dev_info *info, char *error, size_t bytes)
+{
+	int rc = configure(p, q, info, error, bytes);
+
+	if (rc == 0)
+		rc = settle_mtu(p, info, error, bytes);
+	if (rc == 0)
+		rc = set_up_queues(p, q, error, bytes);
+	if (rc != 0)
+		return rc;
+	rc = rte_eth_dev_start(p->port_id);
+	if (rc != 0)
+		return fail(p, -EINVAL, error, bytes, "cannot start: %s", strerror(-rc));
+	p->started = 1;
+	return 0;
+}
+
+/* True: the device runs with a queue for each worker, and it is known which TCP packet goes where.
+ */
+static int start_spread(struct net_port *p, const struct net_port_queues *q,
+			const struct rte_eth_dev_info *info)
+{
+	char why[256];
+
+	p->n_queues = (uint16_t)q->n;
+	if (start(p, q, info, why, sizeof(why)) == 0 && settle_key(p, q, info) &&
+	    settle_reta(p, info->reta_size))
+		return 1;
+	if (p->started)
+		(void)rte_eth_dev_stop(p->port_id);
+	p->started = 0;
+	return 0;
+}
+
+static int bring_up(struct net_port *p, const struct net_port_queues *q, char *error, size_t bytes)
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(p->port_id, &info);
@@ -230,30 +337,22 @@ static int bring_up(struct net_port *p, struct rte_mempool *const *pools, uint32
 	p->device = info.device;
 	p->if_index = info.if_index;
 	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
-	p->n_rx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_rx_queues);
-	p->n_tx = (uint16_t)RTE_MIN(n_queues, (uint32_t)info.max_tx_queues);
-	rc = configure(p, &info, error, bytes);
-	if (rc == 0)
-		rc = settle_mtu(p, &info, error, bytes);
-	if (rc == 0)
-		rc = set_up_queues(p, pools, error, bytes);
+	if (!may_spread(&info, q->n) || !start_spread(p, q, &info)) {
+		p->n_queues = 1;
+		rc = start(p, q, &info, error, bytes);
+	}
 	if (rc != 0)
 		return rc;
 	rc = rte_eth_macaddr_get(p->port_id, &p->mac);
 	if (rc != 0)
 		return fail(p, -ENODEV, error, bytes, "cannot read the MAC address: %s",
 			    strerror(-rc));
-	rc = rte_eth_dev_start(p->port_id);
-	if (rc != 0)
-		return fail(p, -EINVAL, error, bytes, "cannot start: %s", strerror(-rc));
-	p->started = 1;
 	open_filters(p);
 	return 0;
 }
 
-int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
-		  struct rte_mempool *const *pools, struct net_port **out, char *error,
-		  size_t error_bytes)
+int net_port_open(const struct hd_node_port *node, const struct net_port_queues *q,
+		  struct net_port **out, char *error, size_t error_bytes)
 {
 	struct net_port *p = calloc(1, sizeof(*p));
 	int rc;
@@ -267,7 +366,7 @@ int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
 	rc = find_or_plug(p, error, error_bytes);
 	if (rc != 0)
 		goto free_port;
-	rc = bring_up(p, pools, n_queues, error, error_bytes);
+	rc = bring_up(p, q, error, error_bytes);
 	if (rc != 0)
 		goto close_device;
 	for (uint16_t i = 0; i < HD_MAX_WORKERS; i++)
@@ -302,11 +401,6 @@ static uint16_t ethdev_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	return rte_eth_rx_burst(q->port_id, q->queue, pkts, n);
 }
 
-static uint16_t no_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
-{
-	return 0;
-}
-
 static uint16_t ethdev_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct port_queue *q = dev;
@@ -326,7 +420,7 @@ void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 {
 	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
-	out->rx = queue < p->n_rx ? ethdev_rx : no_rx;
+	out->rx = ethdev_rx;
 	out->tx = ethdev_tx;
 	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 		out->prepare = ethdev_prepare;
@@ -345,14 +439,9 @@ void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 	out->tx_offloads |= NET_TX_REFCOUNTED;
 }
 
-uint32_t net_port_rx_queues(const struct net_port *p)
+const struct net_rss *net_port_rss(const struct net_port *p)
 {
-	return p->n_rx;
-}
-
-uint32_t net_port_tx_queues(const struct net_port *p)
-{
-	return p->n_tx;
+	return p->n_queues > 1 ? &p->rss : NULL;
 }
 
 uint16_t net_port_id(const struct net_port *p)
@@ -366,6 +455,7 @@ static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 		int used;
 		const char *name;
 	} names[] = {
+		{ p->n_queues > 1, "rss" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter" },

@@ -9,26 +9,30 @@
 #include <heddle/dp.h>
 
 #include "net.h"
+#include "net_rss.h"
 
 struct net_port;
 
 /* Opens and starts node->device after EAL is up: a PCI address or a vdev string, probed now unless
- * --vdev or the bus scan already did. One receive queue for each of the n_queues workers (pools[i]
+ * --vdev or the bus scan already did. A queue each way for each of the n_queues workers (pools[i]
  * feeds queue i; its data room must hold the MTU, 2,048 and headroom do for 1,500) when the device
- * has as many, else as many as it has; likewise for transmit. 0, or a negative errno with one line
- * in error: -ENODEV the device is not there, -EINVAL it refuses the configuration. */
-[[nodiscard]] int net_port_open(const struct hd_node_port *node, uint32_t n_queues,
-				struct rte_mempool *const *pools, struct net_port **out,
-				char *error, size_t error_bytes);
+ * has as many and spreads TCP over them in a way that net_port_rss foretells, else a single one,
+ * fed by pools[first]. rss_key: what the spreading is keyed with. 0, or a negative errno with one
+ * line in error: -ENODEV the device is not there, -EINVAL it refuses the configuration. */
+struct net_port_queues {
+	uint32_t n, first;
+	struct rte_mempool *pools[HD_MAX_WORKERS];
+	uint8_t rss_key[NET_RSS_KEY];
+};
+[[nodiscard]] int net_port_open(const struct hd_node_port *node, const struct net_port_queues *q,
+				struct net_port **out, char *error, size_t error_bytes);
 /* Stops and closes; unplugs what net_port_open plugged. NULL is fine. */
 void net_port_close(struct net_port *p);
 
-/* The device as worker `queue` uses it. A worker past the device's receive queues receives nothing
- * from it; one past its transmit queues must not send: net_port_tx_queues tells. Valid until
- * net_port_close. */
+/* The device as the worker of this queue uses it. Valid until net_port_close. */
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out);
-uint32_t net_port_rx_queues(const struct net_port *p);
-uint32_t net_port_tx_queues(const struct net_port *p);
+/* How the device spreads TCP over its queues, queue i to worker i; NULL: it has a single one. */
+const struct net_rss *net_port_rss(const struct net_port *p);
 uint16_t net_port_id(const struct net_port *p); /* of the ethdev */
 
 /* Everything of struct hd_dp_port_info. Asks the device, or the kernel behind it, now. */

@@ -24,6 +24,7 @@
 #include "worker_idle.h"
 #include "worker_pool.h"
 #include "worker_telemetry.h"
+#include "worker_spread.h"
 #include "worker_steer.h"
 
 #define DEFAULT_CONNECTIONS 131072
@@ -60,11 +61,15 @@ struct hd_dp {
 	int event_fd;
 	struct worker_clock clock;
 	uint64_t flow_secret[2];
+	uint8_t rss_key[NET_RSS_KEY];
 	struct net_port *ports[HD_MAX_PORTS];
 	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
 	struct lane *lanes;
 	struct proxy_quotas quotas;		   /* limits over all workers */
-	struct worker_steer *steers[HD_MAX_PORTS]; /* one a port when there are several workers */
+	/* With several workers each port has one of these. */
+	struct worker_steer *steers[HD_MAX_PORTS];
+	struct worker_spread *spreads[HD_MAX_PORTS];
+	struct worker_flows flows[HD_MAX_PORTS];
 	struct hd_worker_stats *stats[HD_MAX_WORKERS];
 	uint8_t *health;  /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
 	uint8_t *watched; /* the same */
@@ -145,7 +150,7 @@ static uint32_t flow_owner(void *ctx, uint32_t port, const struct flow_key *key)
 {
 	const struct hd_dp *dp = ctx;
 
-	return worker_steer_flow(dp->flow_secret, key, dp->n_lanes);
+	return worker_flows_owner(&dp->flows[port], key);
 }
 
 static int make_worker(struct lane *l, hd_ns now)
@@ -175,8 +180,10 @@ static int make_worker(struct lane *l, hd_ns now)
 
 	uint32_t least = c.max_connections;
 
-	for (uint32_t i = 0; i < dp->n_ports; i++)
-		core_supply_add(&c.supply, dp->lanes[i % dp->n_lanes].bufs);
+	for (uint32_t i = 0; i < dp->n_ports; i++) {
+		if (dp->spreads[i] == NULL)
+			core_supply_add(&c.supply, dp->lanes[i % dp->n_lanes].bufs);
+	}
 	if (random_fill(c.secret, sizeof(c.secret)) < 0)
 		return -EIO;
 	if (c.max_connections == 0) {
@@ -251,9 +258,8 @@ static int share_port(struct hd_dp *dp, uint32_t i)
 {
 	struct worker_steer_config c = {
 		.real = dp->lanes[i % dp->n_lanes].devices[i],
-		.n_workers = dp->n_lanes,
+		.flows = dp->flows[i],
 		.owner = i % dp->n_lanes,
-		.secret = { dp->flow_secret[0], dp->flow_secret[1] },
 		.stats = dp->stats,
 		.kick = kick_lane,
 		.ctx = dp,
@@ -270,21 +276,56 @@ static int share_port(struct hd_dp *dp, uint32_t i)
 	return 0;
 }
 
+/* The device spreads TCP itself: each worker has a queue. */
+static int spread_port(struct hd_dp *dp, uint32_t i)
+{
+	struct worker_spread_config c = {
+		.flows = dp->flows[i],
+		.stats = dp->stats,
+		.kick = kick_lane,
+		.ctx = dp,
+		.socket = (int)rte_lcore_to_socket_id(dp->lanes[0].lcore),
+	};
+	char name[16];
+
+	for (uint32_t w = 0; w < dp->n_lanes; w++) {
+		net_port_device(dp->ports[i], w, &c.real[w]);
+		worker_idle_add_port(&dp->lanes[w].idle, NULL, 0);
+	}
+	snprintf(name, sizeof(name), "spread%u", i);
+	dp->spreads[i] = worker_spread_create(name, &c);
+	if (dp->spreads[i] == NULL)
+		return -ENOMEM;
+	for (uint32_t w = 0; w < dp->n_lanes; w++)
+		worker_spread_device(dp->spreads[i], w, &dp->lanes[w].devices[i]);
+	return 0;
+}
+
 static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 {
 	struct lane *owner = &dp->lanes[i % dp->n_lanes];
+	struct net_port_queues queues = { .n = dp->n_lanes, .first = i % dp->n_lanes };
 	int before[WORKER_IDLE_MAX_FDS];
 	uint32_t n_before = worker_idle_list_sockets(before, WORKER_IDLE_MAX_FDS);
-	int rc = net_port_open(&dp->node->ports[i], 1, &owner->bufs, &dp->ports[i], error, bytes);
+	int rc;
 
+	memcpy(queues.rss_key, dp->rss_key, sizeof(queues.rss_key));
+	for (uint32_t w = 0; w < dp->n_lanes; w++)
+		queues.pools[w] = dp->lanes[w].bufs;
+	rc = net_port_open(&dp->node->ports[i], &queues, &dp->ports[i], error, bytes);
 	if (rc < 0)
 		return rc;
 	dp->n_ports++;
-	net_port_device(dp->ports[i], 0, &owner->devices[i]);
-	watch_port(owner, before, n_before);
-	if (dp->n_lanes == 1)
-		return 0;
-	rc = share_port(dp, i);
+	dp->flows[i] = (struct worker_flows){ .secret = { dp->flow_secret[0], dp->flow_secret[1] },
+					      .rss = net_port_rss(dp->ports[i]),
+					      .n_workers = dp->n_lanes };
+	if (dp->flows[i].rss != NULL) {
+		rc = spread_port(dp, i);
+	} else {
+		net_port_device(dp->ports[i], 0, &owner->devices[i]);
+		watch_port(owner, before, n_before);
+		rc = dp->n_lanes == 1 ? 0 : share_port(dp, i);
+	}
 	return rc < 0 ? fail(rc, error, bytes,
 			     "no memory for the rings between workers: give DPDK more (-m)")
 		      : 0;
@@ -338,7 +379,8 @@ static struct hd_dp *allocate(const struct hd_node *node)
 	worker_clock_init(&dp->clock);
 	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
 	    dp->watched != NULL && dp->quotas.connections != NULL &&
-	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0)
+	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0 &&
+	    random_fill(dp->rss_key, sizeof(dp->rss_key)) == 0)
 		return dp;
 	hd_dp_close(dp);
 	return NULL;
@@ -492,6 +534,7 @@ void hd_dp_close(struct hd_dp *dp)
 	}
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
 		worker_steer_destroy(dp->steers[i]);
+		worker_spread_destroy(dp->spreads[i]);
 		net_port_close(dp->ports[i]);
 	}
 	if (dp->event_fd >= 0)

@@ -41,16 +41,18 @@ struct worker_steer {
 	struct steer_lane lanes[];
 };
 
-uint32_t worker_steer_flow(const uint64_t secret[2], const struct flow_key *key, uint32_t n_workers)
+uint32_t worker_flows_owner(const struct worker_flows *f, const struct flow_key *key)
 {
 	uint8_t bytes[36];
 
+	if (f->rss != NULL)
+		return net_rss_queue(f->rss, key);
 	memcpy(bytes, &key->local, 16);
 	memcpy(bytes + 16, &key->remote, 16);
 	memcpy(bytes + 32, &key->local_port, 2);
 	memcpy(bytes + 34, &key->remote_port, 2);
 	/* The upper half times n, shifted: the same share for each without a division. */
-	return (uint32_t)((siphash_1_3(secret, bytes, sizeof(bytes)) >> 32) * n_workers >> 32);
+	return (uint32_t)((siphash_1_3(f->secret, bytes, sizeof(bytes)) >> 32) * f->n_workers >> 32);
 }
 
 /* What lies in one packet, within bounds. */
@@ -161,8 +163,7 @@ static int is_neighbor_news(struct view v, uint16_t ethertype)
 	return ethertype == ETHERTYPE_IP6 && v.n >= 48 && v.p[6] == PROTO_ICMP6 && v.p[40] == 136;
 }
 
-uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, uint32_t n_workers,
-			    uint32_t owner)
+uint32_t worker_steer_frame(const struct worker_flows *f, const struct rte_mbuf *m, uint32_t owner)
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct flow_key key;
@@ -179,7 +180,7 @@ uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, 
 	else if (ethertype == ETHERTYPE_IP6)
 		found = read_ip6_flow(v, 0, &key) || read_ip6_flow(quoted_by_icmp6(v), 1, &key);
 	if (found)
-		return worker_steer_flow(secret, &key, n_workers);
+		return worker_flows_owner(f, &key);
 	return is_neighbor_news(v, ethertype) ? WORKER_STEER_ALL : owner;
 }
 
@@ -209,7 +210,7 @@ static void hand_over(struct worker_steer *s, struct steer_lane *to)
 
 static void copy_to_all(struct worker_steer *s, const struct rte_mbuf *m)
 {
-	for (uint32_t i = 0; i < s->c.n_workers; i++) {
+	for (uint32_t i = 0; i < s->c.flows.n_workers; i++) {
 		struct steer_lane *to = &s->lanes[i];
 		struct rte_mbuf *copy;
 		if (i == s->c.owner)
@@ -238,7 +239,7 @@ static void send_for(struct worker_steer *s, struct steer_lane *from)
 
 int worker_steer_has_unsent(const struct worker_steer *s)
 {
-	for (uint32_t i = 0; i < s->c.n_workers; i++) {
+	for (uint32_t i = 0; i < s->c.flows.n_workers; i++) {
 		if (s->lanes[i].n_unsent != 0 || !rte_ring_empty(s->lanes[i].out))
 			return 1;
 	}
@@ -252,11 +253,11 @@ static uint16_t owner_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	struct rte_mbuf *in[BURST];
 	uint16_t got, kept = 0;
 
-	for (uint32_t i = 0; i < s->c.n_workers; i++)
+	for (uint32_t i = 0; i < s->c.flows.n_workers; i++)
 		send_for(s, &s->lanes[i]);
 	got = s->c.real.rx(s->c.real.dev, in, RTE_MIN(n, (uint16_t)BURST));
 	for (uint16_t i = 0; i < got; i++) {
-		uint32_t to = worker_steer_frame(s->c.secret, in[i], s->c.n_workers, s->c.owner);
+		uint32_t to = worker_steer_frame(&s->c.flows, in[i], s->c.owner);
 		if (to == WORKER_STEER_ALL)
 			copy_to_all(s, in[i]);
 		if (to == WORKER_STEER_ALL || to == s->c.owner)
@@ -264,7 +265,7 @@ static uint16_t owner_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 		else
 			s->lanes[to].staged[s->lanes[to].n_staged++] = in[i];
 	}
-	for (uint32_t i = 0; i < s->c.n_workers; i++)
+	for (uint32_t i = 0; i < s->c.flows.n_workers; i++)
 		hand_over(s, &s->lanes[i]);
 	return kept;
 }
@@ -309,13 +310,13 @@ static struct rte_ring *make_ring(const char *name, uint32_t worker, char way, i
 
 struct worker_steer *worker_steer_create(const char *name, const struct worker_steer_config *c)
 {
-	size_t bytes = sizeof(struct worker_steer) + c->n_workers * sizeof(struct steer_lane);
+	size_t bytes = sizeof(struct worker_steer) + c->flows.n_workers * sizeof(struct steer_lane);
 	struct worker_steer *s = rte_zmalloc_socket("steer", bytes, HD_CACHE_LINE, c->socket);
 
 	if (s == NULL)
 		return NULL;
 	s->c = *c;
-	for (uint32_t i = 0; i < c->n_workers; i++) {
+	for (uint32_t i = 0; i < c->flows.n_workers; i++) {
 		struct steer_lane *l = &s->lanes[i];
 		l->steer = s;
 		l->worker = i;
@@ -342,7 +343,7 @@ void worker_steer_destroy(struct worker_steer *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; i < s->c.n_workers; i++) {
+	for (uint32_t i = 0; i < s->c.flows.n_workers; i++) {
 		rte_pktmbuf_free_bulk(s->lanes[i].unsent, s->lanes[i].n_unsent);
 		drain(s->lanes[i].in);
 		drain(s->lanes[i].out);

@@ -8,15 +8,24 @@
 #define WORKER_STEER_H
 
 #include "net.h"
+#include "net_rss.h"
 
 struct worker_steer;
+
+/* Which worker a connection belongs to, by its received four-tuple: as the device hashes, or by a keyed hash of our own. */
+struct worker_flows {
+	uint64_t secret[2];
+	const struct net_rss *rss; /* NULL: ours */
+	uint32_t n_workers;
+};
+uint32_t worker_flows_owner(const struct worker_flows *f, const struct flow_key *key);
 
 #define WORKER_STEER_ALL UINT32_MAX
 
 struct worker_steer_config {
 	struct net_device real;		/* the owner's device */
-	uint32_t n_workers, owner;
-	uint64_t secret[2];
+	struct worker_flows flows;
+	uint32_t owner;
 	struct hd_worker_stats *const *stats;	/* by worker; a pointer may be set after the creation */
 	void (*kick)(void *ctx, uint32_t worker); /* this one has something to fetch: it may be asleep */
 	void *ctx;
@@ -33,9 +42,7 @@ void worker_steer_device(struct worker_steer *s, uint32_t worker, struct net_dev
 /* For the owner: frames of the others wait for room in the device, or for its next turn. It must not sleep. */
 int worker_steer_has_unsent(const struct worker_steer *s);
 
-/* The worker that packets of this tuple belong to. */
-uint32_t worker_steer_flow(const uint64_t secret[2], const struct flow_key *key, uint32_t n_workers);
 /* The worker that a frame is for: WORKER_STEER_ALL for answers that all have to see, `owner` for what anyone may answer. */
-uint32_t worker_steer_frame(const uint64_t secret[2], const struct rte_mbuf *m, uint32_t n_workers, uint32_t owner);
+uint32_t worker_steer_frame(const struct worker_flows *f, const struct rte_mbuf *m, uint32_t owner);
 
 #endif

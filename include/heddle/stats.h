@@ -237,6 +237,7 @@
 #define HD_WORKER_EVENTS(X)                                                                                            \
 	X(WORKER_OUTCOMES_LOST, "worker", "outcome_ring_full", "outcomes of tries lost because ctrl did not keep up")   \
 	X(WORKER_LOG_RING_FULL, "worker", "access_ring_full", "access records lost because ctrl did not keep up")       \
+	X(WORKER_RSS_WRONG, "worker", "rss_differs", "SYNs that a device did not put into the queue that its hash names") \
 	X(WORKER_STEER_FULL, "worker", "steer_ring_full", "frames for another worker that did not keep up")
 
 #define HD_COUNTERS(X)                                                                                                 \

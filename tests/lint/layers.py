@@ -19,7 +19,8 @@ RULES = {
     "ctrl": (["ctrl"], "ctrl reaches the dataplane only through include/heddle/dp.h"),
 }
 # Rooms above core see a protocol room only through its public headers: <room>.h and the doors named here.
-DOORS = {"dataplane/net": {"net_port.h": "opens ethdevs; launch needs it"},
+DOORS = {"dataplane/net": {"net_port.h": "opens ethdevs; launch needs it",
+                           "net_rss.h": "what a device's hash does; steering needs it"},
          "dataplane/tls": {"tls_threads.h": "the handshake threads; launch makes them"},
          "dataplane/proxy": {"proxy_route.h": "routing as a pure function of the snapshot; explain answers with the very same",
                              "proxy_authz.h": "authorization, the same way",

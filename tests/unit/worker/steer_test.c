@@ -14,7 +14,7 @@
 
 #define N 4
 
-static const uint64_t secret[2] = { 11, 22 };
+static const struct worker_flows flows = { .secret = { 11, 22 }, .n_workers = N };
 static struct rte_mempool *pool;
 
 /* A wire under test: what the device has to receive, and what it was given to send. */
@@ -58,8 +58,7 @@ static struct hd_worker_stats *stats[N] = { &stats_block };
 static struct worker_steer *make(struct wire *w)
 {
 	struct worker_steer_config c = { .real = { .rx = wire_rx, .tx = wire_tx, .dev = w },
-					 .n_workers = N,
-					 .secret = { secret[0], secret[1] },
+					 .flows = flows,
 					 .stats = stats,
 					 .kick = kick };
 	struct worker_steer *s = worker_steer_create("t", &c);
@@ -119,7 +118,7 @@ static void flows_are_spread_evenly(void **state)
 
 	for (uint32_t port = 1024; port < 1024 + 40000; port++) {
 		struct flow_key key = flow((uint16_t)port);
-		share[worker_steer_flow(secret, &key, N)]++;
+		share[worker_flows_owner(&flows, &key)]++;
 	}
 	for (int i = 0; i < N; i++)
 		assert_in_range(share[i], 9500, 10500);
@@ -140,7 +139,7 @@ static void each_frame_reaches_the_worker_of_its_flow(void **state)
 	for (uint32_t i = 0; i < N; i++) {
 		uint16_t n = dev[i].rx(dev[i].dev, got, 64);
 		for (uint16_t k = 0; k < n; k++) {
-			assert_int_equal(worker_steer_frame(secret, got[k], N, 0), i);
+			assert_int_equal(worker_steer_frame(&flows, got[k], 0), i);
 			rte_pktmbuf_free(got[k]);
 			seen++;
 		}
@@ -186,7 +185,7 @@ static void an_error_goes_to_the_worker_of_the_flow_that_it_quotes(void **state)
 	ip4_tcp(quoted, &turned);
 	memcpy(error + 42, quoted + 14, 28);
 	m = frame(error, 42 + 28);
-	assert_int_equal(worker_steer_frame(secret, m, N, 0), worker_steer_flow(secret, &key, N));
+	assert_int_equal(worker_steer_frame(&flows, m, 0), worker_flows_owner(&flows, &key));
 	rte_pktmbuf_free(m);
 }
 
@@ -220,9 +219,9 @@ static void extension_headers_do_not_move_a_flow_to_another_worker(void **state)
 		key.remote_port = port;
 		for (int n = 0; n <= 9; n++) {
 			struct rte_mbuf *m = frame(bytes, ip6_tcp(bytes, &key, types, n));
-			uint32_t to = worker_steer_frame(secret, m, N, N);
+			uint32_t to = worker_steer_frame(&flows, m, N);
 			/* net drops more than eight. */
-			assert_int_equal(to, n <= 8 ? worker_steer_flow(secret, &key, N) : N);
+			assert_int_equal(to, n <= 8 ? worker_flows_owner(&flows, &key) : N);
 			rte_pktmbuf_free(m);
 		}
 	}
@@ -238,18 +237,18 @@ static void later_fragments_and_cut_extension_headers_go_to_the_owner(void **sta
 
 	for (uint16_t k = 0; k < n; k++) {
 		m = frame(bytes, k);
-		assert_int_equal(worker_steer_frame(secret, m, N, N),
-				 k >= 74 ? worker_steer_flow(secret, &key, N) : N);
+		assert_int_equal(worker_steer_frame(&flows, m, N),
+				 k >= 74 ? worker_flows_owner(&flows, &key) : N);
 		rte_pktmbuf_free(m);
 	}
 	put16(bytes + 62 + 2, 1 << 3);
 	m = frame(bytes, n);
-	assert_int_equal(worker_steer_frame(secret, m, N, N), N);
+	assert_int_equal(worker_steer_frame(&flows, m, N), N);
 	rte_pktmbuf_free(m);
 	put16(bytes + 62 + 2, 0);
 	bytes[54 + 1] = 255; /* past the end */
 	m = frame(bytes, n);
-	assert_int_equal(worker_steer_frame(secret, m, N, N), N);
+	assert_int_equal(worker_steer_frame(&flows, m, N), N);
 	rte_pktmbuf_free(m);
 }
 
@@ -261,8 +260,8 @@ static void cut_frames_go_to_the_owner(void **state)
 
 	for (uint16_t k = 0; k < n; k++) {
 		struct rte_mbuf *m = frame(bytes, k);
-		uint32_t to = worker_steer_frame(secret, m, N, 3);
-		assert_true(k >= 38 ? to == worker_steer_flow(secret, &key, N) : to == 3);
+		uint32_t to = worker_steer_frame(&flows, m, 3);
+		assert_true(k >= 38 ? to == worker_flows_owner(&flows, &key) : to == 3);
 		rte_pktmbuf_free(m);
 	}
 }
@@ -309,7 +308,7 @@ static void what_the_driver_refuses_is_counted_and_holds_nothing_up(void **state
 						   .tx = wire_tx,
 						   .prepare = wire_prepare,
 						   .dev = &w },
-					 .n_workers = 2,
+					 .flows = { .n_workers = 2 },
 					 .stats = stats,
 					 .kick = kick };
 	struct worker_steer *s = worker_steer_create("r", &c);

@@ -71,7 +71,7 @@ struct world {
 	uint32_t answers, resets, kicks;
 };
 
-static const uint64_t secret[2] = { 3, 4 };
+static const struct worker_flows flows = { .secret = { 3, 4 }, .n_workers = WORKERS };
 
 static struct hd_ip ip(const char *text)
 {
@@ -236,16 +236,15 @@ static void kick(void *ctx, uint32_t worker)
 
 static uint32_t flow_owner(void *ctx, uint32_t port, const struct flow_key *key)
 {
-	return worker_steer_flow(secret, key, WORKERS);
+	return worker_flows_owner(&flows, key);
 }
 
 static void share_ports(struct world *w)
 {
 	for (uint32_t port = 0; port < 2; port++) {
 		struct worker_steer_config c = { .real = device(w, (int)port * 2),
-						 .n_workers = WORKERS,
+						 .flows = flows,
 						 .owner = port,
-						 .secret = { secret[0], secret[1] },
 						 .stats = w->stats,
 						 .kick = kick,
 						 .ctx = w };
