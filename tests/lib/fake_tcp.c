@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "fake_tcp.h"
 
+/* A hundred megabytes, nearly none of them touched: calloc would fill them under MALLOC_PERTURB_. */
 struct tcp *fake_tcp_create(struct rte_mempool *bufs)
 {
-	struct tcp *t = calloc(1, sizeof(*t));
+	struct tcp *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
 
+	assert(t != MAP_FAILED);
 	t->bufs = bufs;
 	return t;
 }
@@ -17,7 +20,7 @@ void fake_tcp_destroy(struct tcp *t)
 {
 	for (uint32_t i = 0; i < t->n; i++)
 		bufq_clear(&t->conns[i].rx);
-	free(t);
+	munmap(t, sizeof(*t));
 }
 
 static struct tcp_conn *new_conn(struct tcp *t)
