@@ -70,7 +70,8 @@ void tls_release(struct tls_conn *c);
 #define TLS_EV_AGAIN 0x10	/* stopped at plain_room or a bound of work, and `in` may hold more: pump again when there is room */
 
 struct tls_io {
-	struct bufq *in;	/* received; what is done with is taken from its front. The rest of a record may still come */
+	struct bufq *in;	/* received; what is done with is taken from its front, by tls_pump alone. The rest of a record may
+				 * still come, and what lies with a handshake thread stays until it is known to be done with */
 	struct bufq *plain;	/* verified plaintext goes to its end */
 	struct bufq *wire;	/* bytes to send go to its end */
 	uint32_t plain_room;	/* stop when plain holds so much */

@@ -246,6 +246,10 @@ static void begin_client(struct tls_handshake *h, const struct tls_job *j)
 
 static void end(struct tls_handshake *h)
 {
+	/* Or OpenSSL takes the connection for broken and its session for not worth to be resumed.
+	 */
+	if (h->ssl != NULL && !h->failed)
+		SSL_set_shutdown(h->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(h->ssl);
 	tls_store_put(h->store, h->context);
 	tls_wipe(h, sizeof(*h));

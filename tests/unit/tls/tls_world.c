@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -17,6 +18,14 @@
 #include "tls_world.h"
 
 struct rte_mempool *world_bufs, *world_indirect;
+int64_t world_wall_shift;
+void (*world_stranger)(struct tls_conn *c);
+static const struct link *world_link; /* that was opened last */
+
+static int64_t wall(void *ctx)
+{
+	return ((int64_t)time(NULL) + world_wall_shift) * (int64_t)HD_NS_PER_S;
+}
 
 int world_setup(void **state)
 {
@@ -46,7 +55,7 @@ static void make_pki(struct world *w)
 
 void world_open(struct world *w, const struct tls_config *c)
 {
-	struct tls_threads_config tc = { .n_workers = 1 };
+	struct tls_threads_config tc = { .n_workers = 1, .wall = wall };
 	struct tls_config config = { .max_connections = 64, .max_handshakes = 16 };
 	struct hd_tls_credential credential;
 	struct hd_tls_roots roots;
@@ -126,6 +135,7 @@ void link_open(struct link *l, struct world *w, uint32_t context, enum hd_tls_ro
 {
 	struct hd_addr remote = { .ip = hd_ip_from_v4(0x0a000001), .port = 443 };
 
+	world_link = l;
 	l->w = w;
 	l->wire_space = 1 << 20;
 	l->got_near = calloc(1, WORLD_MAX);
@@ -156,6 +166,7 @@ void link_close(struct link *l)
 	bufq_clear(&l->in);
 	bufq_clear(&l->plain);
 	bufq_clear(&l->wire);
+	SSL_set_shutdown(l->far, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(l->far);
 	free(l->got_near);
 	free(l->got_far);
@@ -210,17 +221,29 @@ static int pump(struct link *l)
 	       ((events & TLS_EV_AGAIN) != 0);
 }
 
-static int run_near(struct link *l)
+static int pump_ready(struct world *w)
 {
 	struct tls_conn *c;
+	int any = 0;
+
+	while ((c = tls_ready_next(w->tls)) != NULL) {
+		if (world_stranger != NULL && tls_conn_user(c) != world_link)
+			world_stranger(c);
+		else
+			any |= pump(tls_conn_user(c));
+	}
+	return any;
+}
+
+static int run_near(struct link *l)
+{
 	int any = pump(l);
 
 	any |= tls_run(l->w->tls, l->w->now);
+	any |= pump_ready(l->w);
 	any |= tls_threads_step(l->w->threads);
 	any |= tls_run(l->w->tls, l->w->now);
-	while ((c = tls_ready_next(l->w->tls)) != NULL)
-		any |= pump(tls_conn_user(c));
-	return any;
+	return any | pump_ready(l->w);
 }
 
 static void far_handshake(struct link *l)
@@ -307,6 +330,17 @@ int link_step(struct link *l)
 	any |= run_near(l);
 	far_handshake(l);
 	return any;
+}
+
+void link_threaded_step(struct link *l)
+{
+	far_handshake(l);
+	far_read(l);
+	deliver(l);
+	pump(l);
+	tls_run(l->w->tls, l->w->now);
+	pump_ready(l->w);
+	far_handshake(l);
 }
 
 void link_run(struct link *l)

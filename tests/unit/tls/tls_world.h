@@ -21,6 +21,7 @@ struct world {
 };
 
 extern struct rte_mempool *world_bufs, *world_indirect;
+extern int64_t world_wall_shift; /* seconds that our wall clock is ahead of the far side's */
 
 /* Once a program. */
 int world_setup(void **state);
@@ -33,6 +34,9 @@ void world_context(struct world *w, uint32_t slot, enum hd_tls_role role, void (
 
 /* The far side's context: its certificate, and the root as what it trusts. */
 SSL_CTX *far_context(const struct world *w, int is_server);
+
+/* NULL, or who pumps ready connections that are not of the link that was opened last. */
+extern void (*world_stranger)(struct tls_conn *c);
 
 /* A connection between the two. */
 struct link {
@@ -65,6 +69,8 @@ void link_close(struct link *l);
 void link_run(struct link *l);
 /* One delivery and what follows of it. True: something moved. */
 int link_step(struct link *l);
+/* The same beside real threads: who works for it is not run here. */
+void link_threaded_step(struct link *l);
 void link_send_near(struct link *l, const void *p, uint32_t n);
 void link_send_far(struct link *l, const void *p, uint32_t n);
 int link_is_open(const struct link *l);
