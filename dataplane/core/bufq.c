@@ -37,6 +37,7 @@ static void write_tail(struct bufq *q, const void *data, uint32_t n)
 {
 	struct rte_mbuf *m = q->tail;
 
+	pkt_forget_sum(m);
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, n);
 	set_len(m, m->data_len + n);
 	q->bytes += n;

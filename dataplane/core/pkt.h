@@ -51,11 +51,19 @@ struct pkt_facts {
 	uint8_t port;		/* index of the net port it came from */
 	uint16_t tcp_offset;	/* from rte_pktmbuf_mtod to the TCP header; headers are contiguous in the first segment */
 	uint16_t payload;	/* bytes after the TCP header; padding is already trimmed */
-	uint8_t payload_sum_valid;
-	uint8_t reserved;
-	uint16_t payload_sum;	/* ones' complement sum of the payload as native 16-bit words from its first byte, when known:
-				 * lets transmit skip summing it again */
+	uint16_t sum_at;	/* of the payload, from the start of the buffer: where it lies when headers were cut off */
+	uint16_t payload_sum;	/* ones' complement sum of the payload as native 16-bit words from its first byte; counts when
+				 * the mbuf has PKT_SUMMED */
 };
+
+/* In ol_flags of a received mbuf, and of references to it: payload_sum is that of the bytes at sum_at. Transmit then sums only
+ * what is not forwarded of them. Who writes into a received payload says pkt_forget_sum first. */
+#define PKT_SUMMED RTE_MBUF_F_LAST_FREE
+
+static inline void pkt_forget_sum(struct rte_mbuf *m)
+{
+	m->ol_flags &= ~PKT_SUMMED;
+}
 
 /* The private area of every mbuf of ours (pools are made with PKT_PRIV_SIZE). */
 #define PKT_PRIV_SIZE 128

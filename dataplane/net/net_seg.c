@@ -24,14 +24,16 @@ static inline int device_says(const struct net_if *i, const struct rte_mbuf *m)
 
 /* Verifies the segment and fills payload_sum. The sum of everything is all ones, so of a segment
  * that is good the payload's sum follows from the header's alone. */
-static inline int verify(const struct net_if *i, const struct rte_mbuf *m, struct pkt_facts *f,
+static inline int verify(const struct net_if *i, struct rte_mbuf *m, struct pkt_facts *f,
 			 const uint8_t *tcp, uint64_t pseudo)
 {
 	uint16_t header = cksum_fold(cksum_add(pseudo, tcp, f->data_offset));
 	int said = device_says(i, m);
 
-	f->payload_sum_valid = 1;
+	f->sum_at = (uint16_t)(m->data_off + f->tcp_offset + f->data_offset);
 	f->payload_sum = (uint16_t)~header;
+	if (hd_likely(m->next == NULL))
+		m->ol_flags |= PKT_SUMMED;
 	if (said >= 0)
 		return said;
 	if (hd_likely(m->next == NULL))
@@ -189,6 +191,53 @@ uint32_t net_seg_fast(struct net *n, struct net_if *i, struct rte_mbuf *m)
 	return NET_TAKEN;
 }
 
+/* The sum of a reference to most of a received payload, out of what is known of the whole: only the
+ * rest is summed, mostly a head. Returns 0 when that is no gain. */
+static int known_sum(struct rte_mbuf *seg, uint16_t *out)
+{
+	const struct pkt_facts *f;
+	const uint8_t *buf = seg->buf_addr;
+	uint32_t before, after, end;
+	uint64_t sum;
+	uint16_t part;
+
+	if (!RTE_MBUF_CLONED(seg) || !(seg->ol_flags & PKT_SUMMED))
+		return 0;
+	f = pkt_facts(rte_mbuf_from_indirect(seg));
+	before = (uint32_t)seg->data_off - f->sum_at;
+	end = before + seg->data_len;
+	after = f->payload - end;
+	if (seg->data_off < f->sum_at || end > f->payload || before + after >= seg->data_len)
+		return 0;
+	sum = f->payload_sum;
+	if (before != 0)
+		sum += (uint16_t)~cksum_fold(cksum_add(0, buf + f->sum_at, before));
+	if (after != 0) {
+		part = (uint16_t)~cksum_fold(cksum_add(0, buf + f->sum_at + end, after));
+		sum += end & 1 ? cksum_swap(part) : part;
+	}
+	part = cksum_fold(sum);
+	*out = before & 1 ? cksum_swap(part) : part;
+	return 1;
+}
+
+/* The folded sum of a whole chain. */
+static uint16_t sum_chain(struct rte_mbuf *m)
+{
+	uint64_t sum = 0;
+	uint32_t done = 0;
+
+	for (; m != NULL; done += m->data_len, m = m->next) {
+		uint16_t part;
+
+		if (!known_sum(m, &part))
+			part = cksum_fold(
+				cksum_add(0, rte_pktmbuf_mtod(m, const void *), m->data_len));
+		sum += done & 1 ? cksum_swap(part) : part;
+	}
+	return cksum_fold(sum);
+}
+
 /* Finishes the checksum in software. */
 static void sum_segment(struct rte_mbuf *m, struct rte_tcp_hdr *h, uint64_t pseudo,
 			int32_t payload_sum)
@@ -200,7 +249,7 @@ static void sum_segment(struct rte_mbuf *m, struct rte_tcp_hdr *h, uint64_t pseu
 	else if (hd_likely(m->next == NULL))
 		pseudo += cksum_add(0, h, m->data_len);
 	else
-		pseudo += cksum_chain(m, 0, m->pkt_len);
+		pseudo += sum_chain(m);
 	h->cksum = cksum_finish(pseudo);
 }
 

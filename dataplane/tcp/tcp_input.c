@@ -110,6 +110,7 @@ static void append(struct bufq *q, struct rte_mbuf *m)
 
 	if (q->bufs >= TIGHT_BUFS && RTE_MBUF_DIRECT(last) && rte_mbuf_refcnt_read(last) == 1 &&
 	    rte_pktmbuf_tailroom(last) >= m->data_len) {
+		pkt_forget_sum(last);
 		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len),
 		       rte_pktmbuf_mtod(m, void *), m->data_len);
 		last->data_len = (uint16_t)(last->data_len + m->data_len);

@@ -116,7 +116,7 @@ static void decrypt(struct tls_aead_op *op, struct bufq *q, uint32_t skip, uint3
 			continue;
 		}
 		k = RTE_MIN(m->data_len - skip, n);
-		pkt_facts(m)->payload_sum_valid = 0;
+		pkt_forget_sum(m);
 		tls_aead_open(op, rte_pktmbuf_mtod_offset(m, uint8_t *, skip),
 			      rte_pktmbuf_mtod_offset(m, uint8_t *, skip), k);
 		n -= k;
@@ -250,7 +250,7 @@ static void seal_in_place(struct tls_conn *c, struct tls_aead_op *op, const stru
 
 	for (struct rte_mbuf *m = first; m != NULL; m = m->next) {
 		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
-		pkt_facts(m)->payload_sum_valid = 0;
+		pkt_forget_sum(m);
 		tls_aead_seal(op, p, p, m->data_len);
 	}
 	write_end(c, op, f, rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len));
@@ -274,7 +274,7 @@ static int fresh_for(struct tls_conn *c, uint32_t n, struct bufq *out)
 			return -ENOMEM;
 		}
 		k = RTE_MIN((uint32_t)rte_pktmbuf_tailroom(m), n);
-		pkt_facts(m)->payload_sum_valid = 0;
+		pkt_forget_sum(m);
 		grow(m, k);
 		/* The last bytes, inner type and tag, lie together. */
 		if (n > k && n - k < TLS_TAG_BYTES + 1) {
