@@ -329,6 +329,8 @@ static void arrays_init(struct policy_load *l)
 	policy_vec_init(&l->cors, sizeof(struct hd_cors));
 	policy_vec_init(&l->origin_matches, sizeof(struct hd_string_match));
 	policy_vec_init(&l->mirrors, sizeof(struct hd_mirror));
+	policy_vec_init(&l->hashes, sizeof(struct hd_hash));
+	policy_vec_init(&l->places, sizeof(struct hd_place));
 	policy_vec_init(&l->outliers, sizeof(struct hd_outlier));
 	policy_vec_init(&l->probes, sizeof(struct hd_probe_rule));
 	policy_vec_init(&l->clusters, sizeof(struct hd_cluster));

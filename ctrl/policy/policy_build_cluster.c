@@ -149,6 +149,7 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 				  subset != NULL ? subset->yaml : NULL);
 	c->sni = policy_out(l, tls.sni);
 	endpoints_fill(l, c, s, p, labels, &tls);
+	policy_build_hash(l, c, t.load_balancer);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;
 }

@@ -190,6 +190,7 @@ static void retry_fill(struct route_run *r, const struct policy_yaml *retries, h
 		retry_words(r, on, out);
 	else
 		out->on = DEFAULT_ON;
+	out->forgets_tried = policy_get_int(retries, "retryIgnorePreviousHosts", 1) == 0;
 	out->backoff_base = (hd_ns)policy_get_int(retries, "backoff", BACKOFF);
 	out->per_try_timeout = (hd_ns)policy_get_int(retries, "perTryTimeout", 0);
 	if (timeout != 0 && out->per_try_timeout >= timeout)
@@ -267,6 +268,7 @@ static void action_fill(struct route_run *r, const struct policy_yaml *rule, str
 	route->timeout = timeout != NULL ? (hd_ns)timeout->i : 0;
 	retry_fill(r, retries, route->timeout, &route->retry);
 	destinations_fill(r, rule, route);
+	policy_build_route_hash(r->l, route);
 	route->answer = policy_build_answer(r->l, r->origin, rule);
 	route->edits = policy_build_edits(r->l, r->origin, policy_get(rule, "headers"),
 					  single_headers(policy_get(rule, "route")));
@@ -362,6 +364,7 @@ struct policy_route_range policy_build_default(struct policy_load *l,
 	*(struct hd_str *)policy_vec_push(&l->arena, &l->destination_keys) =
 		policy_out(l, policy_str_printf(&l->arena, "%.*s@%u|default",
 						POLICY_STR(s->object->label), port->port));
+	policy_build_route_hash(l, &route);
 	route.decorator = decorator(&r, &route);
 	*(struct hd_route *)policy_vec_push(&l->arena, &l->routes) = route;
 	return (struct policy_route_range){ l->routes.n - 1, 1 };

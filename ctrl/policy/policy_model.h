@@ -179,8 +179,8 @@ struct policy_load {
 	struct policy_map interned;
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
-		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, clusters,
-		endpoints, outliers, probes, services_out, tls_servers;
+		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, hashes,
+		places, clusters, endpoints, outliers, probes, services_out, tls_servers;
 	struct policy_tls_tables tls;
 	uint32_t n_dice;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
@@ -290,6 +290,12 @@ const struct policy_yaml *policy_headers_host(const struct policy_yaml *headers)
 /* policy_build_extras.c: 1 + the index of faults, CORS and mirrors of a rule; 0: it has none. */
 uint32_t policy_build_extras(struct policy_load *l, const struct policy_object *origin,
 			     uint16_t port, const struct policy_yaml *rule);
+
+/* policy_build_hash.c: consistent hashing of a cluster whose endpoints are there, and of a route
+ * whose destinations are. */
+void policy_build_hash(struct policy_load *l, struct hd_cluster *c,
+		       const struct policy_yaml *load_balancer);
+void policy_build_route_hash(struct policy_load *l, struct hd_route *r);
 
 /* policy_build_match.c: StringMatch. prefix_matters: a literal prefix keeps the shape of an
  * expression, because what it matches is the whole text. */

@@ -133,7 +133,7 @@ static const struct policy_field retries_fields[] = {
 	POLICY_DUR("perTryTimeout", POLICY_MS, NOW),
 	POLICY_STR_("retryOn", NOW),
 	POLICY_BOOL_("retryRemoteLocalities", LATER),
-	POLICY_BOOL_("retryIgnorePreviousHosts", LATER),
+	POLICY_BOOL_("retryIgnorePreviousHosts", NOW),
 	POLICY_DUR("backoff", POLICY_MS, NOW),
 	POLICY_END,
 };

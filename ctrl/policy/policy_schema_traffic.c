@@ -11,37 +11,37 @@ static const char *const simple_words[] = { "UNSPECIFIED", "LEAST_CONN",    "RAN
 					    "ROUND_ROBIN", "LEAST_REQUEST", NULL };
 
 static const struct policy_field attribute_fields[] = {
-	POLICY_STR_("name", INERT),
-	POLICY_STR_("value", INERT),
+	POLICY_STR_("name", NOW),
+	POLICY_STR_("value", NOW),
 	POLICY_END,
 };
 static const struct policy_schema attribute = { "HTTPCookie.Attribute", attribute_fields };
 static const struct policy_field cookie_fields[] = {
-	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	POLICY_STR_("path", INERT),
-	POLICY_DUR("ttl", 0, INERT),
-	POLICY_OBJS("attributes", attribute, INERT),
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1 },
+	POLICY_STR_("path", NOW),
+	POLICY_DUR("ttl", 0, NOW),
+	POLICY_OBJS("attributes", attribute, NOW),
 	POLICY_END,
 };
 static const struct policy_schema cookie = { "HTTPCookie", cookie_fields };
 static const struct policy_field ring_fields[] = {
-	POLICY_INT_("minimumRingSize", 0, INT64_MAX, INERT),
+	POLICY_INT_("minimumRingSize", 0, INT64_MAX, NOW),
 	POLICY_END,
 };
 static const struct policy_schema ring = { "RingHash", ring_fields };
 static const struct policy_field maglev_fields[] = {
-	POLICY_INT_("tableSize", 0, INT64_MAX, INERT),
+	POLICY_INT_("tableSize", 0, INT64_MAX, NOW),
 	POLICY_END,
 };
 static const struct policy_schema maglev = { "MagLev", maglev_fields, policy_rule_maglev };
 static const struct policy_field hash_fields[] = {
-	POLICY_STR_("httpHeaderName", INERT),
-	POLICY_OBJ("httpCookie", cookie, INERT),
-	POLICY_BOOL_("useSourceIp", INERT),
-	POLICY_STR_("httpQueryParameterName", INERT),
-	POLICY_OBJ("ringHash", ring, INERT),
-	POLICY_OBJ("maglev", maglev, INERT),
-	POLICY_INT_("minimumRingSize", 0, INT64_MAX, INERT),
+	POLICY_STR_("httpHeaderName", NOW),
+	POLICY_OBJ("httpCookie", cookie, NOW),
+	POLICY_BOOL_("useSourceIp", NOW),
+	POLICY_STR_("httpQueryParameterName", NOW),
+	POLICY_OBJ("ringHash", ring, NOW),
+	POLICY_OBJ("maglev", maglev, NOW),
+	POLICY_INT_("minimumRingSize", 0, INT64_MAX, NOW),
 	POLICY_END,
 };
 static const struct policy_schema consistent_hash = { "ConsistentHashLB", hash_fields };
@@ -98,7 +98,7 @@ static const struct policy_field load_balancer_fields[] = {
 	  .type = POLICY_T_ENUM,
 	  .words = simple_words,
 	  .note = "`PASSTHROUGH` not yet" },
-	POLICY_OBJ("consistentHash", consistent_hash, LATER),
+	POLICY_OBJ("consistentHash", consistent_hash, NOW),
 	POLICY_OBJ("localityLbSetting", locality, LATER),
 	POLICY_OBJ("zoneAwareLbSetting", zone_aware, LATER),
 	POLICY_DUR("warmupDurationSecs", POLICY_MS, LATER),

@@ -161,6 +161,8 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->origin_matches = array_out(l, &l->origin_matches);
 	s->mirrors = array_out(l, &l->mirrors);
 	s->n_dice = l->n_dice;
+	s->hashes = array_out(l, &l->hashes);
+	s->places = array_out(l, &l->places);
 	s->clusters = array_out(l, &l->clusters);
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);

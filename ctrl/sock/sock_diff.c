@@ -134,7 +134,9 @@ static void clusters_tell(struct lines *l, const struct hd_snapshot *s)
 {
 	static const char *const balancers[] = { [HD_LB_ROUND_ROBIN] = "round robin",
 						 [HD_LB_LEAST_REQUEST] = "least request",
-						 [HD_LB_RANDOM] = "random" };
+						 [HD_LB_RANDOM] = "random",
+						 [HD_LB_RING_HASH] = "ring hash",
+						 [HD_LB_MAGLEV] = "maglev" };
 
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		const struct hd_cluster *c = &s->clusters[i];
@@ -184,7 +186,7 @@ static void lines_compare(json_t *rows, const struct lines *before, const struct
 	size_t i = 0, k = 0;
 
 	while (i < before->n || k < after->n) {
-		int order = i == before->n ? 1
+		int order = i == before->n  ? 1
 			    : k == after->n ? -1
 					    : by_text(&before->rows[i], &after->rows[k]);
 

@@ -104,8 +104,50 @@ static uint32_t draw_weighted(const struct proxy_balance *b, const struct hd_clu
 	return best;
 }
 
-static uint32_t draw(const struct proxy_balance *b, const struct hd_cluster *c, int is_weighted)
+/* The first entry at or behind the hash, around the end. */
+static uint32_t ring_find(const struct hd_place *ring, uint32_t n, uint64_t hash)
 {
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (ring[mid].hash < hash)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < n ? low : 0;
+}
+
+/* Where the endpoint is not healthy, that of the next place; so those of others stay. */
+static uint32_t draw_hashed(const struct proxy_balance *b, const struct hd_cluster *c,
+			    uint32_t attempt)
+{
+	const struct hd_place *places = b->snapshot->places + c->places_first;
+	uint64_t hash = b->has_hash ? b->hash : proxy_random_next(b->random);
+	uint32_t at_place;
+
+	if (c->lb == HD_LB_MAGLEV)
+		at_place = (uint32_t)((attempt > 0 ? hash ^ (UINT64_MAX - attempt + 1) : hash) %
+				      c->places_count);
+	else
+		at_place = (ring_find(places, c->places_count, hash) + attempt) % c->places_count;
+	for (uint32_t k = 0; k < c->places_count; k++) {
+		uint32_t i = places[at_place].endpoint;
+
+		if (is_healthy(b, at(b, c, i)))
+			return i;
+		at_place = at_place + 1 == c->places_count ? 0 : at_place + 1;
+	}
+	return HD_NONE;
+}
+
+static uint32_t draw(const struct proxy_balance *b, const struct hd_cluster *c, int is_weighted,
+		     uint32_t attempt)
+{
+	if (c->places_count > 0)
+		return draw_hashed(b, c, attempt);
 	if (c->lb == HD_LB_RANDOM)
 		return draw_random(b, c);
 	if (is_weighted)
@@ -128,8 +170,8 @@ uint32_t proxy_balance_endpoint(const struct proxy_balance *b, const struct hd_c
 
 	if (c->endpoints_count == 0)
 		return HD_NONE;
-	for (int k = 0; k < DRAWS; k++) {
-		i = draw(b, c, is_weighted);
+	for (uint32_t k = 0; k < DRAWS; k++) {
+		i = draw(b, c, is_weighted, k);
 		if (i == HD_NONE || !was_tried(tried, n_tried, at(b, c, i)->slot))
 			break;
 	}

@@ -22,6 +22,8 @@ struct proxy_balance {
 	struct proxy_random *random;
 	struct proxy_endpoint_state *(*state)(const void *ctx, uint32_t slot);
 	const void *ctx;
+	uint8_t has_hash; /* of the request; consistent hashing draws one when it has none */
+	uint64_t hash;
 };
 
 /* An index in the snapshot's endpoints, or HD_NONE: none is healthy. Endpoints whose slot is among

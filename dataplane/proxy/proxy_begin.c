@@ -215,6 +215,7 @@ static void copy_retry(struct proxy *p, struct proxy_exchange *x, const struct h
 {
 	x->retry.on = r->on;
 	x->retry.left = r->attempts;
+	x->retry.forgets_tried = r->forgets_tried;
 	x->retry.backoff_base = r->backoff_base;
 	x->retry.n_statuses = (uint16_t)RTE_MIN(r->statuses_count, (uint32_t)PROXY_RETRY_STATUSES);
 	for (uint32_t i = 0; i < x->retry.n_statuses; i++)
@@ -364,6 +365,8 @@ static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchan
 		.random = &p->random,
 		.state = state_of,
 		.ctx = p,
+		.has_hash = x->has_hash,
+		.hash = x->hash,
 	};
 	uint32_t i =
 		proxy_balance_endpoint(&b, c, is_weighted(p, c), x->retry.tried, x->retry.n_tried);
@@ -515,6 +518,8 @@ static void serve(struct proxy *p, struct proxy_exchange *x, const struct hd_rou
 	}
 	copy_cluster(p, x, cluster);
 	x->rewrites |= proxy_patch_authority(p, x, r).n > 0;
+	if (hd_unlikely(r->hashes_count > 0))
+		proxy_hash_request(p, x, r->hashes_first, r->hashes_count, bytes);
 	if (hd_unlikely(e != NULL) && e->mirrors_count > 0)
 		proxy_mirror_begin(p, x, e);
 	if (x->request.done)
@@ -620,6 +625,8 @@ void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
 	x->is_resend = 1; /* a stream has a connection of its own */
 	x->close_down = 1;
 	copy_cluster(p, x, cluster);
+	proxy_hash_request(p, x, p->snapshot->clusters[cluster].hashes_first,
+			   p->snapshot->clusters[cluster].hashes_count, NULL);
 	start_try(p, x, NULL);
 }
 

@@ -31,6 +31,7 @@ enum proxy_patch_bit {
 	PROXY_PATCH_EDITS = 1,	   /* the route or destination has header operations */
 	PROXY_PATCH_CORS = 2,	   /* the origin is allowed */
 	PROXY_PATCH_PREFLIGHT = 4, /* the answer is one to a preflight */
+	PROXY_PATCH_COOKIE = 16,   /* the answer brings the caller a cookie to hash by */
 	PROXY_PATCH_SHADOW = 8,	   /* a copy for a mirror: it has no caller */
 };
 
@@ -47,6 +48,7 @@ struct proxy_retry {
 	uint16_t n_statuses;
 	uint16_t statuses[PROXY_RETRY_STATUSES];
 	uint8_t n_tried;
+	uint8_t forgets_tried;
 	uint8_t counted; /* takes one of the cluster's maxRetries */
 	hd_ns backoff_base;
 	uint32_t tried[PROXY_TRIED_MAX]; /* endpoint slots */
@@ -98,9 +100,13 @@ struct proxy_exchange {
 	struct proxy_retry retry;
 	uint32_t admitted_as; /* the target whose policies let it pass, of `admitted_generation` */
 	uint64_t admitted_generation;
-	uint8_t patches;      /* proxy_patch_bit */
-	uint8_t n_copies;     /* that wait for the request to be complete */
-	uint32_t destination; /* index among its route's */
+	uint8_t patches; /* proxy_patch_bit */
+	uint8_t has_hash;
+	uint8_t n_copies;      /* that wait for the request to be complete */
+	uint32_t destination;  /* index among its route's */
+	uint64_t hash;	       /* for consistent hashing */
+	uint32_t cookie_index; /* of its policy among the route's, with PROXY_PATCH_COOKIE */
+	char cookie[16];
 	struct proxy_exchange *copies[PROXY_COPIES_MAX];
 	uint8_t rewrites; /* its route changes the request: that one, of `route_generation` */
 	uint32_t route;
@@ -215,6 +221,12 @@ uint32_t proxy_patch_reply(struct proxy *p, struct proxy_exchange *x,
 /* The Host that the chosen destination wants; n 0: none. */
 struct hd_str proxy_patch_authority(struct proxy *p, const struct proxy_exchange *x,
 				    const struct hd_route *r);
+
+/* proxy_hash.c. bytes: the request's head, parsed in p->head; NULL: a stream. */
+void proxy_hash_request(struct proxy *p, struct proxy_exchange *x, uint32_t first, uint32_t count,
+			const uint8_t *bytes);
+void proxy_hash_patch(const struct proxy_edit_view *v, const struct hd_route *r,
+		      struct proxy_edit_head *h);
 
 /* proxy_mirror.c. Copies of the request are begun, get its body, and go out when it is complete. */
 void proxy_mirror_begin(struct proxy *p, struct proxy_exchange *x, const struct hd_extras *e);

@@ -29,6 +29,8 @@ static void copy_decisions(struct proxy_exchange *copy, const struct proxy_excha
 	copy->destination = x->destination;
 	copy->route = x->route;
 	copy->route_generation = x->route_generation;
+	copy->has_hash = x->has_hash;
+	copy->hash = x->hash;
 	copy->down_remote = x->down_remote;
 	copy->down_local = x->down_local;
 	copy->decorator_n = x->decorator_n;

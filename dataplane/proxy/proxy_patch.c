@@ -76,6 +76,8 @@ static void patch_response(struct proxy *p, struct proxy_exchange *x, const stru
 	const struct hd_extras *e = r->extras != 0 ? &p->snapshot->extras[r->extras - 1] : NULL;
 	int is_preflight = (x->patches & PROXY_PATCH_PREFLIGHT) != 0;
 
+	if ((x->patches & PROXY_PATCH_COOKIE) && x->answer_begun)
+		proxy_hash_patch(v, r, h);
 	if (!is_preflight) {
 		run_response(v, destination_edits(p, x, r), h);
 		run_response(v, edits_at(p, r->edits), h);

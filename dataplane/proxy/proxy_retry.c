@@ -117,6 +117,8 @@ static void remember_tried(struct proxy_exchange *x)
 {
 	struct proxy_retry *r = &x->retry;
 
+	if (r->forgets_tried)
+		return;
 	if (r->n_tried < PROXY_TRIED_MAX)
 		r->tried[r->n_tried++] = x->endpoint_slot;
 	else

@@ -215,7 +215,7 @@ static int scheme_matches(const struct match_context *c, const struct hd_string_
 }
 
 /* The first parameter of that name, as it is written (observed-istio.md 11). -1: there is none. */
-static int query_value(struct hd_str query, struct hd_str name, struct hd_str *value)
+int proxy_route_query(struct hd_str query, struct hd_str name, struct hd_str *value)
 {
 	const char *p = query.p, *end = query.p + query.n;
 
@@ -238,7 +238,7 @@ static int query_value(struct hd_str query, struct hd_str name, struct hd_str *v
 static int query_matches(const struct match_context *c, const struct hd_header_match *m)
 {
 	struct hd_str v;
-	int found = query_value(c->q->query, m->name, &v) == 0;
+	int found = proxy_route_query(c->q->query, m->name, &v) == 0;
 
 	if (m->value.kind == HD_MATCH_ABSENT)
 		return found == m->value.invert;

@@ -45,6 +45,8 @@ uint32_t proxy_route_find(const struct hd_snapshot *s, const struct hd_vhost *v,
 			  const struct proxy_request_view *q, void *regex_scratch,
 			  struct proxy_route_memo *memo);
 
+/* The first value of that parameter, as written. 0, or -1: there is none. */
+int proxy_route_query(struct hd_str query, struct hd_str name, struct hd_str *value);
 /* Whether a text is what m wants; memo: of subjects of that kind. */
 int proxy_route_text_matches(const struct hd_snapshot *s, const struct hd_string_match *m,
 			     void *regex_scratch, struct proxy_regex_memo *memo,

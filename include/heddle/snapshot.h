@@ -76,6 +76,7 @@ enum hd_retry_on {
 struct hd_retry_policy {
 	uint32_t on;		/* hd_retry_on bits */
 	uint16_t attempts;	/* retries after the first try */
+	uint8_t forgets_tried;	/* endpoints that were tried are as good as others */
 	hd_ns per_try_timeout;	/* 0: none */
 	hd_ns backoff_base;	/* 25 ms as Envoy; grows to 10 x base, full jitter */
 	uint32_t statuses_first, statuses_count; /* in retry_statuses */
@@ -200,6 +201,7 @@ struct hd_route {
 	uint32_t rewrite;	/* 1 + index in rewrites; 0: none */
 	uint32_t edits;		/* 1 + index in edits; 0: none. With several destinations theirs come first */
 	uint32_t extras;	/* 1 + index in extras; 0: none */
+	uint32_t hashes_first, hashes_count; /* in hashes: of all destinations */
 	struct hd_str decorator; /* x-envoy-decorator-operation, may be empty */
 	struct hd_source source;
 };
@@ -280,7 +282,23 @@ struct hd_vip {
 	struct hd_ip ip;
 };
 
-enum hd_lb { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM };
+enum hd_lb { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM, HD_LB_RING_HASH, HD_LB_MAGLEV };
+
+/* What of a request is hashed. */
+enum hd_hash_kind { HD_HASH_HEADER, HD_HASH_COOKIE, HD_HASH_SOURCE, HD_HASH_QUERY };
+
+struct hd_hash {
+	uint8_t kind;
+	uint8_t makes_cookie; /* for callers that bring none */
+	struct hd_str name;   /* a header's in lower case, and terminated */
+	struct hd_str cookie_tail; /* "; Max-Age=60; Path=/; HttpOnly" */
+};
+
+/* An entry of a ring, in order of hash, or of Maglev's table, whose hash is its index. */
+struct hd_place {
+	uint64_t hash;
+	uint32_t endpoint; /* among the cluster's */
+};
 
 struct hd_tcp_keepalive {
 	uint32_t probes;	/* 0: off */
@@ -325,6 +343,8 @@ struct hd_cluster {
 	uint8_t proxy_host_rewrite;
 	uint32_t endpoints_first, endpoints_count; /* in endpoints: the usable ones */
 	uint32_t endpoints_unready; /* right behind them, never picked: for show alone */
+	uint32_t hashes_first, hashes_count; /* in hashes */
+	uint32_t places_first, places_count; /* in places, for RING_HASH and MAGLEV */
 	uint32_t rr;		/* index of this cluster's cursor in hd_snapshot_worker.rr */
 	uint32_t max_connections; /* UINT32_MAX: no limit; over all workers */
 	uint32_t max_pending_requests, max_requests, max_retries;
@@ -437,6 +457,8 @@ struct hd_snapshot {
 	const struct hd_string_match *origin_matches;
 	const struct hd_mirror *mirrors;
 	uint32_t n_dice;
+	const struct hd_hash *hashes;
+	const struct hd_place *places;
 
 	const struct hd_cluster *clusters;
 	uint32_t n_clusters;

@@ -123,6 +123,7 @@ void bed_publish(struct bed *b)
 		.cors = b->cors,
 		.origin_matches = b->origins,
 		.mirrors = b->mirrors,
+		.hashes = b->hashes,
 		.clusters = b->clusters,
 		.n_clusters = BED_CLUSTERS,
 		.cluster_of_slot = cluster_of_slot,

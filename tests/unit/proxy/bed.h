@@ -50,6 +50,7 @@ struct bed {
 	struct hd_cors cors[1];
 	struct hd_string_match origins[2];
 	struct hd_mirror mirrors[2];
+	const struct hd_hash *hashes;
 	struct hd_die dice[4];
 	int32_t wrr[64];
 	uint32_t rr[BED_CLUSTERS];
