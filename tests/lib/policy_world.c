@@ -179,26 +179,48 @@ static const char *cluster_wrong(const struct hd_snapshot *s, const struct hd_cl
 	return NULL;
 }
 
-static const char *stream_wrong(const struct hd_snapshot *s, const struct hd_listener *l)
+/* Where a stream goes: a listener's or a TLS server's, which say it in the same words. */
+struct way {
+	uint32_t cluster, first, count, total_weight, choice;
+};
+
+static const char *stream_wrong(const struct hd_snapshot *s, const struct way *w)
 {
 	uint64_t sum = 0;
 
-	if (l->destinations_count == 0)
-		return l->cluster >= s->n_clusters ? "a listener leads nowhere" : NULL;
-	if (!range(l->destinations_first, l->destinations_count, s->n_destinations) ||
-	    !range(l->choice, l->destinations_count, s->n_destinations))
-		return "destinations of a listener out of range";
-	for (uint32_t i = 0; i < l->destinations_count; i++)
-		sum += s->destinations[l->destinations_first + i].weight;
-	return sum != l->total_weight ? "total_weight of a listener is not the sum" : NULL;
+	if (w->count == 0)
+		return w->cluster >= s->n_clusters ? "a stream leads nowhere" : NULL;
+	if (!range(w->first, w->count, s->n_destinations) ||
+	    !range(w->choice, w->count, s->n_destinations))
+		return "destinations of a stream out of range";
+	for (uint32_t i = 0; i < w->count; i++)
+		sum += s->destinations[w->first + i].weight;
+	return sum != w->total_weight ? "total_weight of a stream is not the sum" : NULL;
+}
+
+static const char *tls_server_wrong(const struct hd_snapshot *s, const struct hd_tls_server *t)
+{
+	const struct way w = { t->cluster, t->destinations_first, t->destinations_count,
+			       t->total_weight, t->choice };
+
+	if (t->protocol == HD_PROTO_TCP)
+		return stream_wrong(s, &w);
+	return t->router >= s->n_routers ? "a TLS server leads nowhere" : NULL;
 }
 
 static const char *listener_wrong(const struct hd_snapshot *s, const struct hd_listener *l)
 {
+	const struct way w = { l->cluster, l->destinations_first, l->destinations_count,
+			       l->total_weight, l->choice };
+
 	if (hd_snapshot_listener(s, &l->addr.ip, l->addr.port) != l)
 		return "a listener is not found by its table";
+	if (!range(l->servers_first, l->servers_count, s->n_tls_servers))
+		return "TLS servers of a listener out of range";
+	if (l->servers_count > 0)
+		return NULL; /* they lead, the listener does not */
 	if (l->protocol == HD_PROTO_TCP)
-		return stream_wrong(s, l);
+		return stream_wrong(s, &w);
 	return l->router >= s->n_routers ? "a listener leads nowhere" : NULL;
 }
 
@@ -210,6 +232,7 @@ static const char *listener_wrong(const struct hd_snapshot *s, const struct hd_l
 const char *policy_snapshot_wrong(const struct hd_snapshot *s)
 {
 	CHECK_ALL(s->listeners, s->n_listeners, listener_wrong)
+	CHECK_ALL(s->tls_servers, s->n_tls_servers, tls_server_wrong)
 	CHECK_ALL(s->routers, s->n_routers, router_wrong)
 	CHECK_ALL(s->routes, s->n_routes, route_wrong)
 	CHECK_ALL(s->clusters, s->n_clusters, cluster_wrong)
