@@ -29,6 +29,7 @@ struct cluster_row {
 	uint64_t detected_low, detected_failing;
 	struct health_outlier_cluster outlier;
 	struct health_rates rates;
+	struct health_group groups[HD_GROUPS];
 };
 
 struct health {
@@ -121,47 +122,82 @@ static void word_write(struct health *h, struct endpoint_row *r, uint32_t slot, 
 	hd_dp_set_health(h->dp, slot, word);
 }
 
-/* Envoy's panic: fewer than minHealthPercent are healthy, and fewer than 5 of 7, for which the rest
- * would stand in. Whom an operator took out is not counted. */
-static int is_panic(const struct hd_outlier *rule, uint32_t healthy, uint32_t total)
-{
-	if (rule == NULL || rule->min_health_percent == 0 || total == 0)
-		return 0;
-	return 140 * healthy / total < 100 &&
-	       (uint64_t)100 * healthy < (uint64_t)rule->min_health_percent * total;
-}
-
 static int is_failing(const struct endpoint_row *r)
 {
 	return r->probe != NULL && r->probe->is_failing;
+}
+
+/* The group of endpoint i; groups lie one behind the other. */
+static uint32_t group_of(const struct hd_cluster *c, uint32_t i)
+{
+	uint32_t g = 0;
+
+	while (g + 1 < c->n_groups && i >= c->groups[g].end)
+		g++;
+	return g;
+}
+
+static void groups_count(const struct health *h, const struct hd_cluster *c,
+			 struct health_group *groups)
+{
+	for (uint32_t i = 0; i < c->endpoints_count; i++) {
+		const struct endpoint_row *r = endpoint_row(h, c, i);
+		struct health_group *g = &groups[group_of(c, i)];
+
+		if (said_of(h, r) != HD_EP_HEALTHY)
+			continue; /* whom an operator took out is not counted */
+		g->total++;
+		g->healthy += !r->outlier.is_ejected && !is_failing(r);
+	}
+}
+
+/* Workers need not know of a panic: then they are told that everybody is healthy. */
+static uint8_t word_of(const struct health *h, const struct endpoint_row *r, int is_panic)
+{
+	uint8_t said = said_of(h, r);
+
+	if (said != HD_EP_HEALTHY || is_panic)
+		return said;
+	if (is_failing(r))
+		return HD_EP_UNREADY;
+	return r->outlier.is_ejected ? HD_EP_EJECTED : HD_EP_HEALTHY;
+}
+
+static void weights_write(struct health *h, const struct hd_cluster *c,
+			  const struct health_group *groups)
+{
+	uint16_t weights[HD_GROUPS] = { 0 };
+
+	for (uint32_t i = 0; i < c->n_groups; i++)
+		weights[i] = groups[i].weight;
+	hd_dp_set_group_weights(h->dp, c->slot, weights);
 }
 
 /* What workers are to know of the endpoints of a cluster. */
 static void words_write(struct health *h, const struct hd_cluster *c)
 {
 	struct cluster_row *row = &h->clusters[c->slot];
-	uint32_t out = 0, ejected = 0;
+	struct health_group groups[HD_GROUPS] = { 0 };
+	uint32_t n = c->n_groups > 0 ? c->n_groups : 1;
 
-	for (uint32_t i = 0; i < c->endpoints_count; i++) {
-		const struct endpoint_row *r = endpoint_row(h, c, i);
-
-		if (said_of(h, r) != HD_EP_HEALTHY)
-			out++;
-		else
-			ejected += r->outlier.is_ejected || is_failing(r);
+	groups_count(h, c, groups);
+	health_groups_judge(c,
+			    row->outlier.rule != NULL ? row->outlier.rule->min_health_percent : 0,
+			    groups, n);
+	row->healthy = row->is_panic = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		row->healthy += groups[i].healthy;
+		row->is_panic |= groups[i].is_panic;
 	}
-	row->healthy = c->endpoints_count - out - ejected;
-	row->is_panic = is_panic(row->outlier.rule, row->healthy, c->endpoints_count - out) != 0;
+	memcpy(row->groups, groups, sizeof(groups));
 	for (uint32_t i = 0; i < c->endpoints_count; i++) {
 		struct endpoint_row *r = endpoint_row(h, c, i);
-		uint8_t said = said_of(h, r);
 
-		if (said == HD_EP_HEALTHY && !row->is_panic)
-			said = is_failing(r)	       ? HD_EP_UNREADY
-			       : r->outlier.is_ejected ? HD_EP_EJECTED
-						       : HD_EP_HEALTHY;
-		word_write(h, r, h->snapshot->endpoints[r->endpoint].slot, said);
+		word_write(h, r, h->snapshot->endpoints[r->endpoint].slot,
+			   word_of(h, r, groups[group_of(c, i)].is_panic));
 	}
+	if (c->n_groups > 0)
+		weights_write(h, c, groups);
 }
 
 static void watch(struct health *h, struct endpoint_row *r, int is_watched)
@@ -489,7 +525,8 @@ void health_cluster_look(const struct health *h, const struct hd_cluster *c,
 					     .outlier = c->outlier != 0 ? &row->outlier : NULL,
 					     .rates = row->rates,
 					     .detected_low = row->detected_low,
-					     .detected_failing = row->detected_failing };
+					     .detected_failing = row->detected_failing,
+					     .groups = row->groups };
 }
 
 const struct health_totals *health_totals(const struct health *h)

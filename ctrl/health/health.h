@@ -9,6 +9,7 @@
 
 #include <heddle/dp.h>
 
+#include "health_groups.h"
 #include "health_outlier.h"
 #include "health_override.h"
 #include "health_probe.h"
@@ -53,6 +54,7 @@ struct health_cluster_view {
 	const struct health_outlier_cluster *outlier; /* NULL: outliers are not detected */
 	struct health_rates rates;
 	uint64_t detected_low, detected_failing; /* by rates; never enforced */
+	const struct health_group *groups;	 /* as many as the cluster has */
 };
 void health_cluster_look(const struct health *h, const struct hd_cluster *c,
 			 struct health_cluster_view *out);

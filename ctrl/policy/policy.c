@@ -9,7 +9,8 @@
 static size_t copied_bytes(const struct policy_settings *s)
 {
 	size_t n = strlen(s->default_namespace) + strlen(s->domain) + strlen(s->node_namespace) +
-		   strlen(s->trust_domain) + 4;
+		   strlen(s->trust_domain) + strlen(s->region) + strlen(s->zone) +
+		   strlen(s->subzone) + 7;
 
 	for (uint32_t i = 0; i < s->n_labels; i++)
 		n += strlen(s->labels[i].key) + strlen(s->labels[i].value) + 2;
@@ -41,6 +42,9 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 		s.node_namespace = s.default_namespace;
 	if (s.trust_domain == NULL)
 		s.trust_domain = "cluster.local";
+	s.region = s.region != NULL ? s.region : "";
+	s.zone = s.zone != NULL ? s.zone : "";
+	s.subzone = s.subzone != NULL ? s.subzone : "";
 	s.n_workers += s.n_workers == 0;
 	p->strings = at = malloc(copied_bytes(&s));
 	if (at == NULL)
@@ -61,6 +65,9 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 	s.domain = string_take(&at, s.domain);
 	s.node_namespace = string_take(&at, s.node_namespace);
 	s.trust_domain = string_take(&at, s.trust_domain);
+	s.region = string_take(&at, s.region);
+	s.zone = string_take(&at, s.zone);
+	s.subzone = string_take(&at, s.subzone);
 	p->settings = s;
 	return 0;
 }
@@ -104,6 +111,9 @@ void policy_settings_from_node(struct policy_settings *s, const struct policy_no
 		.node_namespace = node->namespace_,
 		.trust_domain = node->trust_domain,
 		.identity = node->identity.certificate != NULL ? &node->identity : NULL,
+		.region = node->region,
+		.zone = node->zone,
+		.subzone = node->subzone,
 		.labels = node->labels,
 		.n_labels = node->n_labels,
 		.node = &node->dp,

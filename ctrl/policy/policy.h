@@ -111,7 +111,9 @@ struct policy_settings {
 	const char *domain;	       /* NULL: "cluster.local" */
 	const char *node_namespace;    /* NULL: default_namespace */
 	const char *trust_domain;      /* NULL: "cluster.local" */
-	const struct policy_identity *identity; /* NULL: none, and so no TLS of the mesh; not copied */
+	const struct policy_identity
+		*identity;		     /* NULL: none, and so no TLS of the mesh; not copied */
+	const char *region, *zone, *subzone; /* where the node is; NULL: "" */
 	const struct policy_label *labels;
 	uint32_t n_labels;
 	const struct hd_node *node; /* port addresses; NULL: no Gateway listeners */

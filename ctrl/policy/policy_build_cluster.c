@@ -94,26 +94,74 @@ static void endpoint_add(struct policy_load *l, const struct policy_service *s,
 	e->authz = policy_authz_target(l, s, b->labels, &b->addr);
 }
 
-/* Those that match, the usable ones first; an address counts once. */
-static void endpoints_fill(struct policy_load *l, struct hd_cluster *c,
-			   const struct policy_service *s, const struct policy_service_port *p,
-			   const struct policy_yaml *labels, const struct policy_client_tls *tls)
+/* Which endpoints of a port make a cluster. */
+struct endpoints {
+	const struct policy_service *service;
+	const struct policy_service_port *port;
+	const struct policy_yaml *labels;
+	const struct policy_client_tls *tls;
+	const struct policy_spread *spread;
+	struct policy_map seen; /* an address counts once */
+};
+
+/* Those of one group, or those that are not ready, whatever their group. Returns how many. */
+static uint32_t group_fill(struct policy_load *l, struct endpoints *from, int ready, uint32_t rank)
 {
-	struct policy_map seen;
+	uint32_t before = l->endpoints.n;
 
-	policy_map_init(&seen, &l->arena);
+	for (uint32_t i = 0; i < from->port->backends.n; i++) {
+		const struct policy_backend *b = policy_vec_at(&from->port->backends, i);
+		struct hd_str key = { (const char *)&b->addr, 18 };
+
+		if (b->ready != ready || !policy_labels_match(from->labels, b->labels) ||
+		    (ready && policy_spread_rank(l, from->spread, b) != rank) ||
+		    policy_map_add(&from->seen, key, (void *)b) != NULL)
+			continue;
+		endpoint_add(l, from->service, b, from->tls);
+	}
+	return l->endpoints.n - before;
+}
+
+/* The usable ones first, group after group. One group is none. */
+static void endpoints_fill(struct policy_load *l, struct hd_cluster *c, struct endpoints *from)
+{
+	const struct policy_spread *spread = from->spread;
+	uint32_t ranks = spread->kind == HD_SPREAD_NONE ? 1 : HD_GROUPS;
+
+	policy_map_init(&from->seen, &l->arena);
 	c->endpoints_first = l->endpoints.n;
-	for (int ready = 1; ready >= 0; ready--)
-		for (uint32_t i = 0; i < p->backends.n; i++) {
-			const struct policy_backend *b = policy_vec_at(&p->backends, i);
-			struct hd_str key = { (const char *)&b->addr, 18 };
+	for (uint32_t rank = 0; rank < ranks; rank++) {
+		uint32_t n = group_fill(l, from, 1, rank);
 
-			if (b->ready != ready || !policy_labels_match(labels, b->labels) ||
-			    policy_map_add(&seen, key, (void *)b) != NULL)
-				continue;
-			endpoint_add(l, s, b, tls);
-			*(ready ? &c->endpoints_count : &c->endpoints_unready) += 1;
-		}
+		c->endpoints_count += n;
+		if (n > 0 && spread->kind != HD_SPREAD_NONE)
+			c->groups[c->n_groups++] = (struct hd_group){
+				.end = c->endpoints_count,
+				.weight = spread->kind == HD_SPREAD_SHARES
+						  ? policy_spread_weight(spread, rank)
+						  : 0,
+			};
+	}
+	if (c->n_groups < 2)
+		c->n_groups = 0;
+	c->spread = c->n_groups > 0 ? spread->kind : HD_SPREAD_NONE;
+	c->endpoints_unready = group_fill(l, from, 0, 0);
+}
+
+/* A hash has one table of all endpoints. */
+static void groups_check(struct policy_load *l, struct hd_cluster *c,
+			 const struct policy_traffic *t)
+{
+	const struct policy_yaml *hash = policy_get(t->load_balancer, "consistentHash");
+	struct policy_check check;
+
+	if (c->n_groups == 0 || hash == NULL)
+		return;
+	c->n_groups = 0;
+	c->spread = HD_SPREAD_NONE;
+	policy_object_check(l, t->object, &check);
+	policy_warning(&check, hash,
+		       "consistentHash does not look at localities yet: near endpoints do not come first");
 }
 
 static struct hd_str cluster_name(struct policy_load *l, const struct policy_service *s,
@@ -131,6 +179,8 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	struct policy_client_tls tls =
 		policy_tls_client(l, s, p->port, p->protocol, subset_name, &t);
 	struct hd_str name = policy_out(l, cluster_name(l, s, p->port, subset_name));
+	struct policy_spread spread = policy_spread_of(l, &t);
+	struct endpoints from = { s, p, labels, &tls, &spread, { 0 } };
 	uint32_t index = l->clusters.n;
 	struct hd_cluster *c;
 
@@ -148,7 +198,8 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);
 	c->sni = policy_out(l, tls.sni);
-	endpoints_fill(l, c, s, p, labels, &tls);
+	endpoints_fill(l, c, &from);
+	groups_check(l, c, &t);
 	policy_build_hash(l, c, t.load_balancer);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;

@@ -261,6 +261,18 @@ uint32_t policy_build_outlier(struct policy_load *l, const struct policy_service
 /* policy_build_probe.c: 1 + the index of an endpoint's probe; 0: there is none. */
 uint32_t policy_build_probe(struct policy_load *l, struct policy_probe *probe);
 
+/* policy_build_locality.c */
+struct policy_spread {
+	enum hd_spread kind;
+	const struct policy_yaml *priority, *failover; /* of HD_SPREAD_ORDER; may be NULL */
+	const struct policy_yaml *to; /* of HD_SPREAD_SHARES: localities and shares */
+};
+struct policy_spread policy_spread_of(const struct policy_load *l, const struct policy_traffic *t);
+/* Which group an endpoint belongs to, below HD_GROUPS; HD_NONE: to none, it gets nothing. */
+uint32_t policy_spread_rank(const struct policy_load *l, const struct policy_spread *p,
+			    const struct policy_backend *b);
+uint16_t policy_spread_weight(const struct policy_spread *p, uint32_t rank);
+
 /* policy_build_match.c */
 int policy_node_has_labels(const struct policy_load *l, const struct policy_yaml *wanted);
 int policy_match_applies(struct policy_load *l, const struct policy_object *origin,

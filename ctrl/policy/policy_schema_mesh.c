@@ -145,7 +145,7 @@ static const struct policy_field mesh_fields[] = {
 	POLICY_DUR("protocolDetectionTimeout", 0, LATER),
 	POLICY_ANY_("defaultConfig", LATER),
 	POLICY_ANY_("inboundTrafficPolicy", LATER),
-	POLICY_ANY_("localityLbSetting", LATER),
+	POLICY_OBJ("localityLbSetting", policy_schema_locality, NOW),
 	POLICY_ANY_("zoneAwareLbSetting", LATER),
 	POLICY_ANY_("extensionProviders", LATER),
 	POLICY_ANY_("defaultProviders", LATER),

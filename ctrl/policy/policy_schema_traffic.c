@@ -47,28 +47,28 @@ static const struct policy_field hash_fields[] = {
 static const struct policy_schema consistent_hash = { "ConsistentHashLB", hash_fields };
 
 static const struct policy_field distribute_fields[] = {
-	POLICY_STR_("from", INERT),
-	POLICY_INTMAP("to", 1, 100, INERT),
+	POLICY_STR_("from", NOW),
+	POLICY_INTMAP("to", 1, 100, NOW),
 	POLICY_END,
 };
 static const struct policy_schema distribute = { "LocalityLoadBalancerSetting.Distribute",
 						 distribute_fields };
 static const struct policy_field failover_fields[] = {
-	POLICY_STR_("from", INERT),
-	POLICY_STR_("to", INERT),
+	POLICY_STR_("from", NOW),
+	POLICY_STR_("to", NOW),
 	POLICY_END,
 };
 static const struct policy_schema failover = { "LocalityLoadBalancerSetting.Failover",
 					       failover_fields };
 static const struct policy_field locality_fields[] = {
-	POLICY_OBJS("distribute", distribute, INERT),
-	POLICY_OBJS("failover", failover, INERT),
-	POLICY_STRS("failoverPriority", INERT),
-	POLICY_BOOL_("enabled", INERT),
+	POLICY_OBJS("distribute", distribute, NOW),
+	POLICY_OBJS("failover", failover, NOW),
+	POLICY_STRS("failoverPriority", NOW),
+	POLICY_BOOL_("enabled", NOW),
 	POLICY_END,
 };
-static const struct policy_schema locality = { "LocalityLoadBalancerSetting", locality_fields,
-					       policy_rule_locality };
+const struct policy_schema policy_schema_locality = { "LocalityLoadBalancerSetting",
+						      locality_fields, policy_rule_locality };
 
 static const struct policy_field zone_fields[] = {
 	POLICY_BOOL_("enabled", INERT),
@@ -99,7 +99,7 @@ static const struct policy_field load_balancer_fields[] = {
 	  .words = simple_words,
 	  .note = "`PASSTHROUGH` not yet" },
 	POLICY_OBJ("consistentHash", consistent_hash, NOW),
-	POLICY_OBJ("localityLbSetting", locality, LATER),
+	POLICY_OBJ("localityLbSetting", policy_schema_locality, NOW),
 	POLICY_OBJ("zoneAwareLbSetting", zone_aware, LATER),
 	POLICY_DUR("warmupDurationSecs", POLICY_MS, LATER),
 	POLICY_OBJ("warmup", warmup, LATER),

@@ -171,6 +171,15 @@ static void remaining_put(json_t *row, const char *key, uint32_t limit, uint32_t
 		 limit == UINT32_MAX ? json_null() : json_integer(limit > used ? limit - used : 0));
 }
 
+static json_t *weights_json(const struct hd_cluster *c, const struct health_cluster_view *v)
+{
+	json_t *out = json_array();
+
+	for (uint32_t i = 0; i < c->n_groups; i++)
+		json_array_append_new(out, json_integer(v->groups[i].weight));
+	return out;
+}
+
 static uint32_t retries_allowed(const struct hd_cluster *c, const struct hd_cluster_stats *st)
 {
 	uint64_t by_load = (uint64_t)c->retry_budget * st->requests_active / 10000;
@@ -217,6 +226,7 @@ int sock_show_clusters(struct sock_request *rq)
 		sock_put_number(row, "ejected",
 				health.outlier != NULL ? health.outlier->n_ejected : 0);
 		sock_put(row, "panic", json_boolean(health.is_panic));
+		sock_put(row, "group_weights", weights_json(c, &health));
 		sock_put(row, "source", sock_source_json(&c->source));
 	}
 	return 0;

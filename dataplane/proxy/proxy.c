@@ -19,6 +19,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->slots = c->slots;
 	p->health = c->health;
 	p->watched = c->watched;
+	p->group_weights = c->group_weights;
 	p->outcomes = c->outcomes;
 	p->access = c->access;
 	p->worker = c->worker;

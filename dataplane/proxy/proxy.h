@@ -31,6 +31,12 @@ struct proxy_slots {
 size_t proxy_cluster_state_bytes(void);
 size_t proxy_endpoint_state_bytes(void);
 
+/* How the requests of a cluster are drawn among its groups of endpoints: one half-word each, which
+ * ctrl writes. */
+struct proxy_group_weights {
+	uint16_t of[HD_GROUPS];
+};
+
 struct proxy_config {
 	struct tcp *tcp;
 	struct net *net;
@@ -38,6 +44,7 @@ struct proxy_config {
 	struct proxy_slots *slots;
 	const uint8_t
 		*health; /* hd_endpoint_health by endpoint slot; written by ctrl, one byte each */
+	const struct proxy_group_weights *group_weights; /* by cluster slot */
 	const uint8_t
 		*watched; /* by endpoint slot, whether each outcome is told; written by ctrl */
 	struct hd_ring *outcomes; /* of struct hd_outcome; NULL: outliers are not detected */
@@ -46,10 +53,10 @@ struct proxy_config {
 	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL:
 					     none. Read by proxy_create alone */
 	uint32_t max_connections;
-	uint32_t worker;     /* index in hd_snapshot.workers */
+	uint32_t worker;	     /* index in hd_snapshot.workers */
 	struct proxy_quotas *quotas; /* proxy_quota.h; NULL when this worker is alone */
-	int64_t wall_offset; /* UTC ns minus hd_ns; refreshed through proxy_set_wall */
-	uint64_t seed[2];    /* request ids, random balancing */
+	int64_t wall_offset;	     /* UTC ns minus hd_ns; refreshed through proxy_set_wall */
+	uint64_t seed[2];	     /* request ids, random balancing */
 	int socket;
 };
 

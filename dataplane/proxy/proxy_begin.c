@@ -355,6 +355,48 @@ static int is_weighted(struct proxy *p, const struct hd_cluster *c)
 	return cs->is_weighted;
 }
 
+/* The cluster as if it had only the endpoints of one group, drawn by weight. While nobody is
+ * healthy all of it. */
+static struct hd_cluster narrow(struct proxy *p, const struct hd_cluster *c)
+{
+	const uint16_t *weights = p->group_weights[c->slot].of;
+	struct hd_cluster view = *c;
+	uint32_t sum = 0, draw, begin = 0;
+
+	for (uint32_t i = 0; i < c->n_groups; i++)
+		sum += __atomic_load_n(&weights[i], __ATOMIC_RELAXED);
+	if (sum == 0)
+		return view;
+	draw = proxy_random_below(&p->random, sum);
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		uint32_t weight = __atomic_load_n(&weights[i], __ATOMIC_RELAXED);
+		if (draw < weight) {
+			view.endpoints_first += begin;
+			view.endpoints_count = c->groups[i].end - begin;
+			break;
+		}
+		draw -= weight;
+		begin = c->groups[i].end;
+	}
+	return view;
+}
+
+/* Words and weights may not fit together for a moment: then whoever is healthy will do. */
+static uint32_t draw_endpoint(struct proxy *p, const struct proxy_balance *b,
+			      const struct proxy_exchange *x, const struct hd_cluster *c)
+{
+	int by_weight = is_weighted(p, c);
+	uint32_t i = HD_NONE;
+
+	if (hd_unlikely(c->n_groups > 0)) {
+		const struct hd_cluster view = narrow(p, c);
+		i = proxy_balance_endpoint(b, &view, by_weight, x->retry.tried, x->retry.n_tried);
+	}
+	if (i != HD_NONE)
+		return i;
+	return proxy_balance_endpoint(b, c, by_weight, x->retry.tried, x->retry.n_tried);
+}
+
 static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchange *x,
 				      const struct hd_cluster *c)
 {
@@ -368,8 +410,7 @@ static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchan
 		.has_hash = x->has_hash,
 		.hash = x->hash,
 	};
-	uint32_t i =
-		proxy_balance_endpoint(&b, c, is_weighted(p, c), x->retry.tried, x->retry.n_tried);
+	uint32_t i = draw_endpoint(p, &b, x, c);
 
 	return i == HD_NONE ? NULL : &p->snapshot->endpoints[i];
 }

@@ -38,7 +38,7 @@
 #define PROXY_TURN_FAILED 64
 #define PROXY_TURN_TIMERS 256
 #define PROXY_TURN_SWEEP 256
-#define PROXY_TURN_STALE 8 /* unfit connections that one request clears away */
+#define PROXY_TURN_STALE 8     /* unfit connections that one request clears away */
 #define PROXY_TURN_INTERIMS 16 /* of one exchange */
 
 /* Bytes of request bodies kept for another try: of one request (Envoy's 1 MiB), and while only an
@@ -64,6 +64,7 @@ struct proxy {
 	struct hd_worker_stats *stats;
 	struct proxy_slots *slots;
 	const uint8_t *health, *watched;
+	const struct proxy_group_weights *group_weights;
 	struct hd_ring *outcomes;
 	const struct hd_snapshot *snapshot;
 	struct hd_snapshot_worker *own; /* ours in the snapshot */
@@ -83,8 +84,8 @@ struct proxy {
 	hd_ns starved_look;
 	struct proxy_quotas *quotas; /* NULL: we are alone */
 	uint32_t asks_seen;
-	uint32_t settled;	  /* clusters of the snapshot whose limits were */
-	uint32_t swept;		  /* endpoints of the snapshot that were marked as known */
+	uint32_t settled; /* clusters of the snapshot whose limits were */
+	uint32_t swept;	  /* endpoints of the snapshot that were marked as known */
 	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
 	uint32_t n_copies, copies_max;	       /* exchanges that are copies for mirrors */
 	hd_ns pressure_at;		       /* when the buffers were counted last */

@@ -60,6 +60,7 @@ static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns n
 		.quotas = c->quotas,
 		.health = c->health,
 		.watched = c->watched,
+		.group_weights = c->group_weights,
 		.outcomes = c->outcomes,
 		.access = c->access,
 		.bufs = c->bufs,

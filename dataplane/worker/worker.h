@@ -21,6 +21,7 @@ struct worker_config {
 	const struct hd_snapshot *_Atomic *snapshot; /* writer: ctrl; loaded once a turn; NULL until the first */
 	struct proxy_slots *slots;
 	struct proxy_quotas *quotas;		/* shared by all workers; NULL: this one is alone */
+	const struct proxy_group_weights *group_weights; /* by cluster slot; writer: ctrl */
 	const uint8_t *health, *watched;	/* by endpoint slot; writer: ctrl */
 	struct hd_ring *outcomes;		/* of struct hd_outcome; NULL: none */
 	struct hd_ring *mailbox;		/* of struct hd_ctrl_msg; NULL: none */

@@ -71,9 +71,10 @@ struct hd_dp {
 	struct worker_spread *spreads[HD_MAX_PORTS];
 	struct worker_flows flows[HD_MAX_PORTS];
 	struct hd_worker_stats *stats[HD_MAX_WORKERS];
-	uint8_t *health;  /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
-	uint8_t *watched; /* the same */
-	_Atomic int outcomes_attended; /* writer: ctrl; readers: workers */
+	uint8_t *health; /* by endpoint slot; writer: ctrl; readers: workers, whole bytes */
+	struct proxy_group_weights *group_weights; /* by cluster slot, the same */
+	uint8_t *watched;			   /* the same */
+	_Atomic int outcomes_attended;		   /* writer: ctrl; readers: workers */
 	int outcome_fd;
 };
 
@@ -166,6 +167,7 @@ static int make_worker(struct lane *l, hd_ns now)
 		.quotas = dp->n_lanes > 1 ? &dp->quotas : NULL,
 		.health = dp->health,
 		.watched = dp->watched,
+		.group_weights = dp->group_weights,
 		.outcomes = l->outcomes,
 		.mailbox = l->mailbox,
 		.access = l->access,
@@ -371,14 +373,15 @@ static struct hd_dp *allocate(const struct hd_node *node)
 	dp->lanes = calloc(node->n_workers, sizeof(*dp->lanes));
 	dp->outcome_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->health = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
+	dp->group_weights =
+		calloc((size_t)PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS, sizeof(*dp->group_weights));
 	dp->watched = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
-	dp->quotas = (struct proxy_quotas){
-		.n_workers = node->n_workers, .kick = kick_lane, .ctx = dp
-	};
+	dp->quotas =
+		(struct proxy_quotas){ .n_workers = node->n_workers, .kick = kick_lane, .ctx = dp };
 	dp->quotas.connections = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS * sizeof(uint32_t));
 	worker_clock_init(&dp->clock);
 	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
-	    dp->watched != NULL && dp->quotas.connections != NULL &&
+	    dp->watched != NULL && dp->group_weights != NULL && dp->quotas.connections != NULL &&
 	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0 &&
 	    random_fill(dp->rss_key, sizeof(dp->rss_key)) == 0)
 		return dp;
@@ -544,6 +547,7 @@ void hd_dp_close(struct hd_dp *dp)
 	free(dp->lanes);
 	free(dp->health);
 	free(dp->watched);
+	free(dp->group_weights);
 	free(dp->quotas.connections);
 	free(dp);
 	rte_eal_cleanup();
@@ -636,6 +640,16 @@ void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
 {
 	if (endpoint_slot < PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS)
 		__atomic_store_n(&dp->health[endpoint_slot], health, __ATOMIC_RELAXED);
+}
+
+void hd_dp_set_group_weights(struct hd_dp *dp, uint32_t cluster_slot,
+			     const uint16_t weights[HD_GROUPS])
+{
+	if (cluster_slot >= PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS)
+		return;
+	for (uint32_t i = 0; i < HD_GROUPS; i++)
+		__atomic_store_n(&dp->group_weights[cluster_slot].of[i], weights[i],
+				 __ATOMIC_RELAXED);
 }
 
 void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched)

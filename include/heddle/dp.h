@@ -42,6 +42,8 @@ uint64_t hd_dp_oldest_generation(const struct hd_dp *dp);
 
 /* Health of an endpoint, by slot: hd_endpoint_health. Workers see it without a lock in their next pick. */
 void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health);
+/* How a cluster's requests are drawn among its groups. */
+void hd_dp_set_group_weights(struct hd_dp *dp, uint32_t cluster_slot, const uint16_t weights[HD_GROUPS]);
 /* Whether workers tell each outcome of an endpoint, or only failures and the first success after one. */
 void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched);
 

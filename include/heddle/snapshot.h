@@ -333,6 +333,15 @@ struct hd_probe_rule {
 	struct hd_source source;
 };
 
+/* Endpoints of a cluster in groups, by where they are: the next steps in as the one before fails, or each has its share. */
+enum hd_spread { HD_SPREAD_NONE, HD_SPREAD_ORDER, HD_SPREAD_SHARES };
+#define HD_GROUPS 8
+
+struct hd_group {
+	uint32_t end;		/* one past its last endpoint, counted from endpoints_first; it begins where the one before ends */
+	uint16_t weight;	/* its share, in percent */
+};
+
 /* A Service port, or a subset of one. Name as in Istio: "outbound|80|v1|api.default.svc.cluster.local". */
 struct hd_cluster {
 	struct hd_str name;
@@ -355,6 +364,9 @@ struct hd_cluster {
 	hd_ns connect_timeout, idle_timeout, max_connection_duration; /* 0: none, except connect_timeout (10 s) */
 	struct hd_tcp_keepalive keepalive;
 	uint32_t outlier;	/* 1 + index in outliers; 0: nothing is ejected */
+	uint8_t spread;		/* hd_spread */
+	uint8_t n_groups;	/* 0: all endpoints are one */
+	struct hd_group groups[HD_GROUPS]; /* none is empty */
 	struct hd_str sni;	/* server name for endpoints with a TLS context */
 	struct hd_source source; /* the DestinationRule that shaped it, else the Service */
 };

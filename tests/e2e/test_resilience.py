@@ -4,6 +4,7 @@ import threading
 import urllib.request
 
 import e2e_backend
+import e2e_daemon
 import e2e_net
 import e2e_policy
 
@@ -190,3 +191,36 @@ def test_a_workload_group_s_probe_takes_an_entry_out_and_back(world):
     assert state(a)["requests"] == before + 10
     well[0] = b"200"
     e2e_net.wait_for(lambda: state(b)["health"] == "healthy", "its return")
+
+
+def test_another_zone_steps_in_when_this_one_fails(world):
+    """Zone a answers while it can; then zone b, and a again."""
+    here, a, b = [b"200"], e2e_net.BACKENDS[1], e2e_net.BACKENDS[2]
+    world.script(failing(here), a)
+    world.script(failing([b"200"]), b)
+
+    def entry(name, address, place):
+        return {"apiVersion": e2e_policy.NETWORKING, "kind": "WorkloadEntry", "metadata": e2e_policy.meta(name),
+                "spec": {"address": address, "locality": place, "labels": {"app": "two"}}}
+    policy = {"all.json": e2e_policy.as_list(
+        e2e_policy.service(ports=((80, 9000),), app="two"), entry("a", a, "eu/a"), entry("b", b, "eu/b"),
+        e2e_policy.virtual_service([{"route": [e2e_policy.destination()], "retries": {"attempts": 0}}]),
+        e2e_policy.destination_rule(subsets=(), outlierDetection={"interval": "1s", "baseEjectionTime": "1s", "consecutive5xxErrors": 3,
+                                                                  "maxEjectionPercent": 100}))}
+    daemon = world.heddle(policy, node=lambda folder: e2e_daemon.node_object(folder, locality="eu/a/r1"))
+
+    def served(address):
+        return next(e["requests"] for e in daemon.command("show endpoints") if e["address"] == f"{address}:9000")
+    caller = world.caller()
+    assert [caller.request().status for _ in range(20)] == [200] * 20
+    assert (served(a), served(b)) == (20, 0) and clusters(daemon)["group_weights"] == [100, 0], clusters(daemon)
+    here[0] = b"500"
+    assert [caller.request().status for _ in range(3)] == [500] * 3
+    e2e_net.wait_for(lambda: clusters(daemon)["group_weights"] == [0, 100], "zone b to step in")
+    assert [caller.request().status for _ in range(20)] == [200] * 20
+    assert served(b) == 20, served(b)
+    here[0] = b"200"
+    e2e_net.wait_for(lambda: clusters(daemon)["group_weights"] == [100, 0], "zone a to be back")
+    before = served(a)
+    assert [caller.request().status for _ in range(20)] == [200] * 20
+    assert served(a) == before + 20

@@ -10,6 +10,7 @@ struct hd_dp {
 	const struct hd_snapshot *published;
 	int fail_reserve, drains;
 	hd_ns now;
+	uint16_t weights[FAKE_DP_SLOTS][HD_GROUPS];
 	struct hd_dp_port_info port;
 	uint8_t health[FAKE_DP_SLOTS], watched[FAKE_DP_SLOTS];
 };
@@ -130,6 +131,17 @@ uint64_t hd_dp_oldest_generation(const struct hd_dp *dp)
 void hd_dp_set_health(struct hd_dp *dp, uint32_t endpoint_slot, uint8_t health)
 {
 	dp->health[endpoint_slot] = health;
+}
+
+void hd_dp_set_group_weights(struct hd_dp *dp, uint32_t cluster_slot,
+			     const uint16_t weights[HD_GROUPS])
+{
+	memcpy(dp->weights[cluster_slot], weights, sizeof(dp->weights[0]));
+}
+
+uint16_t fake_dp_group_weight(const struct hd_dp *dp, uint32_t cluster_slot, uint32_t group)
+{
+	return dp->weights[cluster_slot][group];
 }
 
 void hd_dp_set_watched(struct hd_dp *dp, uint32_t endpoint_slot, int is_watched)

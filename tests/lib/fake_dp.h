@@ -28,6 +28,7 @@ const struct hd_snapshot *fake_dp_published(const struct hd_dp *dp);
 void fake_dp_fail_reserve(struct hd_dp *dp);
 /* The health word that ctrl wrote. */
 uint8_t fake_dp_health(const struct hd_dp *dp, uint32_t endpoint_slot);
+uint16_t fake_dp_group_weight(const struct hd_dp *dp, uint32_t cluster_slot, uint32_t group);
 int fake_dp_watched(const struct hd_dp *dp, uint32_t endpoint_slot);
 /* What hd_dp_now says. */
 void fake_dp_set_now(struct hd_dp *dp, hd_ns now);

@@ -24,6 +24,7 @@ struct bed {
 	struct hd_worker_stats stats;
 	struct hd_ring *access;
 	struct hd_ring *outcomes;
+	struct proxy_group_weights group_weights[BED_CLUSTERS];
 	uint8_t health[PROXY_CHUNK_SLOTS], watched[PROXY_CHUNK_SLOTS];
 	hd_ns now;
 
