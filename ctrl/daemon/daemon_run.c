@@ -363,8 +363,9 @@ static int sources_add(struct daemon *d)
 	return rc;
 }
 
-/* This thread sleeps nearly always, and what wakes it is a failing backend: on a machine that others
- * keep busy it should not wait for their time slices. Not allowed to everybody, and no condition. */
+/* This thread sleeps nearly always, and what wakes it is a failing backend: on a machine that
+ * others keep busy it should not wait for their time slices. Not allowed to everybody, and no
+ * condition. */
 static void come_first(void)
 {
 	(void)setpriority(PRIO_PROCESS, 0, CONTROL_NICE);

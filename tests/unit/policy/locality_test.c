@@ -7,12 +7,12 @@
 	"apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: " name \
 	"}\nspec: {address: " ip ", locality: " place ", labels: {app: api, tier: " name  \
 	"}}\n---\n"
-#define PLACES                                                                      \
-	SERVICE("api", "10.96.0.1")                                                 \
-	ENTRY("us", "10.2.0.6", "us/x/y")                                           \
-	ENTRY("far", "10.2.0.5", "ap/x/y")                                          \
-	ENTRY("region", "10.2.0.4", "eu/b/r1") ENTRY("zone", "10.2.0.3", "eu/a/r2") \
-		ENTRY("here", "10.2.0.2", "eu/a/r1")
+#define PLACES                                 \
+	SERVICE("api", "10.96.0.1")            \
+	ENTRY("us", "10.2.0.6", "us/x/y")      \
+	ENTRY("far", "10.2.0.5", "ap/x/y")     \
+	ENTRY("region", "10.2.0.4", "eu/b/r1") \
+	ENTRY("zone", "10.2.0.3", "eu/a/r2") ENTRY("here", "10.2.0.2", "eu/a/r1")
 #define OUTLIERS "    outlierDetection: {}\n"
 
 static const struct policy_label node_labels[] = { { (char *)"tier", (char *)"zone" } };
@@ -137,6 +137,18 @@ static void shares_from_elsewhere_are_none(void **state)
 	assert_int_equal(c->endpoints_count, 5);
 }
 
+static void a_hash_has_one_table_of_all(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c = load(
+		w, PLACES DR("api") "  host: api\n  trafficPolicy:\n" OUTLIERS
+				    "    loadBalancer: {consistentHash: {useSourceIp: true}}\n");
+
+	assert_int_equal(c->n_groups, 0);
+	assert_int_equal(c->endpoints_count, 5);
+	assert_true(w->diags.warnings > 0);
+}
+
 static void the_mesh_may_say_so_for_all(void **state)
 {
 	struct policy_world *w = *state;
@@ -157,6 +169,7 @@ int main(void)
 		TEST(labels_decide_in_their_order),
 		TEST(shares_leave_out_who_is_not_listed),
 		TEST(shares_from_elsewhere_are_none),
+		TEST(a_hash_has_one_table_of_all),
 		TEST(the_mesh_may_say_so_for_all),
 	};
 
