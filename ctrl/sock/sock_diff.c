@@ -130,6 +130,31 @@ static void limit_tell(struct observe_text *t, const char *name, uint32_t value,
 		observe_text_addf(t, ", %s %u", name, value);
 }
 
+static void outlier_tell(struct observe_text *t, const struct hd_outlier *o)
+{
+	observe_text_addf(t,
+			  ", ejects after %u 5xx, %u gateway, %u local failures for %llu ms each "
+			  "%llu ms, at most %u %%, unless fewer than %u %% are healthy",
+			  o->consecutive_5xx, o->consecutive_gateway, o->consecutive_local,
+			  (unsigned long long)(o->base_ejection_time / HD_NS_PER_MS),
+			  (unsigned long long)(o->interval / HD_NS_PER_MS), o->max_ejection_percent,
+			  o->min_health_percent);
+	for (uint32_t code = 100; o->has_codes && code < 600; code++)
+		if (hd_outlier_has_code(o, code))
+			observe_text_addf(t, ", error %u", code);
+}
+
+/* The groups by their sizes, "3|1|5". */
+static void groups_tell(struct observe_text *t, const struct hd_cluster *c)
+{
+	uint32_t begin = 0;
+
+	for (uint32_t i = 0; i < c->n_groups; begin = c->groups[i++].end)
+		observe_text_addf(t, "%s%u", i == 0 ? ", groups " : "|", c->groups[i].end - begin);
+	for (uint32_t i = 0; c->spread == HD_SPREAD_SHARES && i < c->n_groups; i++)
+		observe_text_addf(t, "%s%u", i == 0 ? " with shares " : ":", c->groups[i].weight);
+}
+
 static void clusters_tell(struct lines *l, const struct hd_snapshot *s)
 {
 	static const char *const balancers[] = { [HD_LB_ROUND_ROBIN] = "round robin",
@@ -151,6 +176,12 @@ static void clusters_tell(struct lines *l, const struct hd_snapshot *s)
 		limit_tell(&t, "requests", c->max_requests, UINT32_MAX);
 		limit_tell(&t, "maxRetries", c->max_retries, UINT32_MAX);
 		limit_tell(&t, "maxRequestsPerConnection", c->max_requests_per_connection, 0);
+		if (c->has_retry_budget)
+			observe_text_addf(&t, ", retry budget %.2f %%, at least %u",
+					  c->retry_budget / 100.0, c->retry_budget_min);
+		if (c->outlier != 0)
+			outlier_tell(&t, &s->outliers[c->outlier - 1]);
+		groups_tell(&t, c);
 		line_add(l, "cluster", &t);
 	}
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends that fail: ejection and return, overload, and what operators see of both."""
+import json
 import threading
 import urllib.request
 
@@ -224,3 +225,12 @@ def test_another_zone_steps_in_when_this_one_fails(world):
     before = served(a)
     assert [caller.request().status for _ in range(20)] == [200] * 20
     assert served(a) == before + 20
+
+
+def test_a_diff_shows_what_ejections_would_become(world):
+    daemon = world.heddle(detecting(consecutive5xxErrors=3, maxEjectionPercent=50))
+    rule = e2e_policy.destination_rule(subsets=(), loadBalancer={"simple": "ROUND_ROBIN"}, retryBudget={"percent": 10},
+                                       outlierDetection={"consecutive5xxErrors": 7, "maxEjectionPercent": 50, "interval": "1s"})
+    rows = daemon.command("config diff", files=[{"name": "rule.json", "content": json.dumps(rule)}])
+    added = [r["text"] for r in rows if r["change"] == "added"]
+    assert len(rows) == 2 and "ejects after 7 5xx" in added[0] and "retry budget 10.00 %, at least 3" in added[0], rows
