@@ -9,6 +9,7 @@
 #include <rte_malloc.h>
 
 #define ACCESS_RECORDS 4096
+#define OUTCOMES 4096
 
 struct bench_dut {
 	struct worker *worker;
@@ -16,8 +17,8 @@ struct bench_dut {
 	struct hd_node node;
 	const struct hd_snapshot *_Atomic published;
 	struct proxy_slots slots;
-	uint8_t *health;
-	struct hd_ring *access;
+	uint8_t *health, *watched;
+	struct hd_ring *access, *outcomes;
 	const struct bench_time *time;
 	double ratio, line_ns;
 	struct bench_line line;
@@ -47,6 +48,8 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		.snapshot = &d->published,
 		.slots = &d->slots,
 		.health = d->health,
+		.watched = d->watched,
+		.outcomes = d->outcomes,
 		.access = o->access_log ? d->access : NULL,
 		.max_connections = o->connections * 2 + 4096,
 		.flow_secret = { 0x0123456789abcdef, 0xfedcba9876543210 },
@@ -75,13 +78,15 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 	memset(d, 0, sizeof(*d));
 	d->time = time;
 	d->one_core = o->one_core;
-	d->mesh = bench_mesh_create(&d->node);
+	d->mesh = bench_mesh_create(&d->node, o->outliers);
 	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
 	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
+	d->watched = calloc(PROXY_CHUNK_SLOTS, 1);
+	d->outcomes = hd_ring_create(OUTCOMES, sizeof(struct hd_outcome));
 	d->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
 	if (d->mesh != NULL && d->slots.clusters[0] != NULL && d->slots.endpoints[0] != NULL &&
-	    d->health != NULL && d->access != NULL) {
+	    d->health != NULL && d->access != NULL && d->watched != NULL && d->outcomes != NULL) {
 		d->published = bench_mesh_snapshot(d->mesh);
 		if (make_worker(d, o, devices, bufs, indirect))
 			return d;
@@ -100,6 +105,8 @@ void bench_dut_destroy(struct bench_dut *d)
 	free(d->slots.clusters[0]);
 	free(d->slots.endpoints[0]);
 	free(d->health);
+	free(d->watched);
+	free(d->outcomes);
 	free(d->access);
 	free(d);
 }

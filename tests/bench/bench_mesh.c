@@ -11,6 +11,9 @@ struct bench_mesh {
 	struct hd_snapshot *snapshot;
 };
 
+static const char outliers[] = "  trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}\n";
+
+/* %s: nothing, or the line above. */
 static const char objects[] =
 	"apiVersion: v1\n"
 	"kind: Service\n"
@@ -35,6 +38,7 @@ static const char objects[] =
 	"metadata: {name: api, namespace: default}\n"
 	"spec:\n"
 	"  host: api\n"
+	"%s"
 	"  subsets:\n"
 	"  - {name: v1, labels: {version: v1}}\n"
 	"  - {name: v2, labels: {version: v2}}\n"
@@ -64,8 +68,10 @@ static void fill_port(struct hd_node_port *port, const char *name, enum hd_side 
 		abort();
 }
 
-static int load(struct bench_mesh *m, const struct hd_node *node)
+static int load(struct bench_mesh *m, const struct hd_node *node, int detects_outliers)
 {
+	char text[sizeof(objects) + sizeof(outliers)];
+	int n = snprintf(text, sizeof(text), objects, detects_outliers ? outliers : "");
 	struct policy_settings s = { .node = node, .n_workers = 1 };
 	struct policy_diags diags;
 	struct policy_texts texts;
@@ -74,9 +80,7 @@ static int load(struct bench_mesh *m, const struct hd_node *node)
 	policy_diags_init(&diags);
 	policy_texts_init(&texts);
 	m->policy = policy_create(&s);
-	rc = m->policy == NULL
-		     ? -1
-		     : policy_texts_add(&texts, "bench.yaml", objects, sizeof(objects) - 1);
+	rc = m->policy == NULL ? -1 : policy_texts_add(&texts, "bench.yaml", text, (size_t)n);
 	if (rc == 0)
 		rc = policy_load(m->policy, &texts, 1, &m->snapshot, &diags);
 	if (diags.n != 0)
@@ -86,7 +90,7 @@ static int load(struct bench_mesh *m, const struct hd_node *node)
 	return rc;
 }
 
-struct bench_mesh *bench_mesh_create(struct hd_node *node)
+struct bench_mesh *bench_mesh_create(struct hd_node *node, int detects_outliers)
 {
 	struct bench_mesh *m = calloc(1, sizeof(*m));
 
@@ -96,7 +100,7 @@ struct bench_mesh *bench_mesh_create(struct hd_node *node)
 	node->n_workers = 1;
 	if (m == NULL)
 		return NULL;
-	if (load(m, node) == 0)
+	if (load(m, node, detects_outliers) == 0)
 		return m;
 	bench_mesh_destroy(m);
 	return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy of a benchmark: real YAML through ctrl/policy. One service with two subsets, routed 90 to 10. */
+/* The policy of a benchmark: real YAML through ctrl/policy. One service with two subsets, routed 90
+ * to 10. */
 #ifndef BENCH_MESH_H
 #define BENCH_MESH_H
 
@@ -12,8 +13,9 @@
 
 struct bench_mesh;
 
-/* Fills node with two ports: front 10.1.0.1/16, back 10.2.0.1/24. Prints what is wrong; NULL then. */
-struct bench_mesh *bench_mesh_create(struct hd_node *node);
+/* Fills node with two ports: front 10.1.0.1/16, back 10.2.0.1/24. Prints what is wrong; NULL then.
+ */
+struct bench_mesh *bench_mesh_create(struct hd_node *node, int detects_outliers);
 void bench_mesh_destroy(struct bench_mesh *m);
 const struct hd_snapshot *bench_mesh_snapshot(const struct bench_mesh *m);
 

@@ -44,6 +44,7 @@ void bench_options_help(void)
 	     "  --warm-up N       seconds before that which do not count (1)\n"
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
+	     "  --outliers        the policy has outlier detection: each outcome is counted\n"
 	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but\n"
 	     "                    the same ones in the same order each run, for machines with one core\n"
 	     "  --turns N         so many turns of both on one core, on a clock that moves 20 us a turn: a\n"
@@ -95,6 +96,7 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "warm-up", required_argument, NULL, 'w' },
 		{ "offloads", no_argument, NULL, 'o' },
 		{ "access-log", no_argument, NULL, 'a' },
+		{ "outliers", no_argument, NULL, 'x' },
 		{ "one-core", no_argument, NULL, '1' },
 		{ "turns", required_argument, NULL, 'n' },
 		{ "json", no_argument, NULL, 'j' },
@@ -127,6 +129,9 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 			break;
 		case 'a':
 			o->access_log = 1;
+			break;
+		case 'x':
+			o->outliers = 1;
 			break;
 		case '1':
 			o->one_core = 1;

@@ -10,13 +10,14 @@ struct bench_options {
 	enum bench_scenario scenario;
 	uint32_t connections;
 	uint32_t seconds, warm_up;
-	uint32_t turns;		/* on one core and virtual time; 0: real time */
-	uint32_t size;		/* bytes of an answer's body */
-	uint8_t json, offloads, access_log, one_core;
+	uint32_t turns; /* on one core and virtual time; 0: real time */
+	uint32_t size;	/* bytes of an answer's body */
+	uint8_t json, offloads, access_log, one_core, outliers;
 };
 
 const char *bench_scenario_name(enum bench_scenario s);
-/* The program's own options, behind "--". 0; 1: help was printed; -1: wrong, with one line on stderr. */
+/* The program's own options, behind "--". 0; 1: help was printed; -1: wrong, with one line on
+ * stderr. */
 int bench_options_parse(struct bench_options *o, int argc, char **argv);
 void bench_options_help(void);
 
