@@ -160,8 +160,9 @@ static void groups_check(struct policy_load *l, struct hd_cluster *c,
 	c->n_groups = 0;
 	c->spread = HD_SPREAD_NONE;
 	policy_object_check(l, t->object, &check);
-	policy_warning(&check, hash,
-		       "consistentHash does not look at localities yet: near endpoints do not come first");
+	policy_warning(
+		&check, hash,
+		"consistentHash does not look at localities yet: near endpoints do not come first");
 }
 
 static struct hd_str cluster_name(struct policy_load *l, const struct policy_service *s,
@@ -169,6 +170,19 @@ static struct hd_str cluster_name(struct policy_load *l, const struct policy_ser
 {
 	return policy_str_printf(&l->arena, "outbound|%u|%.*s|%.*s", port, POLICY_STR(subset),
 				 POLICY_STR(s->host));
+}
+
+/* What no rule says of a cluster the mesh may say of all. */
+static void traffic_defaults(const struct policy_load *l, struct policy_traffic *t)
+{
+	const struct policy_yaml *mesh = policy_get(l->mesh, "defaultTrafficPolicy");
+
+	if (t->connection_pool == NULL)
+		t->connection_pool = policy_get(mesh, "connectionPool");
+	if (t->outlier != NULL)
+		return;
+	t->outlier = policy_get(mesh, "outlierDetection");
+	t->outlier_object = NULL;
 }
 
 static uint32_t cluster_add(struct policy_load *l, const struct policy_service *s,
@@ -179,11 +193,13 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	struct policy_client_tls tls =
 		policy_tls_client(l, s, p->port, p->protocol, subset_name, &t);
 	struct hd_str name = policy_out(l, cluster_name(l, s, p->port, subset_name));
-	struct policy_spread spread = policy_spread_of(l, &t);
+	struct policy_spread spread;
 	struct endpoints from = { s, p, labels, &tls, &spread, { 0 } };
 	uint32_t index = l->clusters.n;
 	struct hd_cluster *c;
 
+	traffic_defaults(l, &t);
+	spread = policy_spread_of(l, &t);
 	c = policy_vec_push(&l->arena, &l->clusters);
 	c->name = name;
 	c->slot = HD_NONE;

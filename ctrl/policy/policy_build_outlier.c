@@ -49,6 +49,7 @@ uint32_t policy_build_outlier(struct policy_load *l, const struct policy_service
 	o->min_health_percent =
 		s->publish_unready ? 0 : (uint8_t)policy_get_int(block, "minHealthPercent", 0);
 	codes_fill(o, policy_get(block, "outlierDetectionHttpErrorCodes"));
-	o->source = policy_source(l, t->outlier_object, block);
+	if (t->outlier_object != NULL) /* else it is the mesh's default */
+		o->source = policy_source(l, t->outlier_object, block);
 	return l->outliers.n;
 }

@@ -214,8 +214,8 @@ extern const struct policy_schema policy_schema_metadata, policy_schema_node;
 /* Blocks that several kinds share. */
 extern const struct policy_schema policy_schema_selector, policy_schema_string_match,
 	policy_schema_connection_pool, policy_schema_workload_entry_spec, policy_schema_client_tls,
-	policy_schema_locality, policy_schema_destination, policy_schema_retries,
-	policy_schema_target_ref;
+	policy_schema_locality, policy_schema_outlier, policy_schema_destination,
+	policy_schema_retries, policy_schema_target_ref;
 
 /* Checks of shared blocks. */
 int policy_host_valid(struct hd_str host);

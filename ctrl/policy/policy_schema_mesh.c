@@ -121,6 +121,14 @@ static const struct policy_schema normal = { "ProxyPathNormalization", normal_fi
 static const char *const encoding_words[] = { "TEXT", "JSON", NULL };
 static const char *const h2_words[] = { "DO_NOT_UPGRADE", "UPGRADE", NULL };
 
+static const struct policy_field default_traffic_fields[] = {
+	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
+	POLICY_OBJ("outlierDetection", policy_schema_outlier, NOW),
+	POLICY_END,
+};
+static const struct policy_schema default_traffic = { "DefaultTrafficPolicy",
+						      default_traffic_fields };
+
 static const struct policy_field mesh_fields[] = {
 	POLICY_STR_("rootNamespace", NOW),
 	POLICY_DUR("connectTimeout", POLICY_MS, NOW),
@@ -151,7 +159,7 @@ static const struct policy_field mesh_fields[] = {
 	POLICY_ANY_("defaultProviders", LATER),
 	POLICY_ANY_("meshMTLS", LATER),
 	POLICY_ANY_("tlsDefaults", LATER),
-	POLICY_ANY_("defaultTrafficPolicy", LATER),
+	POLICY_OBJ("defaultTrafficPolicy", default_traffic, NOW),
 	POLICY_ANY_("defaultInboundHttpRetryPolicy", LATER),
 	POLICY_ANY_("caCertificates", LATER),
 	POLICY_ANY_("serviceSettings", LATER),

@@ -169,8 +169,8 @@ static const struct policy_field outlier_fields[] = {
 	POLICY_INTS("outlierDetectionHttpErrorCodes", 100, 599, NOW),
 	POLICY_END,
 };
-static const struct policy_schema outlier = { "OutlierDetection", outlier_fields,
-					      policy_rule_outlier };
+const struct policy_schema policy_schema_outlier = { "OutlierDetection", outlier_fields,
+						     policy_rule_outlier };
 
 static const char *const tls_words[] = { "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL", NULL };
 static const struct policy_field client_tls_fields[] = {
@@ -200,7 +200,7 @@ static const struct policy_field port_policy_fields[] = {
 	{ .name = "port", .type = POLICY_T_OBJECT, .object = &port, .required = 1 },
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
-	POLICY_OBJ("outlierDetection", outlier, NOW),
+	POLICY_OBJ("outlierDetection", policy_schema_outlier, NOW),
 	POLICY_OBJ("tls", policy_schema_client_tls, NOW),
 	POLICY_END,
 };
@@ -236,7 +236,7 @@ static const struct policy_schema budget = { "RetryBudget", budget_fields };
 static const struct policy_field policy_fields[] = {
 	POLICY_OBJ("loadBalancer", load_balancer, NOW),
 	POLICY_OBJ("connectionPool", policy_schema_connection_pool, NOW),
-	POLICY_OBJ("outlierDetection", outlier, NOW),
+	POLICY_OBJ("outlierDetection", policy_schema_outlier, NOW),
 	POLICY_OBJ("tls", policy_schema_client_tls, NOW),
 	POLICY_OBJS("portLevelSettings", port_policy, NOW),
 	POLICY_OBJ("tunnel", tunnel, LATER),

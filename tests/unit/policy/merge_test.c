@@ -93,6 +93,26 @@ static void every_field_of_outlier_detection_reaches_the_cluster(void **state)
 		     hd_outlier_has_code(o, 600) || hd_outlier_has_code(o, 0));
 }
 
+static void the_mesh_has_defaults_for_what_no_rule_says(void **state)
+{
+	struct policy_world *w = *state;
+	const struct hd_cluster *c;
+
+	assert_loads(
+		w, API
+		"kind: MeshConfig\ndefaultTrafficPolicy:\n"
+		"  connectionPool: {tcp: {maxConnections: 9}}\n"
+		"  outlierDetection: {consecutive5xxErrors: 8}\n---\n" DR(
+			"api") "  host: api\n  subsets:\n  - name: v1\n    labels: {version: v1}\n"
+			       "    trafficPolicy: {outlierDetection: {}}\n");
+	c = cluster(w, BASE);
+	assert_int_equal(c->max_connections, 9);
+	assert_int_equal(outlier(w, BASE)->consecutive_5xx, 8);
+	assert_int_equal(outlier(w, BASE)->source.line, 0);
+	assert_int_equal(cluster(w, V1)->max_connections, 9);
+	assert_int_equal(outlier(w, V1)->consecutive_5xx, 5);
+}
+
 static void a_retry_budget_stands_in_for_max_retries(void **state)
 {
 	struct policy_world *w = *state;
@@ -324,6 +344,7 @@ int main(void)
 		world_test(outliers_are_detected_only_where_a_rule_says_so),
 		world_test(every_field_of_outlier_detection_reaches_the_cluster),
 		world_test(split_failures_have_a_default_of_their_own),
+		world_test(the_mesh_has_defaults_for_what_no_rule_says),
 		world_test(a_retry_budget_stands_in_for_max_retries),
 		world_test(a_groups_probe_asks_its_entries),
 		world_test(a_probe_is_one_question_without_line_ends),
