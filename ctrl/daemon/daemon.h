@@ -6,6 +6,7 @@
 #include <heddle/dp.h>
 
 #include "daemon_health.h"
+#include "daemon_certs.h"
 #include "daemon_loop.h"
 #include "daemon_options.h"
 #include "daemon_ports.h"
@@ -39,12 +40,16 @@ struct daemon {
 	struct observe_requests *requests;
 	struct observe_failures failures;
 	struct source_watch *watch;
+	struct certs *certs;
+	struct source_watch *cert_watch;
+	hd_ns certs_changed_at; /* 0: no */
+	char spiffe_id[256];	/* of the identity; "" without */
 	struct watchdog watchdog;
 	struct ports_seen ports;
 	int signal_fd;
 
 	struct loop loop;
-	struct loop_source on_signal, on_sock, on_http, on_watch, on_event;
+	struct loop_source on_signal, on_sock, on_http, on_watch, on_certs, on_event;
 	hd_ns started, next_second;
 	time_t started_wall;
 	hd_ns changed_at, change_first; /* a file changed: the last time and the first since the

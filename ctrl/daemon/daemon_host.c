@@ -6,6 +6,8 @@
 #include "daemon.h"
 #include "daemon_log.h"
 
+#define MAX_CERTIFICATES 64
+
 static void host_status(void *arg, struct sock_status *out)
 {
 	const struct daemon *d = arg;
@@ -67,6 +69,7 @@ struct policy *daemon_registry_create(const struct daemon *d)
 	struct policy_settings s = { 0 };
 
 	policy_settings_from_node(&s, d->node);
+	s.spiffe_id = d->spiffe_id;
 	s.strict = d->options->strict;
 	s.allow_unenforced = d->options->allow_unenforced;
 	return policy_create(&s);
@@ -130,6 +133,31 @@ static int host_log(void *arg, const char *level, const char *area)
 	return rc != 0 ? rc : daemon_log_set(parsed, area);
 }
 
+static void certificate_write(struct observe_text *t, const struct sock_certificate *c)
+{
+	observe_text_addf(t, "heddle_certificate_expiration_timestamp_seconds{kind=\"%s\",name=", c->kind);
+	observe_text_add_json(t, c->name, (uint32_t)strlen(c->name));
+	observe_text_addf(t, ",spiffe_id=");
+	observe_text_add_json(t, c->info.spiffe_id, (uint32_t)strlen(c->info.spiffe_id));
+	observe_text_addf(t, "} %lld\n", (long long)(c->info.not_after / INT64_C(1000000000)));
+}
+
+static void certificates_write(const struct daemon *d, struct observe_text *t)
+{
+	struct sock_certificate rows[MAX_CERTIFICATES];
+	uint32_t n = certs_rows(d->certs, rows, MAX_CERTIFICATES);
+
+	observe_text_add_family(t, "heddle_certificate_expiration_timestamp_seconds", "gauge",
+				"When a certificate or root in use expires, seconds since 1970.");
+	for (uint32_t i = 0; i < n; i++)
+		if (rows[i].info.not_after != 0)
+			certificate_write(t, &rows[i]);
+	observe_text_add_family(t, "heddle_certificate_failures", "counter",
+				"Certificates, roots and contexts that were refused.");
+	observe_text_addf(t, "heddle_certificate_failures_total %llu\n",
+			  (unsigned long long)certs_failures(d->certs));
+}
+
 void daemon_metrics(void *arg, struct observe_text *t)
 {
 	const struct daemon *d = arg;
@@ -144,6 +172,7 @@ void daemon_metrics(void *arg, struct observe_text *t)
 						  .started = (double)d->started_wall };
 
 	observe_metrics_write(t, &in);
+	certificates_write(d, t);
 }
 
 static int host_endpoint_set(void *arg, const struct hd_addr *addr, uint8_t health)
@@ -193,6 +222,13 @@ static char *host_metrics(void *arg)
 	return NULL;
 }
 
+static uint32_t host_certificates(void *arg, struct sock_certificate *out, uint32_t capacity)
+{
+	const struct daemon *d = arg;
+
+	return certs_rows(d->certs, out, capacity);
+}
+
 static void host_drain(void *arg)
 {
 	struct daemon *d = arg;
@@ -230,6 +266,7 @@ void daemon_host_init(struct daemon *d)
 				      .requests = host_requests,
 				      .failures = host_failures,
 				      .metrics = host_metrics,
+				      .certificates = host_certificates,
 				      .drain = host_drain,
 				      .stop = host_stop };
 }

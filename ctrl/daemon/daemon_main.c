@@ -32,6 +32,32 @@ static int eal_append(struct hd_node *node, const struct daemon_options *o)
 	return 0;
 }
 
+static void configuration_free(struct daemon *d)
+{
+	reload_fini(&d->reload);
+	certs_destroy(d->certs);
+	policy_node_free(d->node);
+}
+
+/* A node that is to have an identity does not start without one. */
+static int identity_load(struct daemon *d)
+{
+	struct hd_tls_certificate_info info;
+	char error[512];
+
+	d->certs = certs_create(d->node);
+	if (d->certs == NULL)
+		return -ENOMEM;
+	if (d->node->identity.certificate == NULL)
+		return 0;
+	if (certs_identity_check(d->node, &info, error, sizeof(error)) != 0) {
+		hd_log(HD_LOG_ERROR, "tls", "identity: %s", error);
+		return -EINVAL;
+	}
+	snprintf(d->spiffe_id, sizeof(d->spiffe_id), "%s", info.spiffe_id);
+	return 0;
+}
+
 /* Node file and policy. On failure diags or the log say why. */
 static int configuration_load(struct daemon *d, struct policy_diags *diags)
 {
@@ -40,27 +66,23 @@ static int configuration_load(struct daemon *d, struct policy_diags *diags)
 
 	if (rc != 0)
 		return rc;
-	rc = policy_texts_read(&d->node_text, d->options->config, diags);
+	rc = identity_load(d);
+	if (rc == 0)
+		rc = policy_texts_read(&d->node_text, d->options->config, diags);
 	if (rc == 0)
 		rc = eal_append(&d->node->dp, d->options);
 	policy = rc == 0 ? daemon_registry_create(d) : NULL;
 	if (policy == NULL) {
+		certs_destroy(d->certs);
 		policy_node_free(d->node);
 		return rc != 0 ? rc : -ENOMEM;
 	}
 	reload_init(&d->reload, policy, d->node->policy_paths, d->node->n_policy_paths);
+	d->reload.certs = d->certs;
 	rc = reload_files(&d->reload, diags);
-	if (rc != 0) {
-		reload_fini(&d->reload);
-		policy_node_free(d->node);
-	}
+	if (rc != 0)
+		configuration_free(d);
 	return rc;
-}
-
-static void configuration_free(struct daemon *d)
-{
-	reload_fini(&d->reload);
-	policy_node_free(d->node);
 }
 
 static int check(struct daemon *d)
@@ -173,9 +195,12 @@ static int serve(struct daemon *d)
 	rc = source_watch_create(&d->watch);
 	if (rc != 0)
 		goto close_signals;
-	rc = sock_server_open(d->node->control_socket, &d->host, &d->sock, error, sizeof(error));
+	rc = source_watch_create(&d->cert_watch);
 	if (rc != 0)
 		goto destroy_watch;
+	rc = sock_server_open(d->node->control_socket, &d->host, &d->sock, error, sizeof(error));
+	if (rc != 0)
+		goto destroy_cert_watch;
 	rc = http_open(d);
 	if (rc != 0)
 		goto close_sock;
@@ -190,6 +215,7 @@ static int serve(struct daemon *d)
 		code = device_exit_code(rc);
 		goto close_access;
 	}
+	certs_use(d->certs, d->dp);
 	d->health = health_create();
 	rc = d->health != NULL ? reload_use(&d->reload, d->dp, d->health) : -ENOMEM;
 	daemon_host_init(d);
@@ -203,6 +229,7 @@ static int serve(struct daemon *d)
 close_dp:
 	alarm(DAEMON_LEAVE_WITHIN_S);
 	d->reload.dp = NULL;
+	certs_use(d->certs, NULL);
 	sock_server_close(d->sock);
 	d->sock = NULL;
 	hd_dp_close(d->dp);
@@ -216,6 +243,8 @@ close_http:
 	observe_http_close(d->http);
 close_sock:
 	sock_server_close(d->sock);
+destroy_cert_watch:
+	source_watch_destroy(d->cert_watch);
 destroy_watch:
 	source_watch_destroy(d->watch);
 close_signals:

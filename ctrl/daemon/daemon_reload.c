@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon_certs.h"
+
 void reload_init(struct reload *r, struct policy *policy, char *const *paths, uint32_t n_paths)
 {
 	*r = (struct reload){ .policy = policy, .paths = paths, .n_paths = n_paths };
@@ -175,6 +177,8 @@ int reload_use(struct reload *r, struct hd_dp *dp, struct health *health)
 	r->dp = dp;
 	r->health = health;
 	rc = slots_reserve(r, r->snapshot);
+	if (r->certs != NULL)
+		certs_load(r->certs, policy_snapshot_tls(r->snapshot), r->snapshot->generation);
 	if (rc == 0)
 		health_snapshot(health, dp, r->snapshot, loop_now());
 	return rc;
@@ -207,6 +211,8 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 		failure_note(r, diags, rc);
 		return rc;
 	}
+	if (r->certs != NULL)
+		certs_load(r->certs, policy_snapshot_tls(s), s->generation);
 	if (r->dp != NULL) {
 		health_snapshot(r->health, r->dp, s, loop_now());
 		hd_dp_publish(r->dp, s);
@@ -353,6 +359,9 @@ void reload_sweep(struct reload *r)
 	}
 	r->n_retired -= n;
 	memmove(r->retired, r->retired + n, r->n_retired * sizeof(struct hd_snapshot *));
+	if (n > 0 && r->certs != NULL)
+		certs_sweep(r->certs, r->n_retired > 0 ? r->retired[0]->generation
+						       : r->snapshot->generation);
 }
 
 static struct sock_generation generation_row(const struct reload_generation *g, int current)

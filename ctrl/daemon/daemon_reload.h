@@ -28,6 +28,7 @@ struct reload_generation {
 
 struct reload {
 	struct policy *policy;
+	struct certs *certs; /* NULL: TLS is nobody's business (tests) */
 	struct hd_dp *dp;   /* NULL until reload_use: loads build and publish nothing */
 	char *const *paths; /* policy files and folders */
 	uint32_t n_paths;

@@ -91,6 +91,7 @@ static void watch_again(struct daemon *d)
 static int load_said(struct daemon *d, int rc, const struct policy_diags *diags)
 {
 	daemon_log_diags(d, diags);
+	d->certs_changed_at = loop_now(); /* others may be wanted now */
 	if (rc == 0)
 		hd_log(HD_LOG_NOTICE, "policy",
 		       "generation %" PRIu64
@@ -267,6 +268,48 @@ static void on_watch(void *arg)
 		d->change_first = d->changed_at;
 }
 
+static void certs_watch_again(struct daemon *d)
+{
+	uint32_t n;
+	char **paths = certs_paths(d->certs, &n);
+
+	if (paths == NULL || source_watch_set(d->cert_watch, paths, n) != 0)
+		hd_log(HD_LOG_WARNING, "tls",
+		       "certificates are not watched any more for lack of memory: SIGHUP reads them");
+	free(paths);
+}
+
+static void certs_read(struct daemon *d)
+{
+	d->certs_changed_at = 0;
+	certs_watch_again(d);
+	(void)certs_load(d->certs, policy_snapshot_tls(d->reload.snapshot),
+			 d->reload.snapshot->generation);
+}
+
+static void on_certs(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (source_watch_read(d->cert_watch))
+		d->certs_changed_at = loop_now();
+}
+
+/* A certificate and its key are two files: both should be there before they are read. */
+static void certs_when_quiet(struct daemon *d, hd_ns now)
+{
+	if (d->certs_changed_at != 0 && now - d->certs_changed_at >= QUIET)
+		certs_read(d);
+}
+
+static int64_t wall_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
 /* A record is counted, logged and shown to whoever taps. Returns how many there were. */
 static unsigned int records_drain(struct daemon *d, hd_ns now)
 {
@@ -321,6 +364,9 @@ static void second(struct daemon *d, hd_ns now)
 	ports_look(&d->ports, d->dp);
 	if (d->access != NULL)
 		observe_access_look(d->access);
+	certs_look(d->certs, wall_now());
+	if (source_watch_retry(d->cert_watch))
+		d->certs_changed_at = now;
 	if (source_watch_retry(d->watch) && d->changed_at == 0)
 		d->changed_at = d->change_first = now;
 	sd_notify(0, "WATCHDOG=1");
@@ -339,6 +385,7 @@ static unsigned int tick(void *arg)
 		observe_http_run(d->http);
 	reload_sweep(&d->reload);
 	reload_when_quiet(d, now);
+	certs_when_quiet(d, now);
 	drain_look(d, now);
 	if (now >= d->next_second)
 		second(d, now);
@@ -347,12 +394,13 @@ static unsigned int tick(void *arg)
 
 static int sources_add(struct daemon *d)
 {
-	struct loop_source *sources[] = { &d->on_signal, &d->on_sock, &d->on_watch, &d->on_event,
-					  &d->on_http };
+	struct loop_source *sources[] = { &d->on_signal, &d->on_sock,  &d->on_watch,
+					  &d->on_certs,	 &d->on_event, &d->on_http };
 	int rc = 0;
 
 	d->on_signal = (struct loop_source){ d->signal_fd, on_signal, d };
 	d->on_sock = (struct loop_source){ sock_server_fd(d->sock), on_sock, d };
+	d->on_certs = (struct loop_source){ source_watch_fd(d->cert_watch), on_certs, d };
 	d->on_watch = (struct loop_source){ source_watch_fd(d->watch), on_watch, d };
 	d->on_event = (struct loop_source){ hd_dp_event_fd(d->dp), on_event, d };
 	d->on_http =
@@ -381,6 +429,7 @@ int daemon_run(struct daemon *d)
 		return rc;
 	watch_again(d);
 	/* What changed between the first load and the watch. */
+	d->certs_changed_at = loop_now();
 	d->changed_at = d->change_first = loop_now();
 	watchdog_init(&d->watchdog, d->dp, loop_now());
 	d->ready = 1;

@@ -10,7 +10,7 @@ static size_t copied_bytes(const struct policy_settings *s)
 {
 	size_t n = strlen(s->default_namespace) + strlen(s->domain) + strlen(s->node_namespace) +
 		   strlen(s->trust_domain) + strlen(s->region) + strlen(s->zone) +
-		   strlen(s->subzone) + 7;
+		   strlen(s->subzone) + strlen(s->spiffe_id) + 8;
 
 	for (uint32_t i = 0; i < s->n_labels; i++)
 		n += strlen(s->labels[i].key) + strlen(s->labels[i].value) + 2;
@@ -45,6 +45,8 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 	s.region = s.region != NULL ? s.region : "";
 	s.zone = s.zone != NULL ? s.zone : "";
 	s.subzone = s.subzone != NULL ? s.subzone : "";
+	if (s.spiffe_id == NULL)
+		s.spiffe_id = "";
 	s.n_workers += s.n_workers == 0;
 	p->strings = at = malloc(copied_bytes(&s));
 	if (at == NULL)
@@ -68,6 +70,7 @@ static int settings_copy(struct policy *p, const struct policy_settings *from)
 	s.region = string_take(&at, s.region);
 	s.zone = string_take(&at, s.zone);
 	s.subzone = string_take(&at, s.subzone);
+	s.spiffe_id = string_take(&at, s.spiffe_id);
 	p->settings = s;
 	return 0;
 }

@@ -114,6 +114,7 @@ struct policy_settings {
 	const struct policy_identity
 		*identity;		     /* NULL: none, and so no TLS of the mesh; not copied */
 	const char *region, *zone, *subzone; /* where the node is; NULL: "" */
+	const char *spiffe_id; /* what its certificate says; NULL: not known */
 	const struct policy_label *labels;
 	uint32_t n_labels;
 	const struct hd_node *node; /* port addresses; NULL: no Gateway listeners */

@@ -84,6 +84,7 @@ static void endpoint_add(struct policy_load *l, const struct policy_service *s,
 
 	e->tls_context = policy_tls_endpoint(l, tls, b, &identity);
 	e->identity = policy_out(l, identity);
+	e->sni_hash = e->tls_context != 0 ? hd_name_hash(tls->sni.p, tls->sni.n) : 0;
 	e->addr = b->addr;
 	e->slot = HD_NONE; /* when all else has succeeded */
 	e->weight = b->weight;

@@ -225,7 +225,8 @@ static struct policy_destinations stream_of(struct policy_load *l, const struct 
 }
 
 static void terminating(struct policy_load *l, struct gateway_port *g, const struct policy_object *o,
-			const struct policy_yaml *server, int is_http, uint32_t context)
+			const struct policy_yaml *server, int is_http, uint32_t context,
+			uint8_t is_mesh)
 {
 	struct policy_destinations d = { 0 };
 	struct gateway_table table;
@@ -253,6 +254,7 @@ static void terminating(struct policy_load *l, struct gateway_port *g, const str
 			continue;
 		}
 		row->context = context;
+		row->is_mesh = is_mesh;
 		row->protocol = is_http ? HD_PROTO_HTTP : HD_PROTO_TCP;
 		row->router = router;
 		row->destinations_first = row->choice = d.first;
@@ -290,7 +292,8 @@ void policy_server_tls(struct policy_load *l, struct gateway_port *g, const stru
 	}
 	context = context_of(l, g, o, tls, mode);
 	if (context != 0)
-		terminating(l, g, o, server, protocol.n == 5, context);
+		terminating(l, g, o, server, protocol.n == 5, context,
+			    mode == MODE_ISTIO_MUTUAL);
 }
 
 void policy_server_tcp(struct policy_load *l, struct gateway_port *g, const struct policy_object *o)

@@ -171,6 +171,7 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_probes = l->probes.n;
 	s->outliers = array_out(l, &l->outliers);
 	s->n_outliers = l->outliers.n;
+	s->identity = policy_out(l, policy_str(l->policy->settings.spiffe_id));
 	s->tls_servers = array_out(l, &l->tls_servers);
 	s->n_tls_servers = l->tls_servers.n;
 	l->private->tls = (struct policy_tls){

@@ -57,6 +57,7 @@ static const struct command {
 	const char *args, *text;
 } commands[] = {
 	{ "status", sock_show_status, "", "how the daemon is" },
+	{ "show certs", sock_show_certs, "", "certificates and roots, their identities and expiry" },
 	{ "show services", sock_show_services, "", "services, their addresses and ports" },
 	{ "show routes", sock_show_routes, "",
 	  "routes in the order they are tried, with weights and requests so far" },

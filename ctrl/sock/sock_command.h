@@ -60,6 +60,11 @@ json_t *sock_json_addr(const struct hd_addr *a);
 /* Sentences about what is wrong now. */
 json_t *sock_problems(const struct sock_host *h, const struct sock_status *st);
 
+/* sock_certs.c: of the node, for status; and what is wrong with certificates. */
+json_t *sock_identity(const struct sock_host *h);
+void sock_problems_certs(const struct sock_host *h,
+			 void (*say)(json_t *out, const char *format, ...), json_t *out);
+
 /* The commands, by file. */
 int sock_show_status(struct sock_request *rq);
 int sock_show_workers(struct sock_request *rq);
@@ -75,6 +80,7 @@ int sock_show_endpoints(struct sock_request *rq);
 int sock_show_connections(struct sock_request *rq);
 int sock_show_neighbors(struct sock_request *rq);
 int sock_show_failures(struct sock_request *rq);
+int sock_show_certs(struct sock_request *rq);
 int sock_show_outliers(struct sock_request *rq);
 int sock_explain(struct sock_request *rq);
 int sock_endpoint_eject(struct sock_request *rq);

@@ -32,6 +32,15 @@ struct sock_generation {
 	int current;
 };
 
+struct sock_certificate {
+	const char *kind, *name; /* "certificate" or "roots" */
+	const char *state;	 /* "ok", "expiring", "expired", "refused" (the former one stays), "missing" */
+	const char *error, *file, *asked_by; /* "" when there is none */
+	int64_t expires_in_s;
+	int is_identity;
+	struct hd_tls_certificate_info info;
+};
+
 struct sock_rates {
 	double busy; /* share of the last second, 0 to 1 */
 	double requests_per_second;
@@ -70,6 +79,8 @@ struct sock_host {
 	const struct health *(*health)(void *arg);
 	const struct observe_requests *(*requests)(void *arg);
 	const struct observe_failures *(*failures)(void *arg);
+	/* How many were written. */
+	uint32_t (*certificates)(void *arg, struct sock_certificate *out, uint32_t capacity);
 	/* The metrics endpoint's text, for free(). NULL: out of memory. */
 	char *(*metrics)(void *arg);
 	void (*drain)(void *arg);

@@ -106,5 +106,6 @@ json_t *sock_problems(const struct sock_host *h, const struct sock_status *st)
 	of_ports(out, h->dp);
 	of_workers(out, h);
 	of_clusters(out, h);
+	sock_problems_certs(h, say, out);
 	return out;
 }

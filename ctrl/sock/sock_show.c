@@ -65,18 +65,6 @@ static json_t *status_ports(const struct sock_host *host)
 	return out;
 }
 
-static json_t *status_identity(const struct policy_node *node)
-{
-	json_t *out;
-
-	if (node->identity.certificate == NULL)
-		return json_null();
-	out = json_object();
-	sock_put_text(out, "certificate", node->identity.certificate);
-	sock_put_text(out, "trust_domain", node->trust_domain);
-	return out;
-}
-
 int sock_show_status(struct sock_request *rq)
 {
 	const struct sock_host *h = rq->host;
@@ -98,7 +86,7 @@ int sock_show_status(struct sock_request *rq)
 	sock_put_number(row, "generation", s->generation);
 	sock_put(row, "workers", status_workers(h));
 	sock_put(row, "ports", status_ports(h));
-	sock_put(row, "identity", status_identity(h->node));
+	sock_put(row, "identity", sock_identity(h));
 	sock_put_number(row, "requests", t.requests);
 	sock_put_number(row, "connections", t.connections);
 	sock_put_number(row, "drops", observe_drops_sum(&t));

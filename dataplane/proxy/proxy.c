@@ -15,6 +15,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 		return NULL;
 	p->tcp = c->tcp;
 	p->net = c->net;
+	p->tls = c->tls;
 	p->stats = c->stats;
 	p->slots = c->slots;
 	p->health = c->health;
@@ -47,8 +48,13 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	if (core_pool_init(&p->exchanges, "proxy_exchanges", c->max_connections,
 			   sizeof(struct proxy_exchange), c->socket) < 0)
 		goto fini_legs;
+	if (p->tls != NULL && core_pool_init(&p->secures, "proxy_tls", c->max_connections,
+					     sizeof(struct proxy_tls), c->socket) < 0)
+		goto fini_exchanges;
 	return p;
 
+fini_exchanges:
+	core_pool_fini(&p->exchanges);
 fini_legs:
 	core_pool_fini(&p->legs);
 free_proxy:
@@ -60,6 +66,7 @@ free_proxy:
 void proxy_destroy(struct proxy *p)
 {
 	struct proxy_exchange *x;
+	struct proxy_tls *t;
 	uint32_t cursor = 0;
 
 	while ((x = core_pool_walk(&p->exchanges, &cursor)) != NULL) {
@@ -67,6 +74,14 @@ void proxy_destroy(struct proxy *p)
 		bufq_clear(&x->head);
 		bufq_clear(&x->replay);
 	}
+	for (cursor = 0; p->tls != NULL && (t = core_pool_walk(&p->secures, &cursor)) != NULL;) {
+		bufq_clear(&t->plain);
+		bufq_clear(&t->unsent);
+		if (t->sni_m != NULL)
+			rte_pktmbuf_free(t->sni_m);
+	}
+	if (p->tls != NULL)
+		core_pool_fini(&p->secures);
 	core_pool_fini(&p->exchanges);
 	core_pool_fini(&p->legs);
 	rte_free(p);
@@ -168,6 +183,8 @@ int proxy_run(struct proxy *p, hd_ns now)
 		proxy_pressure_look(p);
 	did = proxy_quota_run(p);
 	did |= run_events(p);
+	if (p->tls != NULL)
+		did |= proxy_tls_run(p);
 	did |= proxy_pool_doom(p);
 	did |= run_failed(p);
 	did |= proxy_hold_run(p);
@@ -206,6 +223,8 @@ hd_ns proxy_next_deadline(const struct proxy *p)
 	wheel = wheel_next_deadline(&p->wheel);
 	quota = proxy_quota_deadline(p);
 	hold = RTE_MIN(hold, quota);
+	if (p->tls != NULL)
+		wheel = RTE_MIN(wheel, tls_next_deadline(p->tls));
 	return RTE_MIN(hold, wheel);
 }
 

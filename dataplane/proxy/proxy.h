@@ -12,6 +12,7 @@
 
 #include "net.h"
 #include "tcp.h"
+#include "tls.h"
 
 struct proxy;
 
@@ -40,6 +41,7 @@ struct proxy_group_weights {
 struct proxy_config {
 	struct tcp *tcp;
 	struct net *net;
+	struct tls *tls; /* NULL: connections with TLS are refused */
 	struct hd_worker_stats *stats;
 	struct proxy_slots *slots;
 	const uint8_t

@@ -33,6 +33,7 @@ static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
 		return NULL;
 	x->down = down;
 	x->peer = down->peer;
+	x->is_secure = down->tls != NULL;
 	x->role = down->role;
 	x->down_local = (struct hd_addr){ k->local, k->local_port };
 	x->down_remote = (struct hd_addr){ k->remote, k->remote_port };
@@ -121,7 +122,20 @@ static void normalize(struct proxy *p, const uint8_t *bytes)
 	p->path_n = http_path_normalize_as(p->snapshot->paths, p->path, n + 1, p->path);
 }
 
-static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *down)
+static void find_server_again(const struct proxy *p, struct proxy_leg *down,
+			      const struct hd_listener *l)
+{
+	const struct hd_tls_server *server = NULL;
+
+	if (down->down.server == 0)
+		return;
+	if (down->tls != NULL)
+		server = proxy_inbound_server_again(p->snapshot, l, down->tls->server);
+	down->down.server =
+		server != NULL ? (uint32_t)(server - p->snapshot->tls_servers) + 1 : 0;
+}
+
+const struct hd_listener *proxy_exchange_listener(struct proxy *p, struct proxy_leg *down)
 {
 	const struct flow_key *k;
 	const struct hd_listener *l;
@@ -133,8 +147,19 @@ static const struct hd_listener *listener_of(struct proxy *p, struct proxy_leg *
 	if (l != NULL) {
 		down->down.listener = (uint32_t)(l - p->snapshot->listeners);
 		down->down.generation = (uint32_t)p->snapshot->generation;
+		find_server_again(p, down, l);
 	}
 	return l;
+}
+
+/* HD_NONE: no request is served here. */
+static uint32_t router_of(const struct proxy *p, const struct proxy_leg *down,
+			  const struct hd_listener *l)
+{
+	if (hd_likely(l == NULL || l->servers_count == 0 || l->protocol == HD_PROTO_TCP))
+		return l != NULL ? l->router : HD_NONE;
+	return down->down.server > 0 ? p->snapshot->tls_servers[down->down.server - 1].router
+				     : HD_NONE;
 }
 
 static uint32_t host_hash(const uint8_t *p, uint32_t n)
@@ -180,7 +205,7 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 					 const struct hd_vhost **of)
 {
 	const struct hd_snapshot *s = p->snapshot;
-	const struct hd_listener *l = listener_of(p, down);
+	const struct hd_listener *l = proxy_exchange_listener(p, down);
 	const uint8_t *mark = memchr(p->path, '?', p->path_n);
 	struct proxy_request_view q = {
 		.bytes = bytes,
@@ -188,20 +213,21 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 		.path = p->path,
 		.path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n,
 		.is_edge = down->role == HD_ROLE_GATEWAY,
+		.is_secure = down->tls != NULL,
 	};
-	uint32_t vhost, route;
+	uint32_t vhost, route, router = router_of(p, down, l);
 
 	if (mark != NULL)
 		q.query = (struct hd_str){ (const char *)mark + 1, p->path_n - q.path_n - 1 };
 	*a = no_route;
 	*of = NULL;
-	if (l == NULL || l->router == HD_NONE)
+	if (router == HD_NONE)
 		return NULL;
-	vhost = find_vhost(p, l->router, bytes + p->head.authority, p->head.authority_n);
+	vhost = find_vhost(p, router, bytes + p->head.authority, p->head.authority_n);
 	if (vhost == HD_NONE) {
-		if (s->routers[l->router].unknown_host_status != 404)
+		if (s->routers[router].unknown_host_status != 404)
 			*a = (struct proxy_answer){
-				.status = s->routers[l->router].unknown_host_status,
+				.status = s->routers[router].unknown_host_status,
 				.details = "direct_response"
 			};
 		return NULL;
@@ -299,10 +325,17 @@ static uint32_t choose_cluster(struct proxy *p, struct proxy_exchange *x, const 
 				  r->choice, &x->destination);
 }
 
-static uint32_t stream_cluster(struct proxy *p, const struct hd_listener *l)
+static uint32_t stream_cluster(struct proxy *p, const struct hd_listener *l,
+			       const struct hd_tls_server *server)
 {
 	uint32_t unused;
 
+	if (server != NULL)
+		return server->destinations_count == 0
+			       ? server->cluster
+			       : choose_destination(p, server->destinations_first,
+						    server->destinations_count,
+						    server->total_weight, server->choice, &unused);
 	if (hd_likely(l->destinations_count == 0))
 		return l->cluster;
 	return choose_destination(p, l->destinations_first, l->destinations_count, l->total_weight,
@@ -503,7 +536,7 @@ static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t s
 	proxy_exchange_reply(p, x, &a);
 }
 
-/* The scheme is plaintext HTTP's unless a proxy in front of us says otherwise. */
+/* The scheme is the connection's, unless a proxy in front of us says otherwise. */
 static struct hd_str scheme_of(const struct proxy *p, const struct proxy_exchange *x,
 			       const uint8_t *bytes)
 {
@@ -511,7 +544,7 @@ static struct hd_str scheme_of(const struct proxy *p, const struct proxy_exchang
 
 	if (x->role != HD_ROLE_GATEWAY && s.n == 5 && memcmp(bytes + s.at, "https", 5) == 0)
 		return (struct hd_str){ "https", 5 };
-	return (struct hd_str){ "http", 4 };
+	return x->is_secure ? (struct hd_str){ "https", 5 } : (struct hd_str){ "http", 4 };
 }
 
 static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct hd_route *r,
@@ -574,7 +607,7 @@ static void route(struct proxy *p, struct proxy_exchange *x, const uint8_t *byte
 	const struct hd_vhost *vhost;
 	const struct hd_route *r = find_route(p, x->down, bytes, &a, &vhost);
 
-	if (!proxy_admit_request(p, x, listener_of(p, x->down), vhost, bytes))
+	if (!proxy_admit_request(p, x, proxy_exchange_listener(p, x->down), vhost, bytes))
 		return;
 	if (r == NULL) {
 		proxy_count(p, HD_PROXY_NO_ROUTE);
@@ -650,11 +683,24 @@ void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct
 	proxy_exchange_reply(p, x, &a);
 }
 
-void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
-				 const struct hd_listener *l)
+void proxy_exchange_refuse_connection(struct proxy *p, struct proxy_leg *down)
 {
 	struct proxy_exchange *x = create(p, down);
-	uint32_t cluster = stream_cluster(p, l);
+
+	if (x != NULL) {
+		x->is_stream = 1;
+		x->flags = HD_FLAG_NR;
+		x->details = "filter_chain_not_found";
+		proxy_exchange_destroy(p, x);
+	}
+	proxy_leg_abort(p, down);
+}
+
+void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
+				 const struct hd_listener *l, const struct hd_tls_server *server)
+{
+	struct proxy_exchange *x = create(p, down);
+	uint32_t cluster = stream_cluster(p, l, server);
 
 	if (x == NULL || cluster == HD_NONE) {
 		if (x != NULL)
@@ -745,6 +791,20 @@ static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const
 	}
 }
 
+/* The client certificate is told of on the mesh's side and by gateways; a local workload has none. */
+static void patch_secure(struct proxy *p, const struct proxy_exchange *x,
+			 struct proxy_request_patch *q)
+{
+	struct hd_str own = x->down != NULL && x->down->is_mesh ? p->snapshot->identity
+								: (struct hd_str){ "", 0 };
+
+	q->is_secure = 1;
+	if (x->down != NULL && x->peer != NULL && x->role != HD_ROLE_SIDECAR)
+		q->xfcc = (struct hd_str){ (const char *)p->xfcc,
+					   proxy_xfcc_write(x->peer, own,
+							    x->role == HD_ROLE_GATEWAY, p->xfcc) };
+}
+
 int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,
 			  struct bufq *out)
 {
@@ -761,11 +821,13 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	uint32_t extra =
-		(x->rewrites ? PROXY_REWRITE_EXTRA : 0) + (x->patches ? PROXY_EDIT_EXTRA : 0);
-	struct proxy_head_room room = proxy_head_begin(p, extra);
+	struct proxy_head_room room;
 	uint32_t n;
 
+	if (hd_unlikely(x->is_secure))
+		patch_secure(p, x, &q);
+	room = proxy_head_begin(p, (x->rewrites ? PROXY_REWRITE_EXTRA : 0) +
+					   (x->patches ? PROXY_EDIT_EXTRA : 0) + q.xfcc.n);
 	if (room.at == NULL)
 		return -1;
 	if (x->role == HD_ROLE_GATEWAY)

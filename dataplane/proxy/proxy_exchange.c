@@ -85,7 +85,7 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
 	int is_whole = x->up_reusable && x->request.done && x->response.done;
 
 	proxy_record_write(p, x);
-	proxy_hold_release(x);
+	proxy_hold_release(p, x);
 	if (hd_unlikely(x->n_copies > 0))
 		proxy_mirror_drop(p, x);
 	p->n_copies -= (x->patches & PROXY_PATCH_SHADOW) != 0;
@@ -188,7 +188,7 @@ static void send_reply(struct proxy *p, struct proxy_exchange *x, const struct p
 
 	x->bytes_sent = body_n;
 	if (put_reply(p, x, &out, a, text, n, body_n) == 0) {
-		proxy_leg_send(x->down, &out);
+		proxy_leg_send(p, x->down, &out);
 		return;
 	}
 	bufq_clear(&out);
@@ -479,7 +479,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 	enum proxy_relay_verdict v;
 	struct bufq *keep;
 
-	if (x->request.done || x->up->reset || (space == 0 && before > 0))
+	if (x->request.done || proxy_leg_is_cut(x->up) || (space == 0 && before > 0))
 		return 1;
 	keep = replay_of(p, x);
 	p->replay_bufs -= x->replay.bufs;
@@ -493,7 +493,7 @@ static int relay_request(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_received(x->down, before - in->bytes);
 	x->bytes_received += moved;
 	if (out.bytes > 0) {
-		proxy_leg_send(x->up, &out);
+		proxy_leg_send(p, x->up, &out);
 		touch(p, x);
 	}
 	switch (v) {
@@ -567,7 +567,7 @@ void proxy_exchange_send(struct proxy *p, struct proxy_exchange *x, struct proxy
 		give_up(p, x);
 		return;
 	}
-	proxy_leg_send(up, &out);
+	proxy_leg_send(p, up, &out);
 	touch(p, x);
 	if (x->request.done)
 		start_try_timer(p, x);
@@ -616,10 +616,10 @@ static uint32_t down_space(const struct proxy_exchange *x)
 	return hd_likely(x->down != NULL) ? proxy_leg_send_space(x->down) : PROXY_RELAY_BUDGET;
 }
 
-static void send_down(struct proxy_exchange *x, struct bufq *out)
+static void send_down(struct proxy *p, struct proxy_exchange *x, struct bufq *out)
 {
 	if (hd_likely(x->down != NULL))
-		proxy_leg_send(x->down, out);
+		proxy_leg_send(p, x->down, out);
 	else
 		bufq_clear(out);
 }
@@ -667,7 +667,7 @@ static int send_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *b
 	if (!is_interim && is_body_awaited(x, h))
 		proxy_hold_put(p, x, &out);
 	else
-		proxy_leg_send(x->down, &out);
+		proxy_leg_send(p, x->down, &out);
 	touch(p, x);
 	return 0;
 }
@@ -809,13 +809,13 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_received(x->up, before - in->bytes);
 	x->bytes_sent += moved;
 	if (v == RELAY_DRY && x->up->fin) {
-		int end = x->up->reset ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
+		int end = proxy_leg_is_cut(x->up) ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
 		v = end < 0 ? RELAY_NO_MEMORY : end > 0 ? RELAY_DONE : RELAY_BAD;
 	}
 	if (out.bytes > 0 || v != RELAY_DRY)
-		proxy_hold_release(x);
+		proxy_hold_release(p, x);
 	if (out.bytes > 0) {
-		send_down(x, &out);
+		send_down(p, x, &out);
 		touch(p, x);
 	}
 	switch (v) {

@@ -55,8 +55,8 @@ struct proxy_retry {
 };
 
 struct proxy_exchange {
-	struct proxy_leg *down, *up;   /* NULL: not there, or gone */
-	const struct proxy_peer *peer; /* the caller's: `down` may be gone before it */
+	struct proxy_leg *down, *up; /* NULL: not there, or gone */
+	const struct tls_identity *peer; /* the caller's; valid as long as `down` is there */
 	struct list_link
 		link; /* the endpoint's pending queue, or the worker's list of failed tries */
 	struct proxy_timer timer;
@@ -69,6 +69,7 @@ struct proxy_exchange {
 	uint8_t close_down; /* the caller's connection ends with this exchange */
 	uint8_t is_upgrade; /* the caller asked for a websocket */
 	uint8_t is_grpc;
+	uint8_t is_secure;  /* the caller speaks TLS */
 	uint8_t is_stream;    /* of a TCP listener */
 	uint8_t answer_begun; /* a final response head went down */
 	uint8_t interim_sent; /* a 1xx went down: no retry */
@@ -139,7 +140,11 @@ void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t
 void proxy_exchange_refuse(struct proxy *p, struct proxy_leg *down, const struct http_error *e);
 /* A connection of a TCP listener. */
 void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
-				 const struct hd_listener *l);
+				 const struct hd_listener *l, const struct hd_tls_server *server);
+/* A connection that nobody serves: a record, and a reset. */
+void proxy_exchange_refuse_connection(struct proxy *p, struct proxy_leg *down);
+/* Where a caller came in, in the snapshot of now; NULL: a reload took it away. */
+const struct hd_listener *proxy_exchange_listener(struct proxy *p, struct proxy_leg *down);
 /* Moves what can be moved, as events of either leg say. */
 void proxy_exchange_down_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);
 void proxy_exchange_up_event(struct proxy *p, struct proxy_exchange *x, uint32_t events);
@@ -238,7 +243,7 @@ void proxy_mirror_mark(const struct proxy_exchange *x, struct proxy_edit_head *h
 /* proxy_hold.c */
 void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head);
 /* What is held goes out, or is dropped when the caller is gone. */
-void proxy_hold_release(struct proxy_exchange *x);
+void proxy_hold_release(struct proxy *p, struct proxy_exchange *x);
 int proxy_hold_run(struct proxy *p);
 hd_ns proxy_hold_deadline(const struct proxy *p);
 

@@ -11,13 +11,13 @@ void proxy_hold_put(struct proxy *p, struct proxy_exchange *x, struct bufq *head
 	list_push_back(&p->held, &x->held_link);
 }
 
-void proxy_hold_release(struct proxy_exchange *x)
+void proxy_hold_release(struct proxy *p, struct proxy_exchange *x)
 {
 	if (!list_is_linked(&x->held_link))
 		return;
 	list_remove(&x->held_link);
 	if (x->down != NULL)
-		proxy_leg_send(x->down, &x->held);
+		proxy_leg_send(p, x->down, &x->held);
 	else
 		bufq_clear(&x->held);
 }
@@ -35,7 +35,7 @@ int proxy_hold_run(struct proxy *p)
 	int n = 0;
 
 	for (; (x = first(p)) != NULL && x->held_until <= p->now && n < PROXY_TURN_EVENTS; n++)
-		proxy_hold_release(x);
+		proxy_hold_release(p, x);
 	return n > 0;
 }
 

@@ -29,9 +29,13 @@ static void forget(struct proxy *p, struct proxy_leg *leg)
 void proxy_leg_release(struct proxy *p, struct proxy_leg *leg)
 {
 	struct tcp_conn *conn = leg->conn;
+	int is_whole = hd_likely(leg->tls == NULL) || proxy_tls_end(p, leg) == 0;
 
 	forget(p, leg);
-	tcp_release(conn);
+	if (is_whole)
+		tcp_release(conn);
+	else
+		tcp_abort(conn);
 }
 
 void proxy_leg_abort(struct proxy *p, struct proxy_leg *leg)
@@ -40,6 +44,8 @@ void proxy_leg_abort(struct proxy *p, struct proxy_leg *leg)
 
 	int is_gone = leg->reset;
 
+	if (leg->tls != NULL)
+		proxy_tls_strip(p, leg);
 	forget(p, leg);
 	if (is_gone)
 		tcp_release(conn);
@@ -76,6 +82,17 @@ static void rest(struct proxy *p, struct proxy_leg *leg)
 		list_push_back(&p->at_rest, &leg->link);
 }
 
+void proxy_leg_open(struct proxy *p, struct proxy_leg *leg)
+{
+	rest(p, leg);
+	if (proxy_leg_rx(leg)->bytes > 0 || leg->fin) {
+		proxy_leg_set_due(p, leg, p->now + PROXY_HEAD_TIMEOUT);
+		proxy_leg_again(leg, TCP_EV_READABLE);
+	} else {
+		proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
+	}
+}
+
 void proxy_leg_linger(struct proxy *p, struct proxy_leg *leg)
 {
 	leg->state = LEG_LINGER;
@@ -86,7 +103,7 @@ void proxy_leg_linger(struct proxy *p, struct proxy_leg *leg)
 		proxy_leg_release(p, leg);
 		return;
 	}
-	proxy_leg_close(leg);
+	proxy_leg_close(p, leg);
 	proxy_leg_discard(leg);
 	proxy_leg_set_due(p, leg, p->now + PROXY_LINGER_TIMEOUT);
 }
@@ -100,13 +117,7 @@ void proxy_leg_down_next(struct proxy *p, struct proxy_leg *leg)
 		proxy_leg_linger(p, leg);
 		return;
 	}
-	rest(p, leg);
-	if (proxy_leg_rx(leg)->bytes > 0 || leg->fin) {
-		proxy_leg_set_due(p, leg, p->now + PROXY_HEAD_TIMEOUT);
-		proxy_leg_again(leg, TCP_EV_READABLE);
-	} else {
-		proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
-	}
+	proxy_leg_open(p, leg);
 }
 
 /* Goes on from where the last look ended; on HTTP_DONE the head lies contiguous in p->in. */
@@ -177,13 +188,24 @@ static void read_head(struct proxy *p, struct proxy_leg *leg)
 	}
 }
 
+/* The caller is gone, or its TLS is: then an alert is on its way, which a reset would overtake. */
+static void down_lost(struct proxy *p, struct proxy_leg *leg)
+{
+	if (leg->exchange != NULL)
+		proxy_exchange_down_lost(p, leg->exchange);
+	if (leg->reset) {
+		proxy_leg_release(p, leg);
+		return;
+	}
+	proxy_tls_strip(p, leg);
+	leg->broken = 0;
+	proxy_leg_linger(p, leg);
+}
+
 static void down_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 {
-	if (events & TCP_EV_RESET) {
-		struct proxy_exchange *x = leg->exchange;
-		proxy_leg_release(p, leg);
-		if (x != NULL)
-			proxy_exchange_down_lost(p, x);
+	if ((events & TCP_EV_RESET) || leg->broken) {
+		down_lost(p, leg);
 		return;
 	}
 	switch ((enum proxy_leg_state)leg->state) {
@@ -199,6 +221,13 @@ static void down_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 		if (leg->fin || (events & TCP_EV_CLOSED))
 			proxy_leg_release(p, leg);
 		return;
+	case LEG_SNIFF:
+		proxy_inbound_event(p, leg);
+		return;
+	case LEG_HANDSHAKE:
+		if (events & PROXY_EV_OPENED)
+			proxy_inbound_opened(p, leg);
+		return;
 	case LEG_CONNECTING:
 	case LEG_IDLE:
 	case LEG_PROBE:
@@ -208,10 +237,16 @@ static void down_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 
 void proxy_leg_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 {
-	if (events & (TCP_EV_FIN | TCP_EV_RESET))
-		leg->fin = 1;
-	if (events & TCP_EV_RESET)
-		leg->reset = 1;
+	if (hd_unlikely(leg->tls != NULL)) {
+		events = proxy_tls_event(p, leg, events);
+		if (events == 0)
+			return;
+	} else {
+		if (events & (TCP_EV_FIN | TCP_EV_RESET))
+			leg->fin = 1;
+		if (events & TCP_EV_RESET)
+			leg->reset = 1;
+	}
 	if (!leg->is_up)
 		down_event(p, leg, events);
 	else if (leg->state == LEG_BUSY)
@@ -257,7 +292,12 @@ void proxy_leg_timeout(struct proxy *p, struct proxy_leg *leg)
 	case LEG_PROBE:
 		proxy_probe_timeout(p, leg);
 		return;
+	case LEG_SNIFF:
+	case LEG_HANDSHAKE:
+		proxy_inbound_timeout(p, leg);
+		return;
 	case LEG_CONNECTING:
+		proxy_pool_late(p, leg);
 		return;
 	}
 }
@@ -284,13 +324,16 @@ void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events)
 	leg->role = role_of(p, conn, l);
 	leg->down.listener = (uint32_t)(l - p->snapshot->listeners);
 	leg->down.generation = (uint32_t)p->snapshot->generation;
-	if (l->protocol == HD_PROTO_TCP && !(events & TCP_EV_RESET)) {
+	if (proxy_inbound_looks(p, leg, l)) {
+		proxy_inbound_begin(p, leg, l);
+	} else if (l->protocol == HD_PROTO_TCP && !(events & TCP_EV_RESET)) {
 		leg->fin = (events & TCP_EV_FIN) != 0;
-		proxy_exchange_begin_tunnel(p, leg, l);
+		proxy_exchange_begin_tunnel(p, leg, l, NULL);
 		return;
+	} else {
+		rest(p, leg);
+		proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
 	}
-	rest(p, leg);
-	proxy_leg_set_due(p, leg, p->now + PROXY_IDLE_TIMEOUT);
 	if (events & ~(uint32_t)TCP_EV_ACCEPTED)
 		proxy_leg_event(p, leg, events & ~(uint32_t)TCP_EV_ACCEPTED);
 }

@@ -11,7 +11,8 @@
 
 struct proxy;
 struct proxy_exchange;
-struct proxy_peer;
+struct proxy_tls;
+struct tls_identity;
 
 enum proxy_timer_kind { PROXY_TIMER_LEG, PROXY_TIMER_EXCHANGE };
 
@@ -24,15 +25,18 @@ enum proxy_leg_state {
 	LEG_HEAD,	/* down: waits for a request head or reads it */
 	LEG_BUSY,	/* an exchange owns it */
 	LEG_LINGER,	/* down: answered and closed by us; what still arrives is thrown away */
-	LEG_CONNECTING, /* up */
+	LEG_SNIFF,	/* down: its first bytes decide who serves it (proxy_inbound.c) */
+	LEG_HANDSHAKE,	/* down: of TLS */
+	LEG_CONNECTING, /* up: to TLS_EV_HANDSHAKEN where there is TLS */
 	LEG_IDLE,	/* up: in the pool */
 	LEG_PROBE,	/* up: a question of ctrl's (proxy_probe.c) */
 };
 
 struct proxy_leg {
 	struct tcp_conn *conn;
-	const struct proxy_peer *peer; /* who is at the other end; NULL: plaintext, or a caller
-					  without a certificate (proxy_peer.h) */
+	struct proxy_tls *tls;		 /* NULL: plaintext */
+	const struct tls_identity *peer; /* who is at the other end; NULL: plaintext, or a caller
+					    without a certificate (proxy_peer.h) */
 	union {
 		struct proxy_exchange *exchange; /* LEG_BUSY, and LEG_CONNECTING of a tunnel */
 		struct hd_probe *probe;		 /* LEG_PROBE */
@@ -46,6 +50,9 @@ struct proxy_leg {
 	uint8_t fin;   /* the other end will send no more */
 	uint8_t reset; /* the connection is gone; what was received may still be read */
 	uint8_t is_counted; /* up: among its endpoint's connections of all workers */
+	uint8_t broken;	 /* TLS failed, or TCP ended without close_notify: as `reset`, but the
+			    connection is there */
+	uint8_t is_mesh; /* down: we showed this node's identity */
 	hd_ns due;     /* when the state ends by itself; the timer may be set to fire earlier and is
 			  then set anew */
 	struct http1_scan scan; /* of the head being received */
@@ -54,6 +61,7 @@ struct proxy_leg {
 		struct {
 			uint32_t listener; /* index in the snapshot of `generation` */
 			uint32_t generation;
+			uint32_t server; /* 1 + index in tls_servers; 0: none */
 		} down;
 		struct {
 			uint32_t endpoint, cluster; /* slots */
@@ -81,6 +89,8 @@ void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events);
 /* proxy_probe.c */
 void proxy_probe_event(struct proxy *p, struct proxy_leg *leg, uint32_t events);
 void proxy_probe_timeout(struct proxy *p, struct proxy_leg *leg);
+/* Its stream begins: requests may come. */
+void proxy_leg_open(struct proxy *p, struct proxy_leg *leg);
 /* The exchange of a down leg is over: the next request, or the end of the connection. */
 void proxy_leg_down_next(struct proxy *p, struct proxy_leg *leg);
 /* Closes our direction and waits a moment for the caller's, so that the answer is not lost to a

@@ -31,6 +31,7 @@ static void copy_decisions(struct proxy_exchange *copy, const struct proxy_excha
 	copy->route_generation = x->route_generation;
 	copy->has_hash = x->has_hash;
 	copy->hash = x->hash;
+	copy->is_secure = x->is_secure;
 	copy->down_remote = x->down_remote;
 	copy->down_local = x->down_local;
 	copy->decorator_n = x->decorator_n;

@@ -103,6 +103,10 @@ void proxy_outcome_failed(struct proxy *p, const struct proxy_exchange *x, enum 
 	switch (why) {
 	case PROXY_FAIL_CONNECT:
 	case PROXY_FAIL_UNREACHABLE:
+	case PROXY_FAIL_TLS_NAME:
+	case PROXY_FAIL_TLS_CERTIFICATE:
+	case PROXY_FAIL_TLS_PLAINTEXT:
+	case PROXY_FAIL_TLS_HANDSHAKE:
 		tell(p, x, HD_OUTCOME_CONNECT_FAILURE, 0, 1);
 		return;
 	case PROXY_FAIL_CONNECT_TIMEOUT:

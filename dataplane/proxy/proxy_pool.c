@@ -99,6 +99,14 @@ static int is_same_addr(const struct hd_addr *a, const struct hd_addr *b)
 	return a->port == b->port && hd_ip_eq(&a->ip, &b->ip);
 }
 
+/* An address that is to be reached in another way is another: no request goes out on a connection that
+ * was made by former rules. */
+static int is_same(const struct proxy_endpoint_state *st, const struct hd_endpoint *ep)
+{
+	return is_same_addr(&st->addr, &ep->addr) && st->tls_context == ep->tls_context &&
+	       st->sni_hash == ep->sni_hash;
+}
+
 static void sync_endpoint(struct proxy *p, struct proxy_endpoint_state *st,
 			  const struct hd_endpoint *ep)
 {
@@ -106,11 +114,15 @@ static void sync_endpoint(struct proxy *p, struct proxy_endpoint_state *st,
 		list_init(&st->idle);
 		list_init(&st->pending);
 		list_init(&st->doomed);
-		st->addr = ep->addr;
-	} else if (hd_unlikely(!is_same_addr(&st->addr, &ep->addr))) {
+	} else if (hd_likely(is_same(st, ep))) {
+		st->generation = p->snapshot->generation;
+		return;
+	} else {
 		renew(p, st);
-		st->addr = ep->addr;
 	}
+	st->addr = ep->addr;
+	st->tls_context = ep->tls_context;
+	st->sni_hash = ep->sni_hash;
 	st->generation = p->snapshot->generation;
 	st->slot = ep->slot;
 }
@@ -148,6 +160,46 @@ static enum proxy_failure failure_of(enum tcp_error e)
 	}
 }
 
+static enum proxy_failure failure_of_tls(const struct tls_conn *c)
+{
+	switch (tls_conn_failure(c)) {
+	case HD_TLS_TIMEOUT:
+		return PROXY_FAIL_CONNECT_TIMEOUT;
+	case HD_TLS_NOT_TLS:
+		return PROXY_FAIL_TLS_PLAINTEXT;
+	case HD_TLS_ID_NONE:
+	case HD_TLS_ID_MANY:
+	case HD_TLS_ID_MALFORMED:
+	case HD_TLS_ID_TRUST_DOMAIN:
+	case HD_TLS_ID_NAME:
+		return PROXY_FAIL_TLS_NAME;
+	case HD_TLS_NO_CERTIFICATE:
+	case HD_TLS_CERT_EXPIRED:
+	case HD_TLS_CERT_EARLY:
+	case HD_TLS_CERT_UNKNOWN_CA:
+	case HD_TLS_CERT_REVOKED:
+	case HD_TLS_CERT_NO_CRL:
+	case HD_TLS_CERT_PURPOSE:
+	case HD_TLS_CERT_BAD:
+		return PROXY_FAIL_TLS_CERTIFICATE;
+	default:
+		return PROXY_FAIL_TLS_HANDSHAKE;
+	}
+}
+
+/* The handshake begins when TCP is there; it may take as long as connecting may altogether. 0 or -1. */
+static int begin_tls(struct proxy *p, struct proxy_leg *leg, const struct proxy_endpoint_state *st,
+		     const struct hd_cluster *c)
+{
+	if (p->tls == NULL ||
+	    proxy_tls_begin(p, leg,
+			    tls_connect(p->tls, st->tls_context - 1, &st->addr, c->sni, leg,
+					p->now)) < 0)
+		return -1;
+	proxy_leg_set_due(p, leg, p->now + c->connect_timeout);
+	return 0;
+}
+
 /* Begins a connection. PROXY_FAIL_* or -1. */
 static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st,
 			 const struct hd_cluster *c, struct proxy_leg **out)
@@ -166,6 +218,10 @@ static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st,
 	leg = proxy_leg_create(p, conn, 1);
 	if (leg == NULL) {
 		tcp_abort(conn);
+		return PROXY_FAIL_LOCAL;
+	}
+	if (st->tls_context != 0 && begin_tls(p, leg, st, c) < 0) {
+		proxy_leg_abort(p, leg);
 		return PROXY_FAIL_LOCAL;
 	}
 	tcp_set_connect_timeout(conn, c->connect_timeout);
@@ -446,10 +502,9 @@ void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_request
 	hand_out(p, st, leg, idle_timeout, max_duration);
 }
 
-static void connect_failed(struct proxy *p, struct proxy_leg *leg)
+static void connect_failed(struct proxy *p, struct proxy_leg *leg, enum proxy_failure why)
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
-	enum proxy_failure why = failure_of(tcp_conn_error(leg->conn));
 
 	proxy_count(p, HD_PROXY_CONNECT_FAILURES);
 	st->stats.connect_failures++;
@@ -497,8 +552,10 @@ static void connect_done(struct proxy *p, struct proxy_leg *leg)
 void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 {
 	if (leg->state == LEG_CONNECTING) {
-		if (events & TCP_EV_RESET)
-			connect_failed(p, leg);
+		if (leg->broken)
+			connect_failed(p, leg, failure_of_tls(leg->tls->conn));
+		else if (events & TCP_EV_RESET)
+			connect_failed(p, leg, failure_of(tcp_conn_error(leg->conn)));
 		else if (events & TCP_EV_CONNECTED)
 			connect_done(p, leg);
 		return;
@@ -510,6 +567,11 @@ void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 	else
 		return;
 	proxy_pool_drop(p, leg, !leg->fin);
+}
+
+void proxy_pool_late(struct proxy *p, struct proxy_leg *leg)
+{
+	connect_failed(p, leg, PROXY_FAIL_CONNECT_TIMEOUT);
 }
 
 void proxy_pool_snapshot(struct proxy *p)

@@ -22,6 +22,8 @@ struct proxy_endpoint_state {
 	struct hd_endpoint_stats stats; /* first: hd_dp_endpoint_stats hands it out */
 	struct hd_addr addr;		/* whom the slot stands for now */
 	uint32_t incarnation; /* grows when it comes to stand for somebody else, or for nobody */
+	uint32_t tls_context; /* 1 + slot; 0: plaintext. With the address it is whom it stands for */
+	uint32_t sni_hash;
 	int32_t weight_now;   /* smooth weighted round robin, when weights are unequal */
 	uint64_t generation;  /* of the last snapshot that had it */
 	uint32_t n_connecting;
@@ -62,6 +64,8 @@ enum proxy_pool_verdict proxy_pool_get(struct proxy *p, struct proxy_exchange *x
 void proxy_pool_unwait(struct proxy *p, struct proxy_exchange *x);
 /* Events of a leg that belongs to the pool: connecting or at rest. */
 void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events);
+/* A leg that did not come up in time. */
+void proxy_pool_late(struct proxy *p, struct proxy_leg *leg);
 /* An exchange is done with its leg, which is fit for another: to the next in the queue, to rest, or
  * closed when it is old. */
 void proxy_pool_put(struct proxy *p, struct proxy_leg *leg, uint32_t max_requests,

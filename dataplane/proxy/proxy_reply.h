@@ -15,6 +15,14 @@
 	  "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}") \
 	X(UNREACHABLE, 503, UF, "remote connection failure",                                                             \
 	  "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_No_route_to_host}")   \
+	X(TLS_NAME, 503, UF, "remote connection failure",                                                                \
+	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher:TLS_error_end}") \
+	X(TLS_CERTIFICATE, 503, UF, "remote connection failure",                                                         \
+	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end}") \
+	X(TLS_PLAINTEXT, 503, UF, "remote connection failure",                                                           \
+	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}") \
+	X(TLS_HANDSHAKE, 503, UF, "remote connection failure",                                                           \
+	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:TLS_error_end}")                   \
 	X(LOCAL, 503, UF, "local connection failure",                                                                    \
 	  "upstream_reset_before_response_started{local_connection_failure}")                                            \
 	X(CONNECT_TIMEOUT, 503, UF, "connection timeout",                                                                \

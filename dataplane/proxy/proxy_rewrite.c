@@ -320,9 +320,28 @@ static void put_request_id(struct cursor *c, const char *id)
 	put_end(c);
 }
 
-static void put_proto(struct cursor *c)
+static void put_proto(struct cursor *c, const struct proxy_request_patch *q)
 {
-	put_text(c, "x-forwarded-proto: http\r\n");
+	if (q->is_secure)
+		put_text(c, "x-forwarded-proto: https\r\n");
+	else
+		put_text(c, "x-forwarded-proto: http\r\n");
+}
+
+/* On the mesh's side ours goes behind what the caller's proxy said; a gateway lets nothing of that in
+ * (istio-api.md 3.3). */
+static void put_client_cert(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
+			    const struct proxy_request_patch *q)
+{
+	put_text(c, "x-forwarded-client-cert: ");
+	for (uint32_t i = 0; q->role != HD_ROLE_GATEWAY && i < h->n_fields; i++) {
+		if (h->fields[i].id != HTTP_F_X_FORWARDED_CLIENT_CERT || h->fields[i].value_n == 0)
+			continue;
+		put(c, bytes + h->fields[i].value, h->fields[i].value_n);
+		put_text(c, ",");
+	}
+	put(c, q->xfcc.p, q->xfcc.n);
+	put_end(c);
 }
 
 static int is_original(const struct proxy_request_patch *q, const uint8_t *name, uint32_t n)
@@ -341,8 +360,7 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 
 	switch (f->id) {
 	case HTTP_F_HOST:
-	case HTTP_F_X_FORWARDED_CLIENT_CERT: /* nobody on this connection has shown a certificate
-						(istio-api.md 3.3) */
+	case HTTP_F_X_FORWARDED_CLIENT_CERT: /* put_client_cert */
 		return;
 	case HTTP_F_CONTENT_LENGTH:
 	case HTTP_F_TRANSFER_ENCODING:
@@ -365,7 +383,7 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 		if (!is_edge)
 			put_field(c, bytes, f);
 		else if (!placed->proto)
-			put_proto(c);
+			put_proto(c, q);
 		placed->proto = 1;
 		return;
 	case HTTP_F_X_FORWARDED_FOR:
@@ -432,7 +450,7 @@ static void put_request_extras(struct cursor *c, const struct proxy_request_patc
 		put_end(c);
 	}
 	if (!placed->proto)
-		put_proto(c);
+		put_proto(c, q);
 	if (is_edge) {
 		put_text(c, "x-envoy-external-address: ");
 		put(c, q->down_ip, (uint32_t)strlen(q->down_ip));
@@ -466,6 +484,8 @@ uint32_t proxy_rewrite_request(const uint8_t *bytes, const struct http_head *h,
 		put_request_field(&c, bytes, h, &h->fields[i], q, &placed);
 	put_framing(&c, h, q->is_chunked, &placed);
 	put_originals(&c, bytes, h, q);
+	if (q->xfcc.n > 0)
+		put_client_cert(&c, bytes, h, q);
 	put_request_extras(&c, q, &placed);
 	put_end(&c);
 	return (uint32_t)(c.at - out);

@@ -29,6 +29,8 @@ struct proxy_request_patch {
 	const char *decorator;	/* x-envoy-decorator-operation; decorator_n 0: none */
 	uint32_t decorator_n;
 	uint64_t expected_ms; /* x-envoy-expected-rq-timeout-ms; 0: none */
+	uint8_t is_secure;    /* the caller speaks TLS to us */
+	struct hd_str xfcc;   /* what is told of its certificate; n 0: nothing is, and nothing passes */
 	/* What the route changes: new_path instead of the first path_skip bytes of the path. */
 	const char *new_path, *new_authority; /* NULL: as they are */
 	uint32_t new_path_n, new_authority_n, path_skip;

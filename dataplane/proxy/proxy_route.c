@@ -202,7 +202,7 @@ static int header_matches(const struct match_context *c, const struct hd_header_
 	return any_value_matches(c, &present) == m->value.invert;
 }
 
-/* The scheme is plaintext HTTP's unless a proxy in front of us says otherwise. */
+/* The connection's own, unless a proxy in front of us says otherwise. */
 static int scheme_matches(const struct match_context *c, const struct hd_string_match *m)
 {
 	const struct http_head *h = c->q->head;
@@ -210,7 +210,8 @@ static int scheme_matches(const struct match_context *c, const struct hd_string_
 	const struct http_field *f = &h->fields[first - (first > 0)];
 
 	if (first == 0 || c->q->is_edge)
-		return string_matches(c, m, &c->memo->other, (const uint8_t *)"http", 4);
+		return string_matches(c, m, &c->memo->other, (const uint8_t *)"https",
+				      c->q->is_secure ? 5 : 4);
 	return string_matches(c, m, &c->memo->other, c->q->bytes + f->value, f->value_n);
 }
 

@@ -16,6 +16,7 @@ struct proxy_request_view {
 	uint32_t path_n;
 	struct hd_str query; /* without the question mark; n 0: none */
 	int is_edge;	     /* of a gateway: the caller's x-forwarded-proto counts for nothing */
+	int is_secure;	     /* it came in TLS */
 };
 
 #define PROXY_HOST_MAX 256

@@ -13,6 +13,7 @@
 #include "proxy_balance.h"
 #include "proxy_edit.h"
 #include "proxy_exchange.h"
+#include "proxy_inbound.h"
 #include "proxy_leg.h"
 #include "proxy_outcome.h"
 #include "proxy_peer.h"
@@ -22,6 +23,8 @@
 #include "proxy_rewrite.h"
 #include "proxy_route.h"
 #include "proxy_stream.h"
+#include "proxy_tls.h"
+#include "proxy_xfcc.h"
 
 /* contract.md, "Deadlines that are on by default", and Envoy's. */
 #define PROXY_HEAD_TIMEOUT (60 * HD_NS_PER_S)
@@ -29,6 +32,7 @@
 #define PROXY_STREAM_TIMEOUT (300 * HD_NS_PER_S)
 #define PROXY_TUNNEL_TIMEOUT (3600 * HD_NS_PER_S)
 #define PROXY_LINGER_TIMEOUT (5 * HD_NS_PER_S)
+#define PROXY_SNIFF_TIMEOUT (10 * HD_NS_PER_S)
 #define PROXY_HOLD (100 * HD_NS_PER_US) /* proxy_hold.c */
 /* How long a backend that closed may keep us from knowing whether it saw the request. */
 #define PROXY_VERDICT_TIMEOUT (5 * HD_NS_PER_S)
@@ -61,6 +65,7 @@ struct proxy_host_memo {
 struct proxy {
 	struct tcp *tcp;
 	struct net *net;
+	struct tls *tls; /* NULL: none */
 	struct hd_worker_stats *stats;
 	struct proxy_slots *slots;
 	const uint8_t *health, *watched;
@@ -73,6 +78,7 @@ struct proxy {
 	struct proxy_relay_pools pools;
 	struct core_supply supply;
 	struct core_pool legs, exchanges;
+	struct core_pool secures; /* struct proxy_tls */
 	struct wheel wheel;
 	struct list_link at_rest; /* down legs between requests */
 	struct list_link held;	  /* exchanges whose answer's head waits, in order of time */
@@ -108,7 +114,8 @@ struct proxy {
 	uint32_t path_n;
 	uint8_t path[PROXY_HEAD_ROOM];
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
-	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA];
+	uint8_t xfcc[PROXY_XFCC_MAX];
+	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA + PROXY_XFCC_MAX];
 };
 
 static inline void proxy_count(struct proxy *p, enum hd_counter c)

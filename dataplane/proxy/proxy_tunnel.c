@@ -27,20 +27,20 @@ static int64_t move(struct proxy *p, struct proxy_leg *from, struct proxy_leg *t
 	struct bufq *in = proxy_leg_rx(from), out = { 0 };
 	uint32_t n = RTE_MIN(in->bytes, (uint32_t)PROXY_RELAY_BUDGET);
 
-	if (*done || to->reset)
+	if (*done || proxy_leg_is_cut(to))
 		return 0;
 	n = RTE_MIN(n, proxy_leg_send_space(to));
 	if (n > 0) {
 		if (bufq_move(&out, in, n, p->pools.indirect) < 0)
 			return -1;
-		proxy_leg_send(to, &out);
+		proxy_leg_send(p, to, &out);
 		proxy_leg_received(from, n);
 		if (in->bytes > 0 && proxy_leg_send_space(to) > 0)
 			proxy_leg_again(from, TCP_EV_READABLE);
 	}
-	if (from->fin && !from->reset && in->bytes == 0) {
+	if (from->fin && !proxy_leg_is_cut(from) && in->bytes == 0) {
 		*done = 1;
-		proxy_leg_close(to);
+		proxy_leg_close(p, to);
 	}
 	return n;
 }
@@ -71,7 +71,7 @@ void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x)
 	if (out < 0 || in < 0) {
 		proxy_count(p, HD_PROXY_NO_MEMORY);
 		end(p, x, 1);
-	} else if (x->up->reset) {
+	} else if (proxy_leg_is_cut(x->up)) {
 		end(p, x, 1);
 	} else if (x->request.done && x->response.done) {
 		end(p, x, 0);

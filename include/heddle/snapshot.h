@@ -252,6 +252,7 @@ struct hd_tls_server {
 	struct hd_str text;	/* lower case, as of hd_domain */
 	uint8_t kind;		/* hd_domain_kind: EXACT, SUFFIX or ANY */
 	uint8_t protocol;	/* hd_protocol of what is inside */
+	uint8_t is_mesh;	/* the context is the mesh's: we show this node's identity */
 	uint32_t context;	/* 1 + slot of a TLS context (heddle/tls.h); 0: not ended here, the stream passes as it is */
 	uint32_t router;	/* for HTTP; HD_NONE for streams */
 	uint32_t cluster;	/* for streams, as a listener's */
@@ -381,6 +382,7 @@ struct hd_endpoint {
 	uint8_t health;		/* hd_endpoint_health as the objects say it; the health word has the last say */
 	uint32_t tls_context;	/* 1 + slot of a client's TLS context, which knows whom to expect there; 0: plaintext */
 	uint32_t authz;		/* in authz.targets: what applies to it as a workload; 0: nothing */
+	uint32_t sni_hash;	/* of the server name that is sent there: another one makes it another place */
 	struct hd_str locality, workload;
 	struct hd_str identity;	/* the SPIFFE ID that is expected, for show; empty: none in particular */
 	uint32_t probe;		/* 1 + index in probes; 0: nobody asks it */
@@ -434,6 +436,7 @@ struct hd_snapshot {
 
 	const struct hd_listener *listeners;
 	uint32_t n_listeners;
+	struct hd_str identity;		/* this node's SPIFFE ID; empty: none */
 	const struct hd_tls_server *tls_servers;
 	uint32_t n_tls_servers;
 	const uint32_t *listener_table; /* open-addressed over hd_addr_hash; HD_NONE: empty */

@@ -166,6 +166,12 @@
 	X(PROXY_LINGER_TIMEOUTS, "proxy", "linger_timeouts", "closed connections whose caller did not close its side in time") \
 	X(PROXY_TUNNELS, "proxy", "tunnels", "opaque streams opened, by upgrade or for TCP ports")                     \
 	X(PROXY_DRAINED, "proxy", "drained", "connections closed by draining")                                         \
+	X(PROXY_PLAINTEXT_REFUSED, "proxy", "plaintext_refused", "connections in clear where TLS must be")            \
+	X(PROXY_FOREIGN_TLS, "proxy", "foreign_tls_refused", "TLS that is not the mesh's, on an HTTP port of it")     \
+	X(PROXY_UNKNOWN_NAME, "proxy", "unknown_server_name", "TLS for a server name that no server has")             \
+	X(PROXY_BAD_HELLO, "proxy", "bad_client_hello", "connections that began as TLS and were none")                \
+	X(PROXY_HELLO_TIMEOUTS, "proxy", "hello_timeouts", "callers that did not complete a ClientHello in time")     \
+	X(PROXY_SEAL_DELAYED, "proxy", "seal_delayed", "bytes that waited as no buffer was there to seal them into")  \
 	X(PROXY_SHED, "proxy", "shed", "silent connections closed because buffers ran low")                            \
 	X(PROXY_DELAYED, "proxy", "faults_delayed", "requests delayed by their route's fault")                         \
 	X(PROXY_ABORTED, "proxy", "faults_aborted", "requests answered by their route's fault")                        \

@@ -96,6 +96,9 @@ void bed_publish(struct bed *b)
 		.n_workers = 1,
 		.cluster_slots = BED_CLUSTERS,
 		.endpoint_slots = BED_ENDPOINTS,
+		.identity = BED_TEXT("spiffe://td/ns/n/sa/node"),
+		.tls_servers = b->servers,
+		.n_tls_servers = HD_ARRAY_SIZE(b->servers),
 		.listeners = &b->listener,
 		.n_listeners = 1,
 		.listener_table = b->listener_table,
@@ -171,7 +174,9 @@ struct bed *bed_create_worker(uint32_t n_endpoints, struct proxy_quotas *quotas,
 	b->outcomes = hd_ring_create(16, sizeof(struct hd_outcome));
 	b->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	b->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
+	b->tls = fake_tls_create(bufs, indirect, &b->stats, &b->tls_options);
 	c.tcp = b->tcp;
+	c.tls = b->tls;
 	c.access = b->access;
 	c.outcomes = b->outcomes;
 	b->proxy = proxy_create(&c, b->now);
@@ -184,6 +189,7 @@ struct bed *bed_create_worker(uint32_t n_endpoints, struct proxy_quotas *quotas,
 void bed_destroy(struct bed *b)
 {
 	proxy_destroy(b->proxy);
+	fake_tls_destroy(b->tls);
 	fake_tcp_destroy(b->tcp);
 	if (--n_beds == 0) {
 		assert_int_equal(rte_mempool_in_use_count(bufs), 0);

@@ -7,6 +7,7 @@
 #include <heddle/node.h>
 
 #include "fake_tcp.h"
+#include "fake_tls.h"
 #include "proxy.h"
 #include "proxy_quota.h"
 
@@ -19,6 +20,8 @@
 
 struct bed {
 	struct tcp *tcp;
+	struct tls *tls;
+	struct fake_tls_options tls_options;
 	struct proxy *proxy;
 	struct proxy_slots slots;
 	struct hd_worker_stats stats;
@@ -33,6 +36,7 @@ struct bed {
 	struct proxy_quotas *quotas;
 	struct hd_snapshot_worker own[BED_WORKERS];
 	struct hd_listener listener;
+	struct hd_tls_server servers[4];
 	uint32_t listener_table[2], domain_table[1];
 	struct hd_router router;
 	struct hd_vhost vhost;
