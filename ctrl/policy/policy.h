@@ -65,7 +65,6 @@ struct policy_node {
 	struct hd_addr metrics; /* port 0: no metrics endpoint */
 	char *access_log_path;	/* NULL: no access log */
 	enum policy_log_format access_log_format;
-	uint32_t handshake_threads;
 };
 
 /* 0 and a node for policy_node_free, or -EINVAL (diags has errors), -ENOMEM. Relative paths become

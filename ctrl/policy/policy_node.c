@@ -309,7 +309,7 @@ static void spec_read(struct node_load *l, const struct policy_yaml *spec)
 	l->node->dp.idle = policy_get_int(spec, "idle", 0) == 0 ? HD_IDLE_POLL : HD_IDLE_ADAPTIVE;
 	l->node->dp.max_connections = (uint32_t)policy_get_int(limits, "connections", 0);
 	l->node->dp.max_mbufs = (uint32_t)policy_get_int(limits, "mbufs", 0);
-	l->node->handshake_threads = (uint32_t)policy_get_int(spec, "handshakeThreads", 1);
+	l->node->dp.handshake_threads = (uint32_t)policy_get_int(spec, "handshakeThreads", 1);
 }
 
 static void root_read(struct node_load *l, struct policy_yaml *root)

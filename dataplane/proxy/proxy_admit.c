@@ -10,6 +10,7 @@ static void view_init(const struct proxy *p, const struct proxy_exchange *x, con
 	const uint8_t *mark;
 
 	*v = (struct proxy_authz_view){ .principal = proxy_peer_principal(x->peer),
+					.sni = proxy_tls_sni(x->down),
 					.source = x->down_remote.ip,
 					.remote = x->down_remote.ip,
 					.dialled = x->down_local };

@@ -50,11 +50,31 @@ static int create_stack(struct worker *w, const struct worker_config *c, hd_ns n
 	return worker_stack_init(&w->stack, &sc, now) == 0;
 }
 
+static int create_tls(struct worker *w, const struct worker_config *c, hd_ns now)
+{
+	struct tls_config tc = {
+		.max_connections = c->max_connections,
+		.threads = c->tls_threads,
+		.stats = &w->stats,
+		.bufs = c->bufs,
+		.indirect = c->indirect,
+		.worker = c->index,
+		.secret = c->secret[0],
+		.socket = c->socket,
+	};
+
+	if (c->tls_threads == NULL)
+		return 1;
+	w->tls = tls_create(&tc, now);
+	return w->tls != NULL;
+}
+
 static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns now)
 {
 	struct proxy_config pc = {
 		.tcp = w->stack.tcp,
 		.net = w->stack.net,
+		.tls = w->tls,
 		.stats = &w->stats,
 		.slots = c->slots,
 		.quotas = c->quotas,
@@ -90,7 +110,7 @@ struct worker *worker_create(const struct worker_config *c, hd_ns now)
 	w->flow_owner = c->flow_owner;
 	w->flow_ctx = c->flow_ctx;
 	w->last_tsc = rte_rdtsc();
-	if (create_stack(w, c, now) && create_proxy(w, c, now))
+	if (create_stack(w, c, now) && create_tls(w, c, now) && create_proxy(w, c, now))
 		return w;
 	worker_destroy(w);
 	return NULL;
@@ -102,6 +122,8 @@ void worker_destroy(struct worker *w)
 		return;
 	if (w->proxy != NULL)
 		proxy_destroy(w->proxy);
+	if (w->tls != NULL)
+		tls_destroy(w->tls);
 	worker_stack_fini(&w->stack);
 	rte_free(w);
 }

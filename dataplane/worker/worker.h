@@ -27,6 +27,7 @@ struct worker_config {
 	struct hd_ring *mailbox;		/* of struct hd_ctrl_msg; NULL: none */
 	struct hd_ring *access;			/* of struct hd_access_record; NULL: none */
 	const struct tcp_config *tcp;		/* NULL: defaults; max_connections and secret come from here below */
+	struct tls_threads *tls_threads;	/* outlives the worker; NULL: no TLS */
 	uint32_t max_connections;
 	uint32_t index;				/* in hd_snapshot.workers */
 	/* The worker that packets of a tuple reach when they arrive at a port. NULL: this one is alone. */
@@ -40,6 +41,7 @@ struct worker_config {
 
 struct worker {
 	struct worker_stack stack;
+	struct tls *tls;			/* NULL: none */
 	struct proxy *proxy;
 	const struct hd_snapshot *snapshot;	/* of this turn */
 	const struct hd_snapshot *_Atomic *published;

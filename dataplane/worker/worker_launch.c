@@ -18,6 +18,7 @@
 
 #include "net_port.h"
 #include "proxy_quota.h"
+#include "tls_threads.h"
 #include "worker.h"
 #include "worker_clock.h"
 #include "worker_eal.h"
@@ -65,6 +66,7 @@ struct hd_dp {
 	struct net_port *ports[HD_MAX_PORTS];
 	uint32_t n_ports, n_lanes, cluster_chunks, endpoint_chunks;
 	struct lane *lanes;
+	struct tls_threads *tls; /* NULL: no TLS */
 	struct proxy_quotas quotas;		   /* limits over all workers */
 	/* With several workers each port has one of these. */
 	struct worker_steer *steers[HD_MAX_PORTS];
@@ -171,6 +173,7 @@ static int make_worker(struct lane *l, hd_ns now)
 		.outcomes = l->outcomes,
 		.mailbox = l->mailbox,
 		.access = l->access,
+		.tls_threads = dp->tls,
 		.max_connections = dp->node->max_connections,
 		.flow_owner = dp->n_lanes > 1 ? flow_owner : NULL,
 		.flow_ctx = dp,
@@ -333,6 +336,21 @@ static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 		      : 0;
 }
 
+static int make_tls(struct hd_dp *dp)
+{
+	const struct tls_threads_config c = {
+		.n_threads = dp->node->handshake_threads,
+		.n_workers = dp->n_lanes,
+		.kick = kick_lane,
+		.ctx = dp,
+	};
+
+	if (c.n_threads == 0)
+		return 0;
+	dp->tls = tls_threads_create(&c);
+	return dp->tls != NULL ? 0 : -ENOMEM;
+}
+
 static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 {
 	int rc = 0;
@@ -348,6 +366,8 @@ static int open_all(struct hd_dp *dp, char *error, size_t bytes)
 		if (rc < 0)
 			return rc;
 	}
+	if (make_tls(dp) < 0)
+		return fail(-ENOMEM, error, bytes, "no memory for handshake threads");
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		rc = make_worker(&dp->lanes[i], worker_clock_now(&dp->clock));
 		if (rc < 0)
@@ -483,6 +503,8 @@ static int lcore_main(void *arg)
 		notify_outcomes(l);
 		notify_ctrl(l, now);
 		refresh_wall(l, now);
+		if (w->tls != NULL && tls_pushed(w->tls))
+			tls_threads_wake(l->dp->tls);
 		if (!adaptive)
 			continue;
 		hd_stage(&w->stats, HD_STAGE_ASLEEP);
@@ -495,6 +517,10 @@ static int lcore_main(void *arg)
 
 int hd_dp_start(struct hd_dp *dp, const struct hd_snapshot *first, char *error, size_t error_bytes)
 {
+	int threads = dp->tls != NULL ? tls_threads_start(dp->tls) : 0;
+
+	if (threads < 0)
+		return fail(threads, error, error_bytes, "a handshake thread does not start");
 	hd_dp_publish(dp, first);
 	for (uint32_t i = 0; i < dp->n_lanes; i++) {
 		struct lane *l = &dp->lanes[i];
@@ -535,6 +561,10 @@ void hd_dp_close(struct hd_dp *dp)
 		for (uint32_t i = 0; i < dp->n_lanes; i++)
 			close_lane(&dp->lanes[i]);
 	}
+	if (dp->tls != NULL) {
+		tls_threads_stop(dp->tls);
+		tls_threads_destroy(dp->tls);
+	}
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
 		worker_steer_destroy(dp->steers[i]);
 		worker_spread_destroy(dp->spreads[i]);
@@ -551,6 +581,68 @@ void hd_dp_close(struct hd_dp *dp)
 	free(dp->quotas.connections);
 	free(dp);
 	rte_eal_cleanup();
+}
+
+static int no_tls(char *error, size_t bytes)
+{
+	return fail(-ENOTSUP, error, bytes, "handshakeThreads is 0 in the node file: there is no TLS");
+}
+
+int hd_dp_tls_credential_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_credential *c,
+			     char *error, size_t error_bytes)
+{
+	return dp->tls != NULL ? tls_credential_set(dp->tls, slot, c, error, error_bytes)
+			       : no_tls(error, error_bytes);
+}
+
+int hd_dp_tls_bundle_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_bundle *b,
+			 char *error, size_t error_bytes)
+{
+	return dp->tls != NULL ? tls_bundle_set(dp->tls, slot, b, error, error_bytes)
+			       : no_tls(error, error_bytes);
+}
+
+int hd_dp_tls_context_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_context *c,
+			  char *error, size_t error_bytes)
+{
+	return dp->tls != NULL ? tls_context_set(dp->tls, slot, c, error, error_bytes)
+			       : no_tls(error, error_bytes);
+}
+
+void hd_dp_tls_credential_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (dp->tls != NULL)
+		tls_credential_clear(dp->tls, slot);
+}
+
+void hd_dp_tls_bundle_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (dp->tls != NULL)
+		tls_bundle_clear(dp->tls, slot);
+}
+
+void hd_dp_tls_context_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (dp->tls != NULL)
+		tls_context_clear(dp->tls, slot);
+}
+
+int hd_dp_tls_credential_check(const struct hd_tls_credential *c,
+			       struct hd_tls_certificate_info *info, char *error,
+			       size_t error_bytes)
+{
+	return tls_credential_check(c, info, error, error_bytes);
+}
+
+int hd_dp_tls_bundle_check(const struct hd_tls_bundle *b, char *error, size_t error_bytes)
+{
+	return tls_bundle_check(b, error, error_bytes);
+}
+
+int hd_dp_tls_bundle_info(const struct hd_tls_bundle *b, uint32_t index,
+			  struct hd_tls_certificate_info *info)
+{
+	return tls_bundle_info(b, index, info);
 }
 
 static uint32_t chunks_for(uint32_t slots)

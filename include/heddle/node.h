@@ -36,6 +36,7 @@ struct hd_node {
 	uint32_t n_ports;
 	struct hd_node_route routes[HD_MAX_ROUTES];
 	uint32_t n_routes;
+	uint32_t handshake_threads; /* for TLS; 0: connections with TLS are refused */
 	uint32_t max_connections; /* per worker, both sides; sizes the pools */
 	uint32_t max_mbufs;	  /* per worker */
 };

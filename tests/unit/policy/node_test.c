@@ -58,7 +58,7 @@ static void every_key_is_read(void **state)
 	assert_null(n->dp.eal[2]);
 	assert_int_equal(n->dp.n_workers, 2);
 	assert_int_equal(n->dp.workers[1], 2);
-	assert_int_equal(n->handshake_threads, 3);
+	assert_int_equal(n->dp.handshake_threads, 3);
 	assert_int_equal(n->dp.idle, HD_IDLE_ADAPTIVE);
 	assert_int_equal(n->dp.n_ports, 2);
 	assert_string_equal(n->dp.ports[0].device, "net_af_packet0,iface=c0");
@@ -104,7 +104,7 @@ static void defaults_are_filled_in(void **state)
 	assert_null(n->access_log_path);
 	assert_null(n->identity.certificate);
 	assert_int_equal(n->metrics.port, 0);
-	assert_int_equal(n->handshake_threads, 1);
+	assert_int_equal(n->dp.handshake_threads, 1);
 	policy_node_free(n);
 	policy_diags_fini(&d);
 }
