@@ -441,7 +441,8 @@ static void policy_modes_check(struct policy_check *c, const struct policy_yaml 
 	const struct policy_yaml *mode = policy_get(map, "mode");
 
 	if (mode != NULL && mode->i == 3)
-		policy_unenforced(c, mode, "PeerAuthentication mode STRICT");
+		policy_unenforced(c, mode,
+				  "PeerAuthentication mode STRICT without an identity of the node");
 }
 
 static void peer_enforced(struct policy_check *c, const struct policy_object *o)
@@ -454,13 +455,16 @@ static void peer_enforced(struct policy_check *c, const struct policy_object *o)
 		policy_modes_check(c, y);
 }
 
+enum { ISTIO_MUTUAL = 3 };
+
 static void traffic_enforced(struct policy_check *c, const struct policy_yaml *policy)
 {
 	const struct policy_yaml *ports = policy_get(policy, "portLevelSettings");
 	const struct policy_yaml *mode = policy_get(policy_get(policy, "tls"), "mode");
 
-	if (mode != NULL && mode->i != 0)
-		policy_unenforced(c, mode, "DestinationRule tls");
+	if (mode != NULL && mode->i == ISTIO_MUTUAL)
+		policy_unenforced(c, mode,
+				  "tls mode ISTIO_MUTUAL without an identity of the node");
 	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
 	     y = y->next)
 		traffic_enforced(c, y);
@@ -476,7 +480,7 @@ static void rule_enforced(struct policy_check *c, const struct policy_object *o)
 		traffic_enforced(c, policy_get(y, "trafficPolicy"));
 }
 
-/* Security is never silently open: what asks for protection that is not there yet. */
+/* Security is never silently open: what asks for protection that is not there. */
 static void enforcement_check(struct policy_load *l, const struct policy_object *o)
 {
 	struct policy_yaml at = { .line = o->line, .col = o->col };
@@ -485,13 +489,15 @@ static void enforcement_check(struct policy_load *l, const struct policy_object 
 	check_init(&c, l, o->file);
 	switch (o->row->id) {
 	case POLICY_PEER_AUTHENTICATION:
-		peer_enforced(&c, o);
+		if (l->policy->settings.identity == NULL)
+			peer_enforced(&c, o);
 		break;
 	case POLICY_REQUEST_AUTHENTICATION:
 		policy_unenforced(&c, &at, o->row->kind);
 		break;
 	case POLICY_DESTINATION_RULE:
-		rule_enforced(&c, o);
+		if (l->policy->settings.identity == NULL)
+			rule_enforced(&c, o);
 		break;
 	default:
 		break;

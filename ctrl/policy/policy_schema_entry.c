@@ -5,6 +5,7 @@
 #define NOW POLICY_NOW
 #define LATER POLICY_LATER
 #define INERT POLICY_INERT
+#define UNENFORCED POLICY_UNENFORCED
 
 static const struct policy_field selector_fields[] = {
 	POLICY_STRMAP("matchLabels", NOW),
@@ -122,32 +123,35 @@ static const char *const server_tls_words[] = {
 static const char *const tls_versions[] = { "TLS_AUTO", "TLSV1_0", "TLSV1_1",
 					    "TLSV1_2",	"TLSV1_3", NULL };
 static const struct policy_field certificate_fields[] = {
-	POLICY_STR_("serverCertificate", INERT),
-	POLICY_STR_("privateKey", INERT),
-	POLICY_STR_("caCertificates", INERT),
+	POLICY_STR_("serverCertificate", NOW),
+	POLICY_STR_("privateKey", NOW),
+	POLICY_STR_("caCertificates", NOW),
 	POLICY_END,
 };
 static const struct policy_schema certificate = { "ServerTLSSettings.TLSCertificate",
 						  certificate_fields };
 static const struct policy_field server_tls_fields[] = {
-	POLICY_BOOL_("httpsRedirect", LATER),
-	POLICY_ENUM_("mode", server_tls_words, INERT),
-	POLICY_STR_("serverCertificate", INERT),
-	POLICY_STR_("privateKey", INERT),
-	POLICY_STR_("caCertificates", INERT),
-	POLICY_STR_("caCrl", INERT),
-	POLICY_STR_("credentialName", INERT),
-	POLICY_STRS("credentialNames", INERT),
-	POLICY_STR_("caCertCredentialName", INERT),
-	POLICY_OBJS("tlsCertificates", certificate, INERT),
-	POLICY_STRS("subjectAltNames", INERT),
-	POLICY_STRS("verifyCertificateSpki", INERT),
-	POLICY_STRS("verifyCertificateHash", INERT),
-	POLICY_ENUM_("minProtocolVersion", tls_versions, INERT),
-	POLICY_ENUM_("maxProtocolVersion", tls_versions, INERT),
-	POLICY_STRS("cipherSuites", INERT),
-	POLICY_STRS("ecdhCurves", INERT),
-	POLICY_BOOL_("insecureSkipVerify", INERT),
+	POLICY_BOOL_("httpsRedirect", NOW),
+	{ .name = "mode",
+	  .type = POLICY_T_ENUM,
+	  .words = server_tls_words,
+	  .note = "`AUTO_PASSTHROUGH` not yet" },
+	POLICY_STR_("serverCertificate", NOW),
+	POLICY_STR_("privateKey", NOW),
+	POLICY_STR_("caCertificates", NOW),
+	POLICY_STR_("caCrl", NOW),
+	POLICY_STR_("credentialName", NOW),
+	POLICY_STRS("credentialNames", NOW),
+	POLICY_STR_("caCertCredentialName", NOW),
+	POLICY_OBJS("tlsCertificates", certificate, NOW),
+	POLICY_STRS("subjectAltNames", NOW),
+	POLICY_STRS("verifyCertificateSpki", UNENFORCED),
+	POLICY_STRS("verifyCertificateHash", UNENFORCED),
+	POLICY_ENUM_("minProtocolVersion", tls_versions, NOW),
+	POLICY_ENUM_("maxProtocolVersion", tls_versions, NOW),
+	POLICY_STRS("cipherSuites", NOW),
+	POLICY_STRS("ecdhCurves", NOW),
+	POLICY_BOOL_("insecureSkipVerify", LATER),
 	POLICY_END,
 };
 static const struct policy_schema server_tls = { "ServerTLSSettings", server_tls_fields };

@@ -171,8 +171,11 @@ const struct policy_schema policy_schema_service_account = { "ServiceAccount", a
 
 static const struct policy_field secret_fields[] = {
 	POLICY_STR_("type", INERT),
-	POLICY_STRMAP("data", LATER),
-	POLICY_STRMAP("stringData", LATER),
+	{ .name = "data",
+	  .type = POLICY_T_STRING,
+	  .shape = POLICY_MAP,
+	  .note = "`tls.crt`, `tls.key`, `ca.crt`, `ca.crl` (or `cert`, `key`, `cacert`, `crl`), where a Gateway or a DestinationRule names the Secret" },
+	POLICY_STRMAP("stringData", NOW),
 	POLICY_ANY_("immutable", INERT),
 	POLICY_END,
 };

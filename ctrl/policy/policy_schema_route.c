@@ -277,7 +277,7 @@ static const struct policy_field virtual_service_fields[] = {
 	POLICY_STRS("hosts", NOW),
 	POLICY_STRS("gateways", NOW),
 	POLICY_OBJS("http", http_route, NOW),
-	POLICY_OBJS("tls", tls_route, LATER),
+	POLICY_OBJS("tls", tls_route, NOW),
 	{ .name = "tcp", .type = POLICY_T_OBJECT, .shape = POLICY_LIST, .object = &tcp_route },
 	POLICY_STRS("exportTo", NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),

@@ -20,7 +20,7 @@ static const struct policy_field mtls_fields[] = {
 	{ .name = "mode",
 	  .type = POLICY_T_ENUM,
 	  .words = mtls_words,
-	  .note = "`STRICT` is refused until it is enforced" },
+	  .note = "`STRICT` is refused when the node file has no `identity`" },
 	POLICY_END,
 };
 static const struct policy_schema mtls = { "MutualTLS", mtls_fields };

@@ -30,7 +30,8 @@ static void of_daemon(json_t *out, const struct sock_status *st)
 		say(out, "the last load of policy was refused: %s", st->last_failure);
 	if (st->unenforced)
 		say(out,
-		    "started with --allow-unenforced: mutual TLS is not enforced");
+		    "started with --allow-unenforced: policy that asks for security which is not "
+		    "enforced is loaded with a warning alone");
 	if (st->access_lost > 0)
 		say(out, "%llu lines of the access log were lost: its file cannot take them",
 		    (unsigned long long)st->access_lost);

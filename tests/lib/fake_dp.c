@@ -13,6 +13,7 @@ struct hd_dp {
 	uint16_t weights[FAKE_DP_SLOTS][HD_GROUPS];
 	struct hd_dp_port_info port;
 	uint8_t health[FAKE_DP_SLOTS], watched[FAKE_DP_SLOTS];
+	struct fake_dp_tls tls;
 };
 
 struct hd_dp *fake_dp_create(uint32_t n_workers)
@@ -258,4 +259,82 @@ void hd_dp_explain(const struct hd_snapshot *s, const struct hd_listener *l,
 		   struct hd_explanation *out)
 {
 	*out = (struct hd_explanation){ .vhost = 0, .route = 0, .path = "/users", .path_n = 6 };
+}
+
+/* A pair is good when both texts are there and the chain does not say "bad". */
+int hd_dp_tls_credential_check(const struct hd_tls_credential *c,
+			       struct hd_tls_certificate_info *info, char *error,
+			       size_t error_bytes)
+{
+	if (c->chain.n == 0 || c->key.n == 0 || memmem(c->chain.p, c->chain.n, "bad", 3) != NULL) {
+		snprintf(error, error_bytes, "the key is of another certificate");
+		return -EINVAL;
+	}
+	if (info == NULL)
+		return 0;
+	*info = (struct hd_tls_certificate_info){ .not_before = 0, .not_after = INT64_MAX };
+	snprintf(info->spiffe_id, sizeof(info->spiffe_id), "%.*s", (int)c->chain.n, c->chain.p);
+	info->spiffe_id[strcspn(info->spiffe_id, "\n ")] = 0;
+	snprintf(info->serial, sizeof(info->serial), "%.*s", (int)c->key.n, c->key.p);
+	return 0;
+}
+
+int hd_dp_tls_credential_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_credential *c,
+			     char *error, size_t error_bytes)
+{
+	int rc = hd_dp_tls_credential_check(c, NULL, error, error_bytes);
+
+	if (rc == 0 && slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.credentials[slot]++;
+	return rc;
+}
+
+int hd_dp_tls_bundle_check(const struct hd_tls_bundle *b, char *error, size_t error_bytes)
+{
+	return 0;
+}
+
+int hd_dp_tls_bundle_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_bundle *b,
+			 char *error, size_t error_bytes)
+{
+	if (slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.bundles[slot]++;
+	return 0;
+}
+
+int hd_dp_tls_bundle_info(const struct hd_tls_bundle *b, uint32_t index,
+			  struct hd_tls_certificate_info *info)
+{
+	return index == 0 ? 0 : -ENOENT;
+}
+
+int hd_dp_tls_context_set(struct hd_dp *dp, uint32_t slot, const struct hd_tls_context *c,
+			  char *error, size_t error_bytes)
+{
+	if (slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.contexts[slot]++;
+	return 0;
+}
+
+void hd_dp_tls_credential_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.credentials[slot] = 0;
+}
+
+void hd_dp_tls_bundle_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.bundles[slot] = 0;
+}
+
+void hd_dp_tls_context_clear(struct hd_dp *dp, uint32_t slot)
+{
+	if (slot < FAKE_DP_TLS_SLOTS)
+		dp->tls.contexts[slot] = 0;
+}
+
+const struct fake_dp_tls *fake_dp_tls(const struct hd_dp *dp)
+{
+	return &dp->tls;
 }

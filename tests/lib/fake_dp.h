@@ -7,6 +7,13 @@
 #include <heddle/dp.h>
 
 #define FAKE_DP_SLOTS 256
+#define FAKE_DP_TLS_SLOTS 16
+
+/* How often each slot of TLS was set since it was cleared. */
+struct fake_dp_tls {
+	uint32_t credentials[FAKE_DP_TLS_SLOTS], bundles[FAKE_DP_TLS_SLOTS],
+		contexts[FAKE_DP_TLS_SLOTS];
+};
 
 struct fake_dp_worker {
 	struct hd_worker_stats stats;
@@ -32,6 +39,7 @@ uint16_t fake_dp_group_weight(const struct hd_dp *dp, uint32_t cluster_slot, uin
 int fake_dp_watched(const struct hd_dp *dp, uint32_t endpoint_slot);
 /* What hd_dp_now says. */
 void fake_dp_set_now(struct hd_dp *dp, hd_ns now);
+const struct fake_dp_tls *fake_dp_tls(const struct hd_dp *dp);
 int fake_dp_drains(const struct hd_dp *dp);
 
 #endif

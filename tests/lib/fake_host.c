@@ -251,6 +251,21 @@ static const struct observe_failures *failures_get(void *arg)
 	return &((struct fake_host *)arg)->failures;
 }
 
+static uint32_t certificates(void *arg, struct sock_certificate *out, uint32_t capacity)
+{
+	out[0] = (struct sock_certificate){ .kind = "certificate",
+					    .name = "identity",
+					    .state = "expiring",
+					    .error = "",
+					    .file = "/etc/heddle/node.pem",
+					    .asked_by = "",
+					    .expires_in_s = 7200,
+					    .is_identity = 1 };
+	strcpy(out[0].info.spiffe_id, "spiffe://cluster.local/ns/n/sa/node");
+	out[0].info.not_after = INT64_C(1790000000) * INT64_C(1000000000);
+	return 1;
+}
+
 static char *metrics(void *arg)
 {
 	return strdup("# EOF\n");
@@ -299,6 +314,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .requests = requests_get,
 				      .failures = failures_get,
 				      .metrics = metrics,
+				      .certificates = certificates,
 				      .drain = drain,
 				      .stop = stop };
 	return h;
