@@ -821,13 +821,14 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
+	uint32_t n, extra =
+			    (x->rewrites ? PROXY_REWRITE_EXTRA : 0) + (x->patches ? PROXY_EDIT_EXTRA : 0);
 	struct proxy_head_room room;
-	uint32_t n;
 
 	if (hd_unlikely(x->is_secure))
 		patch_secure(p, x, &q);
-	room = proxy_head_begin(p, (x->rewrites ? PROXY_REWRITE_EXTRA : 0) +
-					   (x->patches ? PROXY_EDIT_EXTRA : 0) + q.xfcc.n);
+	extra += q.xfcc.n;
+	room = proxy_head_begin(p, extra);
 	if (room.at == NULL)
 		return -1;
 	if (x->role == HD_ROLE_GATEWAY)

@@ -71,7 +71,7 @@ static const struct {
 	{ SEC("PeerAuthentication") "  mtls: {mode: STRICT}\n", E, 5, 16, "not enforced yet" },
 	{ SEC("RequestAuthentication") "  {}\n", E, 1, 1,
 	  "RequestAuthentication is not enforced yet" },
-	{ NET("DestinationRule") "  host: a.test\n  trafficPolicy:\n    tls: {mode: SIMPLE}\n", E,
+	{ NET("DestinationRule") "  host: a.test\n  trafficPolicy:\n    tls: {mode: ISTIO_MUTUAL}\n", E,
 	  7, 17, "tls" },
 	{ NET("DestinationRule") "  host: a\n  subsets: [{name: s, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}]\n",
 	  E, 6, 51, "tls" },
@@ -168,7 +168,7 @@ static void allowed_unenforced_security_loads_with_a_warning(void **state)
 
 	policy_world_open(&w, &s);
 	assert_loads(&w, SEC("PeerAuthentication") "  mtls: {mode: STRICT}\n");
-	assert_said(&w, W, 5, 16, "STRICT is not enforced yet");
+	assert_said(&w, W, 5, 16, "STRICT without an identity of the node is not enforced yet");
 	policy_world_close(&w);
 }
 
