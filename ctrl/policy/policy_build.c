@@ -331,6 +331,8 @@ static void arrays_init(struct policy_load *l)
 	policy_vec_init(&l->mirrors, sizeof(struct hd_mirror));
 	policy_vec_init(&l->hashes, sizeof(struct hd_hash));
 	policy_vec_init(&l->places, sizeof(struct hd_place));
+	policy_vec_init(&l->programs, sizeof(struct hd_program));
+	policy_vec_init(&l->steps, sizeof(struct hd_step));
 	policy_vec_init(&l->outliers, sizeof(struct hd_outlier));
 	policy_vec_init(&l->probes, sizeof(struct hd_probe_rule));
 	policy_vec_init(&l->clusters, sizeof(struct hd_cluster));

@@ -163,7 +163,9 @@ uint32_t policy_build_rewrite(struct policy_load *l, const struct policy_object 
 		w.path_change = uri->kind == HD_MATCH_PREFIX || uri->kind == HD_MATCH_ANY
 					? HD_PATH_PREFIX
 					: HD_PATH_WHOLE;
-	if (w.path.n + w.authority.n == 0)
+	w.program = policy_build_program(
+		l, origin, policy_get(policy_get(rule, "rewrite"), "uriRegexRewrite"));
+	if (w.path.n + w.authority.n + w.program == 0)
 		return 0;
 	*(struct hd_rewrite *)policy_vec_push(&l->arena, &l->rewrites) = w;
 	return l->rewrites.n;

@@ -180,7 +180,7 @@ struct policy_load {
 	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
 		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, hashes,
-		places, clusters, endpoints, outliers, probes, services_out, tls_servers;
+		places, programs, steps, clusters, endpoints, outliers, probes, services_out, tls_servers;
 	struct policy_tls_tables tls;
 	uint32_t n_dice;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
@@ -302,6 +302,10 @@ const struct policy_yaml *policy_headers_host(const struct policy_yaml *headers)
 /* policy_build_extras.c: 1 + the index of faults, CORS and mirrors of a rule; 0: it has none. */
 uint32_t policy_build_extras(struct policy_load *l, const struct policy_object *origin,
 			     uint16_t port, const struct policy_yaml *rule);
+
+/* policy_build_program.c: 1 + the index of what uriRegexRewrite does; 0: nothing. */
+uint32_t policy_build_program(struct policy_load *l, const struct policy_object *origin,
+			      const struct policy_yaml *rewrite);
 
 /* policy_build_hash.c: consistent hashing of a cluster whose endpoints are there, and of a route
  * whose destinations are. */

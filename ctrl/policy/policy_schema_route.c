@@ -80,15 +80,15 @@ static const struct policy_schema http_destination = { "HTTPRouteDestination",
 						       http_destination_fields };
 
 static const struct policy_field regex_rewrite_fields[] = {
-	POLICY_STR_("match", INERT),
-	POLICY_STR_("rewrite", INERT),
+	{ .name = "match", .type = POLICY_T_STRING, .note = "up to 128 steps" },
+	POLICY_STR_("rewrite", NOW),
 	POLICY_END,
 };
 static const struct policy_schema regex_rewrite = { "RegexRewrite", regex_rewrite_fields };
 static const struct policy_field rewrite_fields[] = {
 	{ .name = "uri", .type = POLICY_T_STRING, .note = "up to 127 bytes" },
 	{ .name = "authority", .type = POLICY_T_STRING, .note = "up to 127 bytes" },
-	POLICY_OBJ("uriRegexRewrite", regex_rewrite, LATER),
+	POLICY_OBJ("uriRegexRewrite", regex_rewrite, NOW),
 	POLICY_END,
 };
 static const struct policy_schema rewrite = { "HTTPRewrite", rewrite_fields, policy_rule_rewrite };

@@ -163,6 +163,8 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_dice = l->n_dice;
 	s->hashes = array_out(l, &l->hashes);
 	s->places = array_out(l, &l->places);
+	s->programs = array_out(l, &l->programs);
+	s->steps = array_out(l, &l->steps);
 	s->clusters = array_out(l, &l->clusters);
 	s->n_clusters = l->clusters.n;
 	s->endpoints = array_out(l, &l->endpoints);

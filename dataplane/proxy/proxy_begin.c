@@ -5,6 +5,8 @@
 
 #include "proxy_state.h"
 
+#define PROGRAM_GROWTH 256 /* of a path, for which heads have room */
+
 static struct proxy_exchange *create_bare(struct proxy *p)
 {
 	struct proxy_exchange *x = core_pool_get(&p->exchanges);
@@ -757,6 +759,21 @@ const struct hd_route *proxy_exchange_route(struct proxy *p, const struct proxy_
 	return x->down != NULL ? find_route(p, x->down, bytes, &a, &vhost) : NULL;
 }
 
+static void patch_program(struct proxy *p, uint32_t program, uint32_t path_n,
+			  struct proxy_request_patch *q)
+{
+	int n = proxy_program_replace(p->snapshot, &p->snapshot->programs[program - 1],
+				      (const char *)p->path, path_n, p->regex_path);
+
+	if (n < 0 || (uint32_t)n > path_n + PROGRAM_GROWTH) {
+		proxy_count(p, HD_PROXY_REWRITE_SKIPPED);
+		return;
+	}
+	q->new_path = p->regex_path;
+	q->new_path_n = (uint32_t)n;
+	q->path_skip = path_n;
+}
+
 static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const uint8_t *bytes,
 			  struct proxy_request_patch *q)
 {
@@ -778,6 +795,8 @@ static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const
 	w = &p->snapshot->rewrites[r->rewrite - 1];
 	mark = memchr(p->path, '?', p->path_n);
 	path_n = mark != NULL ? (uint32_t)(mark - p->path) : p->path_n;
+	if (w->program != 0)
+		patch_program(p, w->program, path_n, q);
 	if (w->path_change != HD_PATH_KEPT) {
 		q->new_path = w->path.p;
 		q->new_path_n = w->path.n;

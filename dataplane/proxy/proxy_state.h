@@ -18,6 +18,7 @@
 #include "proxy_outcome.h"
 #include "proxy_peer.h"
 #include "proxy_pool.h"
+#include "proxy_program.h"
 #include "proxy_random.h"
 #include "proxy_relay.h"
 #include "proxy_rewrite.h"
@@ -113,6 +114,7 @@ struct proxy {
 	char host[PROXY_HOST_MAX];
 	uint32_t path_n;
 	uint8_t path[PROXY_HEAD_ROOM];
+	char regex_path[PROXY_PROGRAM_PATH]; /* rewritten by a program */
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
 	uint8_t xfcc[PROXY_XFCC_MAX];
 	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA + PROXY_XFCC_MAX];

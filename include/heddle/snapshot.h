@@ -96,12 +96,30 @@ struct hd_answer {
 	struct hd_str body;
 };
 
+/* An expression that keeps the ends of its groups, as steps with relative jumps. */
+#define HD_PROGRAM_MOST 128
+#define HD_PROGRAM_GROUPS 9
+
+enum hd_step_kind { HD_STEP_SET, HD_STEP_SPLIT, HD_STEP_JUMP, HD_STEP_KEEP, HD_STEP_BEGIN, HD_STEP_END, HD_STEP_MATCH };
+
+struct hd_step {
+	uint8_t kind;
+	int16_t x, y; /* SPLIT: x is preferred; KEEP: which end */
+	uint64_t set[4]; /* SET: the bytes that it takes */
+};
+
+/* What replaces each match is made of pieces: a text, or group most - 1. */
+struct hd_program {
+	uint32_t steps_first, steps_count, pieces_first, pieces_count;
+};
+
 /* What a route changes in a request that it forwards. Texts are at most HD_REWRITE_MAX bytes, for which heads have room. */
 #define HD_REWRITE_MAX 127
 struct hd_rewrite {
 	uint8_t path_change;	/* hd_path_change */
 	struct hd_str path;
 	struct hd_str authority; /* empty: as it is */
+	uint32_t program; /* 1 + index in programs: what it matches in the path is replaced; 0: none */
 };
 
 /* A piece of a header's value: a text, or something of the request or connection that it is put into. */
@@ -473,6 +491,8 @@ struct hd_snapshot {
 	const struct hd_mirror *mirrors;
 	uint32_t n_dice;
 	const struct hd_hash *hashes;
+	const struct hd_program *programs;
+	const struct hd_step *steps;
 	const struct hd_place *places;
 
 	const struct hd_cluster *clusters;

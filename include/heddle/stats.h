@@ -177,6 +177,7 @@
 	X(PROXY_ABORTED, "proxy", "faults_aborted", "requests answered by their route's fault")                        \
 	X(PROXY_PREFLIGHTS, "proxy", "preflights", "CORS preflights answered")                                         \
 	X(PROXY_EDITS_CUT, "proxy", "header_lines_left_out", "header lines of policy that did not fit into a head")    \
+	X(PROXY_REWRITE_SKIPPED, "proxy", "regex_rewrites_skipped", "paths too long to be rewritten by an expression")   \
 	X(PROXY_MIRRORED, "proxy", "mirrored", "copies of requests sent to mirrors")                                   \
 	X(PROXY_MIRROR_ANSWERS, "proxy", "mirror_answers", "answers to copies, thrown away")                           \
 	X(PROXY_MIRROR_FAILED, "proxy", "mirror_failures", "copies that got no answer")                                \

@@ -85,3 +85,11 @@ def test_cookie_keeps_a_caller_with_its_backend(world):
     for _ in range(20):
         r = world.caller().request(path="/c", headers=[("Cookie", cookie.split(";")[0])])
         assert r.body == first.body and field(r, "set-cookie") is None, r
+
+
+def test_regex_rewrite_moves_parts_of_the_path(world):
+    world.teller()
+    world.heddle(e2e_policy.single(rewrite={"uriRegexRewrite": {"match": "^/r/([^/]+)/(.*)$", "rewrite": "/\\2/to/\\1"}}))
+    r = world.caller().request(path="/r/one/two/three?q")
+    assert json.loads(r.body)["path"] == "/two/three/to/one?q", r
+    assert told(r)["x-envoy-original-path"] == "/r/one/two/three?q", r
