@@ -54,6 +54,16 @@ static int args_connections(int n, char **words, json_t *args, char *error, size
 	return -1;
 }
 
+static int args_tls(int n, char **words, json_t *args, char *error, size_t error_bytes)
+{
+	if (n == 1)
+		json_object_set_new(args, "address", json_string(words[0]));
+	if (n <= 1)
+		return 0;
+	snprintf(error, error_bytes, "tls takes an address, such as 10.2.0.11, or nothing");
+	return -1;
+}
+
 static int args_log(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
 	if (n < 1 || n > 2) {
@@ -225,6 +235,8 @@ static const struct cli_command commands[] = {
 	{ "show failures", args_none, "", "every 5xx that Heddle made itself, by cause" },
 	{ "show connections", args_connections, "[--limit ROWS]",
 	  "open connections of both sides" },
+	{ "show certs", args_none, "", "certificates and roots, their identities and expiry" },
+	{ "tls", args_tls, "[ADDR]", "TLS connections with an address: who is there, and how" },
 	{ "show workers", args_none, "", "what each worker core does" },
 	{ "show ports", args_none, "", "devices, addresses, packets" },
 	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },

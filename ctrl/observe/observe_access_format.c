@@ -42,6 +42,13 @@ static void add_time(struct observe_text *t, hd_ns wall, struct observe_access_s
 	observe_text_add(t, tail, sizeof(tail));
 }
 
+static struct hd_str version_text(uint16_t version)
+{
+	if (version == 0)
+		return (struct hd_str){ 0 };
+	return version == 0x0304 ? (struct hd_str){ "TLSv1.3", 7 } : (struct hd_str){ "TLSv1.2", 7 };
+}
+
 static struct hd_str protocol_text(uint8_t protocol)
 {
 	switch (protocol) {
@@ -129,7 +136,13 @@ static void json_line(struct observe_text *t, const struct hd_access_record *r,
 	json_addr(t, &r->down_local);
 	KEY("downstream_remote_address");
 	json_addr(t, &r->down_remote);
-	observe_text_add_literal(t, ",\"requested_server_name\":null,\"route_name\":");
+	KEY("requested_server_name");
+	json_text(t, FIELD(r, sni));
+	KEY("downstream_tls_version");
+	json_text(t, version_text(r->tls_version));
+	KEY("downstream_peer_uri_san");
+	json_text(t, FIELD(r, peer));
+	KEY("route_name");
 	json_text(t, TERMINATED(r, route_name));
 	observe_text_add_literal(t, "}\n");
 }
@@ -201,7 +214,9 @@ static void text_line(struct observe_text *t, const struct hd_access_record *r,
 	text_addr(t, &r->down_local);
 	observe_text_add_literal(t, " ");
 	text_addr(t, &r->down_remote);
-	observe_text_add_literal(t, " - ");
+	observe_text_add_literal(t, " ");
+	text_text(t, FIELD(r, sni));
+	observe_text_add_literal(t, " ");
 	text_text(t, TERMINATED(r, route_name));
 	observe_text_add_literal(t, "\n");
 }

@@ -68,6 +68,7 @@ static const struct command {
 	  "endpoints that failed: why they are out, since when, until when" },
 	{ "show failures", sock_show_failures, "",
 	  "every 5xx that Heddle made itself: cause, how many, the last, the line of policy" },
+	{ "tls", sock_tls, "address", "who is at the other end of TLS connections, and how" },
 	{ "show connections", sock_show_connections, "limit", "open connections of both sides" },
 	{ "show workers", sock_show_workers, "", "what each worker core does" },
 	{ "show ports", sock_show_ports, "", "devices, addresses, packets" },

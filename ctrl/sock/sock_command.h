@@ -81,6 +81,7 @@ int sock_show_connections(struct sock_request *rq);
 int sock_show_neighbors(struct sock_request *rq);
 int sock_show_failures(struct sock_request *rq);
 int sock_show_certs(struct sock_request *rq);
+int sock_tls(struct sock_request *rq);
 int sock_show_outliers(struct sock_request *rq);
 int sock_explain(struct sock_request *rq);
 int sock_endpoint_eject(struct sock_request *rq);

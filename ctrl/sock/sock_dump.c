@@ -11,6 +11,18 @@
 #define ROWS_MAX 200000
 #define NEIGHBORS 4096
 
+static void tls_put(json_t *row, const struct hd_dump_connection *c)
+{
+	sock_put(row, "tls", json_boolean(c->tls));
+	if (!c->tls)
+		return;
+	sock_put_text(row, "tls_version", c->tls_version);
+	sock_put_text(row, "cipher", c->cipher);
+	sock_put_text(row, "alpn", c->alpn);
+	sock_put(row, "resumed", json_boolean(c->is_resumed));
+	sock_put(row, "peer", c->peer[0] != '\0' ? json_string(c->peer) : json_null());
+}
+
 static void connections_add(json_t *result, const struct hd_dump *d, uint32_t worker)
 {
 	for (uint32_t i = 0; i < d->count; i++) {
@@ -25,7 +37,7 @@ static void connections_add(json_t *result, const struct hd_dump *d, uint32_t wo
 		sock_put_number(row, "bytes_in", c->bytes_in);
 		sock_put_number(row, "bytes_out", c->bytes_out);
 		sock_put_number(row, "age_ms", c->age / HD_NS_PER_MS);
-		sock_put(row, "tls", json_boolean(c->tls));
+		tls_put(row, c);
 		sock_put_number(row, "worker", worker);
 	}
 }
@@ -54,6 +66,24 @@ int sock_show_connections(struct sock_request *rq)
 	if (sock_dump_start(rq->host->dp, HD_DUMP_CONNECTIONS, rows_wanted(rq->host->dp, rows),
 			   connections_add, &rq->job) != 0)
 		return -ENOMEM;
+	return SOCK_LATER;
+}
+
+int sock_tls(struct sock_request *rq)
+{
+	struct hd_ip ip = { 0 };
+	const char *address;
+
+	if (sock_args_allow(rq, "address", NULL) != 0 ||
+	    sock_args_string(rq, "address", &address) != 0)
+		return -EINVAL;
+	if (address != NULL && hd_ip_parse(address, &ip) != 0)
+		return sock_refuse(rq, "tls: `%.64s` is no address", address);
+	if (sock_dump_start(rq->host->dp, HD_DUMP_CONNECTIONS,
+			    rows_wanted(rq->host->dp, ROWS_DEFAULT), connections_add,
+			    &rq->job) != 0)
+		return -ENOMEM;
+	sock_dump_only_tls(rq->job, &ip);
 	return SOCK_LATER;
 }
 

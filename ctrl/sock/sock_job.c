@@ -148,6 +148,16 @@ int sock_dump_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows, soc
 	return 0;
 }
 
+void sock_dump_only_tls(struct sock_job *job, const struct hd_ip *ip)
+{
+	struct dump_job *d = hd_container_of(job, struct dump_job, job);
+
+	for (uint32_t i = 0; i < d->n_workers; i++) {
+		d->parts[i].dump->only = *ip;
+		d->parts[i].dump->only_tls = 1;
+	}
+}
+
 char *sock_job_poll(struct sock_job *job, hd_ns now, int *done)
 {
 	*done = 0;

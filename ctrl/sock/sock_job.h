@@ -20,5 +20,7 @@ typedef void (*sock_rows_fn)(json_t *result, const struct hd_dump *dump, uint32_
 /* Asks each worker for `rows` rows at most. 0 and *out, or a negative errno. */
 [[nodiscard]] int sock_dump_start(struct hd_dp *dp, enum hd_dump_kind kind, uint32_t rows,
 				  sock_rows_fn add, struct sock_job **out);
+/* Of connections only those with TLS, and with this address unless it is zero. Before the first poll. */
+void sock_dump_only_tls(struct sock_job *job, const struct hd_ip *ip);
 
 #endif

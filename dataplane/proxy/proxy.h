@@ -67,6 +67,8 @@ void proxy_destroy(struct proxy *p);
 
 /* Once a turn, before anything else. The old snapshot is not read after this returns. */
 void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s);
+/* What is known of a connection's TLS. */
+void proxy_describe(const struct tcp_conn *c, struct hd_dump_connection *row);
 void proxy_set_wall(struct proxy *p, int64_t wall_offset);
 /* tcp_ops.listener. */
 int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);

@@ -57,14 +57,19 @@ static void shed(struct proxy *p, hd_ns after)
 
 void proxy_pressure_look(struct proxy *p)
 {
-	uint32_t left = core_supply_left(&p->supply), level = 0;
+	uint32_t left = core_supply_left(&p->supply), level = 0, rcv;
 
 	p->pressure_at = p->now;
 	while (level < LOWEST && left < levels[level].sixteenths * (CORE_SUPPLY_ALL / 16))
 		level++;
-	if (level != p->pressure) {
+	/* A record is opened only when all of it is there. */
+	rcv = p->tls != NULL && p->secures.used > 0
+		      ? RTE_MAX(levels[level].bytes, (uint32_t)TLS_RECORD_WIRE_MAX)
+		      : levels[level].bytes;
+	if (level != p->pressure || rcv != p->pressure_rcv) {
 		p->pressure = level;
-		tcp_set_buffers(p->tcp, levels[level].bytes, levels[level].bytes);
+		p->pressure_rcv = rcv;
+		tcp_set_buffers(p->tcp, rcv, levels[level].bytes);
 	}
 	if (level == LOWEST)
 		shed(p, left < SHED_SOON_LEFT ? SHED_SOON : SHED_AFTER);

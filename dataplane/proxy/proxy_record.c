@@ -66,6 +66,23 @@ static void put_decisions(const struct proxy_exchange *x, struct hd_access_recor
 	r->route_source_line = x->route_line;
 }
 
+/* The leg is there as long as its caller is. */
+static void put_tls(const struct proxy_exchange *x, struct hd_access_record *r)
+{
+	struct hd_str sni, who = x->peer != NULL && x->down != NULL ? x->peer->spiffe_id
+								     : (struct hd_str){ "", 0 };
+
+	r->tls_version = r->sni_n = r->peer_n = 0;
+	if (hd_likely(x->down == NULL || x->down->tls == NULL))
+		return;
+	sni = proxy_tls_sni(x->down);
+	r->tls_version = x->down->tls->version;
+	r->sni_n = (uint16_t)sni.n;
+	r->peer_n = (uint16_t)RTE_MIN(who.n, (uint32_t)UINT16_MAX);
+	memcpy(r->sni, sni.p, RTE_MIN(sni.n, (uint32_t)sizeof(r->sni)));
+	memcpy(r->peer, who.p, RTE_MIN(who.n, (uint32_t)sizeof(r->peer)));
+}
+
 void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
 {
 	struct hd_access_record *r;
@@ -81,6 +98,7 @@ void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
 	put_addresses(x, r);
 	put_request(x, r);
 	put_decisions(x, r);
+	put_tls(x, r);
 	r->worker = (uint8_t)p->worker;
 	hd_ring_push(p->access);
 }

@@ -96,6 +96,7 @@ struct proxy {
 	uint32_t replay_bufs, replay_bufs_max; /* held by all exchanges for another try */
 	uint32_t n_copies, copies_max;	       /* exchanges that are copies for mirrors */
 	hd_ns pressure_at;		       /* when the buffers were counted last */
+	uint32_t pressure_rcv;		       /* what connections may receive at that level */
 	uint32_t pressure;		       /* index of the level that was found then */
 	uint32_t shed_cursor;		       /* over the legs */
 	uint32_t worker;

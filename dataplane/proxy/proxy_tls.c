@@ -112,6 +112,8 @@ static uint32_t opened(struct proxy *p, struct proxy_leg *leg)
 	struct tls_facts facts;
 
 	tls_conn_facts(leg->tls->conn, &facts);
+	leg->tls->opened = 1;
+	leg->tls->version = facts.version;
 	leg->peer = facts.peer;
 	if (leg->is_up)
 		return TCP_EV_CONNECTED;
@@ -225,4 +227,36 @@ int proxy_tls_run(struct proxy *p)
 		proxy_leg_event(p, tls_conn_user(c), 0);
 	}
 	return n > 0;
+}
+
+static void put_text(char *out, size_t bytes, const char *text, size_t n)
+{
+	n = RTE_MIN(n, bytes - 1);
+	if (n > 0)
+		memcpy(out, text, n);
+	out[n] = 0;
+}
+
+void proxy_describe(const struct tcp_conn *c, struct hd_dump_connection *row)
+{
+	const struct proxy_leg *leg = tcp_conn_user(c);
+	const char *version, *cipher, *alpn;
+	struct tls_facts facts;
+	struct hd_str who;
+
+	if (leg == NULL || leg->tls == NULL || !leg->tls->opened)
+		return;
+	tls_conn_facts(leg->tls->conn, &facts);
+	version = tls_version_name(facts.version);
+	cipher = tls_suite_name(facts.suite);
+	alpn = tls_alpn_name(facts.alpn);
+	row->tls = 1;
+	row->is_resumed = facts.is_resumed;
+	put_text(row->tls_version, sizeof(row->tls_version), version, strlen(version));
+	put_text(row->cipher, sizeof(row->cipher), cipher, strlen(cipher));
+	put_text(row->alpn, sizeof(row->alpn), alpn, strlen(alpn));
+	if (leg->peer == NULL)
+		return;
+	who = leg->peer->spiffe_id.n > 0 ? leg->peer->spiffe_id : leg->peer->subject;
+	put_text(row->peer, sizeof(row->peer), who.p, who.n);
 }

@@ -10,7 +10,7 @@
 struct proxy;
 struct proxy_leg;
 
-#define PROXY_SNI_INLINE 54
+#define PROXY_SNI_INLINE 50
 
 struct proxy_tls {
 	struct tls_conn *conn;
@@ -19,6 +19,8 @@ struct proxy_tls {
 	struct rte_mbuf *sni_m; /* a name that is longer than fits below */
 	uint32_t server;	/* hd_name_hash of the pattern that the name was found by */
 	uint8_t fin;		/* TCP's stream has ended */
+	uint8_t opened;		/* the handshake was through */
+	uint16_t version;
 	uint8_t begun;		/* the connection below is there */
 	uint8_t failed;
 	uint8_t again;	 /* stopped for lack of room: goes on when bytes are taken */

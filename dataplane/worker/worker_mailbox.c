@@ -17,6 +17,14 @@ static void dump_connection(const struct worker *w, struct tcp_conn *c,
 		.up = (uint8_t)tcp_conn_is_active(c),
 	};
 	memccpy(row->state, tcp_conn_state_name(c), 0, sizeof(row->state) - 1);
+	proxy_describe(c, row);
+}
+
+static int is_wanted(const struct hd_dump *d, const struct hd_dump_connection *row)
+{
+	return (!d->only_tls || row->tls) &&
+	       (hd_ip_is_zero(&d->only) || hd_ip_eq(&d->only, &row->local.ip) ||
+		hd_ip_eq(&d->only, &row->remote.ip));
 }
 
 /* The rows of this turn. True: there is more. */
@@ -29,10 +37,12 @@ static int dump_connections(struct worker *w, struct hd_dump *d)
 			return 0;
 		if (c == NULL)
 			continue;
-		if (d->count < d->capacity)
-			dump_connection(w, c, &d->connections[d->count++]);
-		else
+		if (d->count == d->capacity) {
 			d->left_out++;
+			continue;
+		}
+		dump_connection(w, c, &d->connections[d->count]);
+		d->count += is_wanted(d, &d->connections[d->count]) != 0;
 	}
 	return 1;
 }

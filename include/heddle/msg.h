@@ -68,6 +68,10 @@ struct hd_access_record {
 	char cluster[128];	/* "outbound|80|v1|host" */
 	char route_name[48];	/* terminated */
 	char route_source[64];	/* file of the policy behind the route, terminated */
+	uint16_t tls_version;	/* of the caller's connection: 0x0303, 0x0304; 0: plaintext */
+	uint16_t sni_n, peer_n;
+	char sni[128];		/* server name that the caller sent */
+	char peer[128];		/* SPIFFE ID that it proved */
 };
 
 /* What came of one try at an endpoint of a cluster whose outliers are detected: worker -> ctrl. */
@@ -105,7 +109,10 @@ struct hd_dump_connection {
 	hd_ns age;
 	char state[16];		/* "ESTABLISHED", … */
 	uint8_t up;		/* 0: down, 1: up */
-	uint8_t tls;
+	uint8_t tls;		/* 1: a handshake is through; the texts below say more. All are terminated */
+	uint8_t is_resumed;
+	char tls_version[8], cipher[40], alpn[20];
+	char peer[128];		/* SPIFFE ID of the other end, else its subject; empty: it showed no certificate */
 };
 
 struct hd_dump_neighbor {
@@ -121,6 +128,8 @@ struct hd_dump {
 	enum hd_dump_kind kind;
 	uint32_t capacity, count; /* rows; the worker stops when full and counts what it left out */
 	uint64_t left_out;
+	struct hd_ip only;	/* connections with this address at either end; zero: all */
+	uint8_t only_tls;
 	_Atomic int done;	/* writer: worker (release); reader: ctrl (acquire) */
 	union {
 		struct hd_dump_connection connections[0];

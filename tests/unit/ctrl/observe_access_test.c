@@ -90,6 +90,8 @@ static void json_has_istios_keys_and_types(void **state)
 					    "protocol",
 					    "request_id",
 					    "requested_server_name",
+					    "downstream_tls_version",
+					    "downstream_peer_uri_san",
 					    "response_code",
 					    "response_code_details",
 					    "response_flags",
