@@ -19,6 +19,7 @@ import e2e_backend  # noqa: E402
 import e2e_daemon  # noqa: E402
 import e2e_http  # noqa: E402
 import e2e_net  # noqa: E402
+import e2e_tls  # noqa: E402
 
 EXAMPLES = os.path.abspath(os.path.join(HERE, "../../docs/examples"))
 URL = f"http://{e2e_net.VIP}"
@@ -78,13 +79,28 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
         self.say(f"$ heddle --config node.yaml --check     (exit code {code})")
         self.say(self.short(out), "     ")
         self.expect(code == 1 and "31-peer-authentication.yaml:" in out,
-                    "refused: the article demands mutual TLS, which Heddle cannot enforce yet")
-        self.say("This demo therefore runs with --allow-unenforced. SAID ALOUD: requests below are plaintext, and the\n"
-                 "PeerAuthentication (STRICT) of the article is NOT enforced. Its AuthorizationPolicy is.")
-        self.daemon.start("--allow-unenforced")
+                    "refused: the article demands mutual TLS (STRICT), and this node has no identity to speak it with")
+        self.certificates(folder)
+        code, out = self.daemon.run("--check")
+        self.say(f"$ heddle --config node.yaml --check     (exit code {code})")
+        self.expect(code == 0, "with a certificate of the mesh in the node file all of it is accepted")
+        self.daemon.start()
         ready = next(line for line in self.daemon.lines if line.rstrip().endswith("ready"))
         self.say("\n".join(self.short(line) for line in self.daemon.lines if re.search(r"\.yaml:\d+", line)), "     ")
         self.expect(True, f"it runs: {ready}")
+
+    def certificates(self, folder):
+        ca, foreign = e2e_tls.Authority(self.folder), e2e_tls.Authority(self.folder, "foreign")
+        self.pairs = {"node": ca.issue("URI:spiffe://cluster.local/ns/istio-system/sa/edge"), "frontend": ca.spiffe("frontend"),
+                      "batch": ca.spiffe("batch"), "expired": ca.spiffe("frontend", end="20210101000000Z"),
+                      "foreign": foreign.spiffe("frontend"), "other-domain": ca.spiffe("frontend", domain="other.domain")}
+        node = self.pairs["node"]
+        path = os.path.join(folder, "node.yaml")
+        with open(path, encoding="utf-8") as f:
+            text = f.read().rstrip("\n")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"{text}\n  identity: {{certificate: {node.certificate}, key: {node.key}, trustBundle: {ca.root}}}\n")
+        self.say("openssl makes a certificate authority and identities: sa/edge (this node), sa/frontend, sa/batch, and bad ones")
 
     def short(self, text):
         return text.replace(os.path.join(self.folder, "heddle") + "/", "")
@@ -105,16 +121,42 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
             seen = self.counts(f"/{marker}/")
         self.expect(seen == wanted, f"the backends' own access logs: v1 {seen[0]}, v2 {seen[1]} (expected {wanted[0]} and {wanted[1]})")
 
-    def refuse_requests(self):
-        self.step("The article's AuthorizationPolicy admits the identity …/sa/frontend alone. A plaintext caller has none.")
-        answer = self.curl("/api/users", "-i")
+    def tls_curl(self, who, path):
+        pair = self.pairs.get(who)
+        return self.net.run(self.net.callers, "curl", "-sS", "-i", "-k", "-m", "10", "-H", HOST,
+                            *(("--cert", pair.certificate, "--key", pair.key) if pair else ()),
+                            f"https://{e2e_net.VIP}:80{path}", check=False)
+
+    def secure(self):
+        self.step("Strict mutual TLS and authorization: the article's PeerAuthentication and AuthorizationPolicy, verbatim.")
+        answer = self.tls_curl("frontend", "/api/users")
         self.say(answer, "     ")
-        self.expect(answer.startswith("HTTP/1.1 403") and answer.endswith("RBAC: access denied"), "403 with Envoy's body")
-        self.expect(self.counts("/api/users") == (0, 0), "no backend saw it")
-        self.table("show", "policies")
-        self.say("The rest of this demo is about traffic, so the policy's file is taken away.")
+        self.expect(answer.startswith("HTTP/1.1 200"), "curl with the certificate of sa/frontend: GET /api/users is answered")
+        for who, path, why in (("batch", "/api/users", "another identity"), ("frontend", "/admin", "a path that the policy does not list")):
+            answer = self.tls_curl(who, path)
+            self.expect(answer.startswith("HTTP/1.1 403") and answer.endswith("RBAC: access denied"), f"sa/{who}, {path}: 403, {why}")
+        for who, why in (("nobody", "no certificate"), ("expired", "an expired certificate"), ("foreign", "a certificate of another authority"),
+                         ("other-domain", "the same authority, another trust domain")):
+            self.expect(self.tls_curl(who, "/api/refused") == "", f"curl with {why}: refused in the handshake")
+        self.expect(self.curl("/api/refused", "-i") == "", "curl in plaintext: reset")
+        pair = self.pairs["frontend"]
+        said = self.net.run(self.net.callers, "sh", "-c",
+                            f"printf 'GET /api/users HTTP/1.1\\r\\nHost: api-service\\r\\nConnection: close\\r\\n\\r\\n' | timeout 10 openssl "
+                            f"s_client -connect {e2e_net.VIP}:80 -cert {pair.certificate} -key {pair.key} -alpn istio -quiet -ign_eof "
+                            "2>/dev/null", check=False)
+        self.expect(said.startswith("HTTP/1.1 200"), "openssl s_client as sa/frontend is answered as well")
+        self.expect(self.counts("/api/refused") == (0, 0) and self.counts("/admin") == (0, 0), "no backend saw any of what was refused")
+        reasons = {r["name"]: r["value"] for r in self.daemon.command("stats") if r["value"]}
+        wanted = ["tls.no_certificate", "tls.certificate_expired", "tls.unknown_ca", "tls.wrong_trust_domain", "proxy.plaintext_refused",
+                  "proxy.denied"]
+        self.say("\n".join(f"{name} {reasons.get(name, 0)}" for name in wanted), "     ")
+        self.expect(all(reasons.get(name) for name in wanted), "each refusal is counted by its reason")
+        for words in (["show", "certs"], ["show", "policies"], ["tls"]):
+            self.table(*words)
+        self.say("The rest of this demo is about traffic in the clear, so these two files are taken away.")
         generation = self.daemon.command("status")["generation"]
-        os.unlink(os.path.join(self.daemon.folder, "mesh.d/32-authorization-policy.yaml"))
+        for name in ("31-peer-authentication.yaml", "32-authorization-policy.yaml"):
+            os.unlink(os.path.join(self.daemon.folder, "mesh.d", name))
         self.daemon.signal(signal.SIGHUP)
         e2e_net.wait_for(lambda: self.daemon.command("status")["generation"] > generation, "the policy to be gone")
 
@@ -261,11 +303,11 @@ Heddle reads the ends c0 and s0 through DPDK's net_{self.driver}; the kernel the
 Heddle's worker was busy {grown('busy_cycles') / hz / requests * 1e6:.2f} microseconds per request ({grown('busy_cycles') / requests:,.0f} TSC ticks), the driver's system calls included""")
 
     def run(self):
-        e2e_net.need("nginx", "curl", "wrk")
+        e2e_net.need("nginx", "curl", "wrk", "openssl")
         self.lay_out()
         self.start_backends()
         self.start_heddle()
-        self.refuse_requests()
+        self.secure()
         self.send_requests()
         measured = self.change_under_load()
         self.kill_backend()
