@@ -126,7 +126,7 @@ static uint32_t context_of(struct policy_load *l, struct gateway_port *g,
 {
 	struct hd_tls_context c = {
 		.role = HD_TLS_SERVER,
-		.name = g->label,
+		.name = policy_str_printf(&l->arena, "%.*s:%u", POLICY_STR(g->label), g->port),
 		.bundle = HD_NONE,
 		.names_rule = HD_TLS_NAMES_ANY,
 		.alpns = { HD_ALPN_HTTP_1_1 },

@@ -84,7 +84,8 @@ uint32_t policy_tls_bundle_add(struct policy_load *l, const struct policy_tls_bu
 	return at;
 }
 
-/* All that a context says, so that two alike are one and one that changes has another slot. */
+/* All that a context says, so that two alike are one and one that changes has another slot. A server's
+ * name counts: tickets of one listener open no other. */
 static struct hd_str context_key(struct policy_load *l, const struct hd_tls_context *c)
 {
 	struct hd_str key = policy_str_printf(
@@ -93,6 +94,9 @@ static struct hd_str context_key(struct policy_load *l, const struct hd_tls_cont
 		c->n_credentials, POLICY_STR(c->ciphers), POLICY_STR(c->curves),
 		POLICY_STR(c->sni));
 
+	if (c->role == HD_TLS_SERVER)
+		key = policy_str_printf(&l->arena, "%.*s for=%.*s", POLICY_STR(key),
+					POLICY_STR(c->name));
 	for (uint32_t i = 0; i < c->n_credentials; i++)
 		key = policy_str_printf(
 			&l->arena, "%.*s %.*s", POLICY_STR(key),
@@ -422,7 +426,11 @@ void policy_build_inbound(struct policy_load *l, const struct policy_service *s,
 	default:
 		row->inbound = HD_INBOUND_PERMISSIVE;
 	}
-	row->tls_context = 1 + policy_tls_mesh_server(l, policy_str("callers of the mesh"), NULL, 0);
+	row->tls_context =
+		1 + policy_tls_mesh_server(l,
+					   policy_str_printf(&l->arena, "%.*s:%u",
+							     POLICY_STR(s->host), p->port),
+					   NULL, 0);
 }
 
 void policy_tls_begin(struct policy_load *l)
