@@ -268,6 +268,7 @@ static uint32_t credential_load(struct certs *c, const struct policy_tls_credent
 	struct row *r = row_at(c, ROW_CREDENTIAL, from->slot);
 	struct text chain, key = { 0 };
 	struct hd_tls_credential pair;
+	char why[sizeof(r->error)];
 	uint64_t digest;
 	uint32_t changed = 0;
 
@@ -276,8 +277,9 @@ static uint32_t credential_load(struct certs *c, const struct policy_tls_credent
 	row_name(r, from->name, &from->chain, &from->key, &from->source);
 	r->generation = generation;
 	r->is_identity = from->is_identity;
-	if (text_read(&from->chain, &chain, r->error, sizeof(r->error)) != 0 ||
-	    text_read(&from->key, &key, r->error, sizeof(r->error)) != 0) {
+	if (text_read(&from->chain, &chain, why, sizeof(why)) != 0 ||
+	    text_read(&from->key, &key, why, sizeof(why)) != 0) {
+		snprintf(r->error, sizeof(r->error), "%s", why);
 		if (r->digest != 1)
 			refused(c, r);
 		r->digest = 1; /* said */
@@ -324,6 +326,7 @@ static uint32_t bundle_load(struct certs *c, const struct policy_tls_bundle *fro
 	struct hd_tls_roots list = { .trust_domain = from->trust_domain };
 	struct hd_tls_bundle b = { .roots = &list, .n_roots = 1, .aliases = from->aliases,
 				   .n_aliases = from->n_aliases };
+	char why[sizeof(r->error)];
 	uint64_t digest = DIGEST;
 	uint32_t changed = 0;
 
@@ -331,8 +334,9 @@ static uint32_t bundle_load(struct certs *c, const struct policy_tls_bundle *fro
 		return 0;
 	row_name(r, from->name, &from->roots, &from->crl, &from->source);
 	r->generation = generation;
-	if (text_read(&from->roots, &roots, r->error, sizeof(r->error)) != 0 ||
-	    text_read(&from->crl, &crl, r->error, sizeof(r->error)) != 0) {
+	if (text_read(&from->roots, &roots, why, sizeof(why)) != 0 ||
+	    text_read(&from->crl, &crl, why, sizeof(why)) != 0) {
+		snprintf(r->error, sizeof(r->error), "%s", why);
 		if (r->digest != 1)
 			refused(c, r);
 		r->digest = 1;
