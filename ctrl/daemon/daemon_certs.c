@@ -10,7 +10,7 @@
 #include <heddle/log.h>
 
 #define FILE_MAX (1u << 20)
-#define SOON_SHARE 5	  /* a fifth of a lifetime is left */
+#define SOON_SHARE 5	 /* a fifth of a lifetime is left */
 #define SOON_MAX_DAYS 30 /* or so much */
 #define SECOND INT64_C(1000000000)
 
@@ -82,7 +82,8 @@ static int file_read(const char *path, struct text *out, char *error, size_t byt
 	return -EINVAL;
 }
 
-static int text_read(const struct policy_tls_text *from, struct text *out, char *error, size_t bytes)
+static int text_read(const struct policy_tls_text *from, struct text *out, char *error,
+		     size_t bytes)
 {
 	*out = (struct text){ 0 };
 	if (from->path.n > 0)
@@ -189,7 +190,8 @@ static void refused(struct certs *c, struct row *r)
 {
 	c->failures++;
 	hd_log(HD_LOG_ERROR, "tls", "%s: %s: %s", r->name != NULL ? r->name : "?", r->error,
-	       r->is_set ? "the one in use stays" : "whoever needs it is refused until it is there");
+	       r->is_set ? "the one in use stays"
+			 : "whoever needs it is refused until it is there");
 }
 
 /* What SPIFFE and the node file want of this node's own certificate. */
@@ -199,7 +201,8 @@ static int identity_fits(const struct policy_node *node, const struct hd_tls_cer
 	size_t n = strlen(node->trust_domain);
 
 	if (info->spiffe_id[0] == '\0')
-		snprintf(error, bytes, "%s: the certificate has no SPIFFE ID (one URI name, spiffe://…)",
+		snprintf(error, bytes,
+			 "%s: the certificate has no SPIFFE ID (one URI name, spiffe://…)",
 			 node->identity.certificate);
 	else if (strncmp(info->spiffe_id, "spiffe://", 9) != 0 ||
 		 strncmp(info->spiffe_id + 9, node->trust_domain, n) != 0 ||
@@ -223,8 +226,8 @@ static int pair_check(const struct hd_tls_credential *pair, struct hd_tls_certif
 }
 
 /* A renewed certificate of the node must be of the same identity: routes and records tell of it. */
-static int pair_fits(struct certs *c, const struct row *r, const struct hd_tls_certificate_info *info,
-		     char *error, size_t bytes)
+static int pair_fits(struct certs *c, const struct row *r,
+		     const struct hd_tls_certificate_info *info, char *error, size_t bytes)
 {
 	if (!r->is_identity)
 		return 0;
@@ -324,8 +327,9 @@ static uint32_t bundle_load(struct certs *c, const struct policy_tls_bundle *fro
 	struct row *r = row_at(c, ROW_BUNDLE, from->slot);
 	struct text roots, crl = { 0 };
 	struct hd_tls_roots list = { .trust_domain = from->trust_domain };
-	struct hd_tls_bundle b = { .roots = &list, .n_roots = 1, .aliases = from->aliases,
-				   .n_aliases = from->n_aliases };
+	struct hd_tls_bundle b = {
+		.roots = &list, .n_roots = 1, .aliases = from->aliases, .n_aliases = from->n_aliases
+	};
 	char why[sizeof(r->error)];
 	uint64_t digest = DIGEST;
 	uint32_t changed = 0;
@@ -362,10 +366,10 @@ static int is_set(const struct certs *c, enum row_kind kind, uint32_t slot)
 }
 
 /* A context is set when all that it names is there, once: the same slot always means the same. */
-static void context_load(struct certs *c, const struct policy_tls_context *from, uint64_t generation)
+static void context_load(struct certs *c, const struct policy_tls_context *from,
+			 uint64_t generation)
 {
-	struct context *all =
-		slot_grow(c->contexts, &c->n_contexts, from->slot, sizeof(*all));
+	struct context *all = slot_grow(c->contexts, &c->n_contexts, from->slot, sizeof(*all));
 	char error[256] = "";
 
 	if (all == NULL)
@@ -514,9 +518,8 @@ uint64_t certs_failures(const struct certs *c)
 
 static int roots_check(const struct policy_node *node, char *error, size_t bytes)
 {
-	struct hd_tls_roots list = {
-		.trust_domain = { node->trust_domain, (uint32_t)strlen(node->trust_domain) }
-	};
+	struct hd_tls_roots list = { .trust_domain = { node->trust_domain,
+						       (uint32_t)strlen(node->trust_domain) } };
 	struct hd_tls_bundle b = { .roots = &list, .n_roots = 1 };
 	char why[256];
 	struct text t = { 0 };

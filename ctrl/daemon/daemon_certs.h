@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates: from the files and Secrets that a snapshot names to the slots of the dataplane, and their
- * state for operators. Control thread.
+/* Certificates: from the files and Secrets that a snapshot names to the slots of the dataplane, and
+ * their state for operators. Control thread.
  *
- * What is refused changes nothing: the pair in use stays and the row says what is wrong. A slot without
- * any means that whoever needs it is refused. */
+ * What is refused changes nothing: the pair in use stays and the row says what is wrong. A slot
+ * without any means that whoever needs it is refused. */
 #ifndef DAEMON_CERTS_H
 #define DAEMON_CERTS_H
 
@@ -24,8 +24,8 @@ struct certs *certs_create(const struct policy_node *node);
 void certs_destroy(struct certs *c);
 /* From now on what is set is set there. */
 void certs_use(struct certs *c, struct hd_dp *dp);
-/* Before a snapshot with this is published, and when files may have changed: reads everything, sets what is new or
- * differs. Returns how many rows changed. */
+/* Before a snapshot with this is published, and when files may have changed: reads everything, sets
+ * what is new or differs. Returns how many rows changed. */
 uint32_t certs_load(struct certs *c, const struct policy_tls *tls, uint64_t generation);
 /* Clears what no snapshot from `oldest` on names. */
 void certs_sweep(struct certs *c, uint64_t oldest);

@@ -36,8 +36,7 @@ struct hd_str policy_gateway_host(struct policy_load *l, const struct policy_obj
 	*ns = (struct hd_str){ y->text.p, before };
 	if (policy_str_is(*ns, "."))
 		*ns = gateway->namespace_;
-	return policy_str_lower(&l->arena,
-				(struct hd_str){ slash + 1, y->text.n - before - 1 });
+	return policy_str_lower(&l->arena, (struct hd_str){ slash + 1, y->text.n - before - 1 });
 }
 
 static int covers(struct hd_str outer, struct hd_str inner)
@@ -129,7 +128,8 @@ void policy_gateway_table_init(struct policy_load *l, struct gateway_table *t, u
 }
 
 void policy_gateway_table_bind(struct policy_load *l, struct gateway_table *t,
-			       const struct policy_object *gateway, const struct policy_yaml *server)
+			       const struct policy_object *gateway,
+			       const struct policy_yaml *server)
 {
 	for (uint32_t i = 0; i < l->virtual_services.n; i++) {
 		const struct policy_object *vs =

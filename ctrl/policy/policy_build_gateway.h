@@ -40,7 +40,8 @@ void policy_gateway_table_init(struct policy_load *l, struct gateway_table *t, u
 			       struct hd_str label);
 /* Binds every VirtualService of the mesh that names the Gateway to a server's hosts. */
 void policy_gateway_table_bind(struct policy_load *l, struct gateway_table *t,
-			       const struct policy_object *gateway, const struct policy_yaml *server);
+			       const struct policy_object *gateway,
+			       const struct policy_yaml *server);
 /* The index of its router. */
 uint32_t policy_gateway_table_finish(struct policy_load *l, struct gateway_table *t);
 int policy_gateway_binds(const struct policy_load *l, const struct policy_object *vs,
@@ -54,6 +55,7 @@ struct hd_str policy_gateway_host(struct policy_load *l, const struct policy_obj
 /* policy_build_server.c: servers of TLS, HTTPS and TCP. */
 void policy_server_tls(struct policy_load *l, struct gateway_port *g, const struct policy_object *o,
 		       const struct policy_yaml *server);
-void policy_server_tcp(struct policy_load *l, struct gateway_port *g, const struct policy_object *o);
+void policy_server_tcp(struct policy_load *l, struct gateway_port *g,
+		       const struct policy_object *o);
 
 #endif

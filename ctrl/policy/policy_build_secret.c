@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Secrets as Gateways and DestinationRules name them: `tls.crt`, `tls.key`, `ca.crt`, `ca.crl` in base64
- * under data, or as they are under stringData; and Istio's older names cert, key, cacert. */
+/* Secrets as Gateways and DestinationRules name them: `tls.crt`, `tls.key`, `ca.crt`, `ca.crl` in
+ * base64 under data, or as they are under stringData; and Istio's older names cert, key, cacert. */
 #include "policy_build_tls.h"
 
 static int digit_of(char c)
@@ -58,7 +58,8 @@ static struct hd_str value_of(struct policy_load *l, const struct policy_object 
 				 *plain = policy_get(secret->body, "stringData");
 
 	for (uint32_t i = 0; i < 2; i++) {
-		const struct policy_yaml *y = plain != NULL ? policy_yaml_raw(plain, names[i]) : NULL;
+		const struct policy_yaml *y =
+			plain != NULL ? policy_yaml_raw(plain, names[i]) : NULL;
 
 		if (y != NULL)
 			return y->text;
@@ -74,7 +75,8 @@ static const char *const key_names[] = { "tls.key", "key" };
 static const char *const root_names[] = { "ca.crt", "cacert" };
 static const char *const crl_names[] = { "ca.crl", "crl" };
 
-/* "ns/name", else a name in the namespace of the gateway, which is this node's, else in the object's own. */
+/* "ns/name", else a name in the namespace of the gateway, which is this node's, else in the
+ * object's own. */
 static const struct policy_object *secret_find(struct policy_load *l, const struct policy_object *o,
 					       struct hd_str name)
 {
@@ -113,9 +115,10 @@ uint32_t policy_tls_secret_credential(struct policy_load *l, const struct policy
 	c.chain.pem = value_of(l, secret, chain_names);
 	c.key.pem = value_of(l, secret, key_names);
 	if (c.chain.pem.n == 0 || c.key.pem.n == 0)
-		policy_warning(&check, at,
-			       "%.*s has no tls.crt and tls.key: connections that need it are refused",
-			       POLICY_STR(secret->label));
+		policy_warning(
+			&check, at,
+			"%.*s has no tls.crt and tls.key: connections that need it are refused",
+			POLICY_STR(secret->label));
 	return policy_tls_credential_add(l, &c);
 }
 

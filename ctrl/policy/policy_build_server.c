@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gateway servers of TLS, HTTPS and TCP: which server name leads to which certificate and where from
- * there (istio-api.md 1.5). */
+/* Gateway servers of TLS, HTTPS and TCP: which server name leads to which certificate and where
+ * from there (istio-api.md 1.5). */
 #include <strings.h>
 
 #include "policy_build_gateway.h"
@@ -43,13 +43,13 @@ static void credentials_fill(struct policy_load *l, const struct policy_object *
 		credential_put(c, policy_tls_secret_credential(l, o, y, y->text));
 	for (const struct policy_yaml *y = files != NULL ? files->first : NULL; y != NULL;
 	     y = y->next)
-		credential_put(c, policy_tls_credential_file(
-					  l, policy_get_str(y, "serverCertificate"),
-					  policy_get_str(y, "privateKey"), source));
+		credential_put(c,
+			       policy_tls_credential_file(l, policy_get_str(y, "serverCertificate"),
+							  policy_get_str(y, "privateKey"), source));
 	if (c->n_credentials == 0)
-		credential_put(c, policy_tls_credential_file(
-					  l, policy_get_str(tls, "serverCertificate"),
-					  policy_get_str(tls, "privateKey"), source));
+		credential_put(
+			c, policy_tls_credential_file(l, policy_get_str(tls, "serverCertificate"),
+						      policy_get_str(tls, "privateKey"), source));
 }
 
 /* Roots that callers' certificates end at. */
@@ -73,9 +73,10 @@ static uint32_t roots_of(struct policy_load *l, const struct policy_object *o,
 					    policy_get_str(tls, "caCrl"), policy_source(l, o, tls));
 	if (row == HD_NONE) {
 		policy_object_check(l, o, &c);
-		policy_warning(&c, tls,
-			       "no roots for the certificates of callers are given (caCertificates, "
-			       "ca.crt of the Secret): all are refused");
+		policy_warning(
+			&c, tls,
+			"no roots for the certificates of callers are given (caCertificates, "
+			"ca.crt of the Secret): all are refused");
 	}
 	return row;
 }
@@ -103,12 +104,12 @@ static void peer_fill(struct policy_load *l, const struct policy_object *o,
 		      const struct policy_yaml *tls, int64_t mode, struct hd_tls_context *c)
 {
 	const struct policy_yaml *names = policy_get(tls, "subjectAltNames");
-	struct hd_str *list = policy_alloc_array(&l->arena, count(tls, "subjectAltNames") + 1,
-						 sizeof(*list));
+	struct hd_str *list =
+		policy_alloc_array(&l->arena, count(tls, "subjectAltNames") + 1, sizeof(*list));
 
-	c->peer = mode == MODE_SIMPLE		     ? HD_TLS_PEER_NONE
+	c->peer = mode == MODE_SIMPLE		 ? HD_TLS_PEER_NONE
 		  : mode == MODE_OPTIONAL_MUTUAL ? HD_TLS_PEER_OPTIONAL
-						     : HD_TLS_PEER_REQUIRED;
+						 : HD_TLS_PEER_REQUIRED;
 	if (mode == MODE_SIMPLE)
 		return;
 	c->bundle = roots_of(l, o, tls);
@@ -119,10 +120,11 @@ static void peer_fill(struct policy_load *l, const struct policy_object *o,
 	c->names_rule = c->n_names > 0 ? HD_TLS_NAMES_LISTED : HD_TLS_NAMES_ANY;
 }
 
-/* Without the mesh's identity, or without roots for callers that must show a certificate, nobody gets
- * in: the context is left out and its names with it. */
+/* Without the mesh's identity, or without roots for callers that must show a certificate, nobody
+ * gets in: the context is left out and its names with it. */
 static uint32_t context_of(struct policy_load *l, struct gateway_port *g,
-			   const struct policy_object *o, const struct policy_yaml *tls, int64_t mode)
+			   const struct policy_object *o, const struct policy_yaml *tls,
+			   int64_t mode)
 {
 	struct hd_tls_context c = {
 		.role = HD_TLS_SERVER,
@@ -182,8 +184,8 @@ static struct hd_str server_allows(void *ctx, struct hd_str name)
 }
 
 /* Not ended here: the tls rules of VirtualServices say where a name goes. */
-static void passthrough(struct policy_load *l, struct gateway_port *g, const struct policy_object *o,
-			const struct policy_yaml *server)
+static void passthrough(struct policy_load *l, struct gateway_port *g,
+			const struct policy_object *o, const struct policy_yaml *server)
 {
 	const struct policy_route_context context = { .port = g->port, .gateway = g->label };
 	struct server_names names = { .l = l, .gateway = o, .server = server };
@@ -224,9 +226,9 @@ static struct policy_destinations stream_of(struct policy_load *l, const struct 
 	return d;
 }
 
-static void terminating(struct policy_load *l, struct gateway_port *g, const struct policy_object *o,
-			const struct policy_yaml *server, int is_http, uint32_t context,
-			uint8_t is_mesh)
+static void terminating(struct policy_load *l, struct gateway_port *g,
+			const struct policy_object *o, const struct policy_yaml *server,
+			int is_http, uint32_t context, uint8_t is_mesh)
 {
 	struct policy_destinations d = { 0 };
 	struct gateway_table table;
@@ -247,10 +249,11 @@ static void terminating(struct policy_load *l, struct gateway_port *g, const str
 
 		if (row == NULL) {
 			policy_object_check(l, o, &c);
-			policy_warning(&c, y,
-				       "an earlier server of port %u has host %.*s: this one has no "
-				       "effect on it",
-				       g->port, POLICY_STR(host));
+			policy_warning(
+				&c, y,
+				"an earlier server of port %u has host %.*s: this one has no "
+				"effect on it",
+				g->port, POLICY_STR(host));
 			continue;
 		}
 		row->context = context;
@@ -292,8 +295,7 @@ void policy_server_tls(struct policy_load *l, struct gateway_port *g, const stru
 	}
 	context = context_of(l, g, o, tls, mode);
 	if (context != 0)
-		terminating(l, g, o, server, protocol.n == 5, context,
-			    mode == MODE_ISTIO_MUTUAL);
+		terminating(l, g, o, server, protocol.n == 5, context, mode == MODE_ISTIO_MUTUAL);
 }
 
 void policy_server_tcp(struct policy_load *l, struct gateway_port *g, const struct policy_object *o)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates, roots and contexts that listeners and clusters need, each once. What is named here are
- * places; nobody reads a key in this room, except those that stand in Secrets. */
+/* Certificates, roots and contexts that listeners and clusters need, each once. What is named here
+ * are places; nobody reads a key in this room, except those that stand in Secrets. */
 #include "policy_build_tls.h"
 
 #define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
@@ -26,8 +26,8 @@ static struct policy_tls_text text_out(struct policy_load *l, const struct polic
 
 uint32_t policy_tls_credential_add(struct policy_load *l, const struct policy_tls_credential *c)
 {
-	struct hd_str key = policy_out(l, policy_str_printf(&l->arena, "credential %.*s",
-							    POLICY_STR(c->name)));
+	struct hd_str key =
+		policy_out(l, policy_str_printf(&l->arena, "credential %.*s", POLICY_STR(c->name)));
 	uint32_t at = row_named(&l->tls.by_key, key);
 	struct policy_tls_credential *row;
 
@@ -60,11 +60,10 @@ static const struct hd_str *strings_out(struct policy_load *l, const struct hd_s
 
 uint32_t policy_tls_bundle_add(struct policy_load *l, const struct policy_tls_bundle *b)
 {
-	struct hd_str crl = b->crl.path.n + b->crl.pem.n > 0 ? text_key(l, &b->crl)
-							     : (struct hd_str){ "", 0 };
-	struct hd_str key =
-		policy_out(l, policy_str_printf(&l->arena, "bundle %.*s crl %.*s",
-						POLICY_STR(b->name), POLICY_STR(crl)));
+	struct hd_str crl =
+		b->crl.path.n + b->crl.pem.n > 0 ? text_key(l, &b->crl) : (struct hd_str){ "", 0 };
+	struct hd_str key = policy_out(l, policy_str_printf(&l->arena, "bundle %.*s crl %.*s",
+							    POLICY_STR(b->name), POLICY_STR(crl)));
 	uint32_t at = row_named(&l->tls.by_key, key);
 	struct policy_tls_bundle *row;
 
@@ -84,8 +83,8 @@ uint32_t policy_tls_bundle_add(struct policy_load *l, const struct policy_tls_bu
 	return at;
 }
 
-/* All that a context says, so that two alike are one and one that changes has another slot. A server's
- * name counts: tickets of one listener open no other. */
+/* All that a context says, so that two alike are one and one that changes has another slot. A
+ * server's name counts: tickets of one listener open no other. */
 static struct hd_str context_key(struct policy_load *l, const struct hd_tls_context *c)
 {
 	struct hd_str key = policy_str_printf(
@@ -98,10 +97,9 @@ static struct hd_str context_key(struct policy_load *l, const struct hd_tls_cont
 		key = policy_str_printf(&l->arena, "%.*s for=%.*s", POLICY_STR(key),
 					POLICY_STR(c->name));
 	for (uint32_t i = 0; i < c->n_credentials; i++)
-		key = policy_str_printf(
-			&l->arena, "%.*s %.*s", POLICY_STR(key),
-			POLICY_STR(*(struct hd_str *)policy_vec_at(&l->tls.credential_keys,
-								   c->credentials[i])));
+		key = policy_str_printf(&l->arena, "%.*s %.*s", POLICY_STR(key),
+					POLICY_STR(*(struct hd_str *)policy_vec_at(
+						&l->tls.credential_keys, c->credentials[i])));
 	if (c->bundle != HD_NONE)
 		key = policy_str_printf(&l->arena, "%.*s %.*s", POLICY_STR(key),
 					POLICY_STR(*(struct hd_str *)policy_vec_at(
@@ -177,8 +175,8 @@ int policy_tls_has_identity(const struct policy_load *l)
 /* The version that the mesh asks for at least (meshConfig.meshMTLS). */
 static uint16_t mesh_version_min(const struct policy_load *l)
 {
-	const struct policy_yaml *y = policy_yaml_raw(policy_get(l->mesh, "meshMTLS"),
-						      "minProtocolVersion");
+	const struct policy_yaml *y =
+		policy_yaml_raw(policy_get(l->mesh, "meshMTLS"), "minProtocolVersion");
 
 	return y != NULL && policy_str_is(y->text, "TLSV1_3") ? 0x0304 : 0;
 }
@@ -253,8 +251,8 @@ static struct hd_str *names_of(struct policy_load *l, const struct policy_yaml *
 	return names;
 }
 
-/* An endpoint of the mesh: its own identity or one that the ServiceEntry lists, unless the rule lists
- * others. */
+/* An endpoint of the mesh: its own identity or one that the ServiceEntry lists, unless the rule
+ * lists others. */
 static uint32_t endpoint_mesh(struct policy_load *l, const struct policy_client_tls *t,
 			      const struct policy_backend *b, struct hd_str *identity)
 {
@@ -300,8 +298,8 @@ uint32_t policy_tls_roots_file(struct policy_load *l, struct hd_str path, struct
 {
 	struct policy_tls_bundle b = { .source = source, .crl.path = crl };
 
-	b.roots.path = path.n > 0 && !policy_str_is(path, "system") ? path
-								    : policy_str(SYSTEM_ROOTS);
+	b.roots.path =
+		path.n > 0 && !policy_str_is(path, "system") ? path : policy_str(SYSTEM_ROOTS);
 	b.name = b.roots.path;
 	return policy_tls_bundle_add(l, &b);
 }
@@ -363,19 +361,19 @@ static void client_credential(struct policy_load *l, const struct policy_client_
 	if (t->mode != POLICY_TLS_MUTUAL)
 		return;
 	c->credentials[0] =
-		secret.n > 0
-			? policy_tls_secret_credential(l, o, policy_get(t->block, "credentialName"),
-						       secret)
-			: policy_tls_credential_file(l, chain, policy_get_str(t->block, "privateKey"),
-						     policy_source(l, o, t->block));
+		secret.n > 0 ? policy_tls_secret_credential(
+				       l, o, policy_get(t->block, "credentialName"), secret)
+			     : policy_tls_credential_file(l, chain,
+							  policy_get_str(t->block, "privateKey"),
+							  policy_source(l, o, t->block));
 	c->n_credentials = 1;
 }
 
 /* meshConfig.tlsDefaults; what is not of the mesh obeys it. */
 void policy_tls_defaults(const struct policy_load *l, struct hd_tls_context *c)
 {
-	const struct policy_yaml *y = policy_yaml_raw(policy_get(l->mesh, "tlsDefaults"),
-						      "minProtocolVersion");
+	const struct policy_yaml *y =
+		policy_yaml_raw(policy_get(l->mesh, "tlsDefaults"), "minProtocolVersion");
 
 	if (y != NULL && policy_str_is(y->text, "TLSV1_3"))
 		c->version_min = 0x0304;
@@ -427,10 +425,10 @@ void policy_build_inbound(struct policy_load *l, const struct policy_service *s,
 		row->inbound = HD_INBOUND_PERMISSIVE;
 	}
 	row->tls_context =
-		1 + policy_tls_mesh_server(l,
-					   policy_str_printf(&l->arena, "%.*s:%u",
-							     POLICY_STR(s->host), p->port),
-					   NULL, 0);
+		1 + policy_tls_mesh_server(
+			    l,
+			    policy_str_printf(&l->arena, "%.*s:%u", POLICY_STR(s->host), p->port),
+			    NULL, 0);
 }
 
 void policy_tls_begin(struct policy_load *l)

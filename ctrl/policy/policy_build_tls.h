@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS while a snapshot is built: numbers here, 1 + number where the snapshot has 1 + slot, are rows of
- * the load's own tables and become slots with all others at its end. */
+/* TLS while a snapshot is built: numbers here, 1 + number where the snapshot has 1 + slot, are rows
+ * of the load's own tables and become slots with all others at its end. */
 #ifndef POLICY_BUILD_TLS_H
 #define POLICY_BUILD_TLS_H
 
@@ -31,8 +31,8 @@ uint32_t policy_tls_roots_file(struct policy_load *l, struct hd_str path, struct
 			       struct hd_source source);
 void policy_tls_defaults(const struct policy_load *l, struct hd_tls_context *c);
 
-/* policy_build_secret.c. `at` is where the name stands, for complaints. A credential that cannot be found
- * is a row without texts: whoever needs it is refused. */
+/* policy_build_secret.c. `at` is where the name stands, for complaints. A credential that cannot be
+ * found is a row without texts: whoever needs it is refused. */
 uint32_t policy_tls_secret_credential(struct policy_load *l, const struct policy_object *o,
 				      const struct policy_yaml *at, struct hd_str name);
 /* HD_NONE: the Secret has no roots. */

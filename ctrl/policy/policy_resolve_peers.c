@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PeerAuthentication: what a workload wants of its callers (istio-api.md 1.7). The oldest policy that
- * selects the workload counts, else the namespace's, else the mesh's; only UNSET looks further. */
+/* PeerAuthentication: what a workload wants of its callers (istio-api.md 1.7). The oldest policy
+ * that selects the workload counts, else the namespace's, else the mesh's; only UNSET looks
+ * further. */
 #include "policy_model.h"
 
 static int has_selector(const struct policy_object *o)
@@ -124,10 +125,11 @@ enum policy_peer policy_peer_of_port(struct policy_load *l, const struct policy_
 		return policy_peer_of(l, s->namespace_, s->selector, p->target);
 	if (most != least) {
 		policy_object_check(l, s->object, &c);
-		policy_warning(&c, p->place,
-			       "PeerAuthentication says different things about the workloads behind "
-			       "port %u: the strictest holds for all of them",
-			       p->port);
+		policy_warning(
+			&c, p->place,
+			"PeerAuthentication says different things about the workloads behind "
+			"port %u: the strictest holds for all of them",
+			p->port);
 	}
 	return most;
 }

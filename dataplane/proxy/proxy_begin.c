@@ -133,8 +133,7 @@ static void find_server_again(const struct proxy *p, struct proxy_leg *down,
 		return;
 	if (down->tls != NULL)
 		server = proxy_inbound_server_again(p->snapshot, l, down->tls->server);
-	down->down.server =
-		server != NULL ? (uint32_t)(server - p->snapshot->tls_servers) + 1 : 0;
+	down->down.server = server != NULL ? (uint32_t)(server - p->snapshot->tls_servers) + 1 : 0;
 }
 
 const struct hd_listener *proxy_exchange_listener(struct proxy *p, struct proxy_leg *down)
@@ -228,10 +227,9 @@ static const struct hd_route *find_route(struct proxy *p, struct proxy_leg *down
 	vhost = find_vhost(p, router, bytes + p->head.authority, p->head.authority_n);
 	if (vhost == HD_NONE) {
 		if (s->routers[router].unknown_host_status != 404)
-			*a = (struct proxy_answer){
-				.status = s->routers[router].unknown_host_status,
-				.details = "direct_response"
-			};
+			*a = (struct proxy_answer){ .status =
+							    s->routers[router].unknown_host_status,
+						    .details = "direct_response" };
 		return NULL;
 	}
 	*of = &s->vhosts[vhost];
@@ -810,7 +808,8 @@ static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const
 	}
 }
 
-/* The client certificate is told of on the mesh's side and by gateways; a local workload has none. */
+/* The client certificate is told of on the mesh's side and by gateways; a local workload has none.
+ */
 static void patch_secure(struct proxy *p, const struct proxy_exchange *x,
 			 struct proxy_request_patch *q)
 {
@@ -840,8 +839,8 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.decorator_n = x->decorator_n,
 		.expected_ms = expected_ms(p, x),
 	};
-	uint32_t n, extra =
-			    (x->rewrites ? PROXY_REWRITE_EXTRA : 0) + (x->patches ? PROXY_EDIT_EXTRA : 0);
+	uint32_t n, extra = (x->rewrites ? PROXY_REWRITE_EXTRA : 0) +
+			    (x->patches ? PROXY_EDIT_EXTRA : 0);
 	struct proxy_head_room room;
 
 	if (hd_unlikely(x->is_secure))

@@ -809,7 +809,8 @@ static void relay_response(struct proxy *p, struct proxy_exchange *x)
 		proxy_leg_received(x->up, before - in->bytes);
 	x->bytes_sent += moved;
 	if (v == RELAY_DRY && x->up->fin) {
-		int end = proxy_leg_is_cut(x->up) ? 0 : proxy_relay_end(&x->response, &out, &p->pools);
+		int end = proxy_leg_is_cut(x->up) ? 0
+						  : proxy_relay_end(&x->response, &out, &p->pools);
 		v = end < 0 ? RELAY_NO_MEMORY : end > 0 ? RELAY_DONE : RELAY_BAD;
 	}
 	if (out.bytes > 0 || v != RELAY_DRY)
@@ -853,8 +854,7 @@ static void await_verdict(struct proxy *p, struct proxy_exchange *x)
  * connection is believed. False: x lost its connection by that, or is no more. */
 static int believes_up(struct proxy *p, struct proxy_exchange *x)
 {
-	uint32_t n =
-		x->up->requests > 1 && x->up->scan.seen == 0 ? proxy_leg_unasked(x->up) : 0;
+	uint32_t n = x->up->requests > 1 && x->up->scan.seen == 0 ? proxy_leg_unasked(x->up) : 0;
 
 	if (n > 0) {
 		bufq_consume(proxy_leg_rx(x->up), n);

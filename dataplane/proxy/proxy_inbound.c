@@ -2,8 +2,8 @@
 #include "proxy_inbound.h"
 #include "proxy_state.h"
 
-#define ISTIO_ALPNS                                                                     \
-	(HD_ALPN_BIT(HD_ALPN_ISTIO) | HD_ALPN_BIT(HD_ALPN_ISTIO_PEER_EXCHANGE) |        \
+#define ISTIO_ALPNS                                                                  \
+	(HD_ALPN_BIT(HD_ALPN_ISTIO) | HD_ALPN_BIT(HD_ALPN_ISTIO_PEER_EXCHANGE) |     \
 	 HD_ALPN_BIT(HD_ALPN_ISTIO_HTTP_1_0) | HD_ALPN_BIT(HD_ALPN_ISTIO_HTTP_1_1) | \
 	 HD_ALPN_BIT(HD_ALPN_ISTIO_H2))
 
@@ -218,7 +218,8 @@ void proxy_inbound_opened(struct proxy *p, struct proxy_leg *leg)
 		settle(p, leg, l, server);
 }
 
-/* A caller of an opaque port that says nothing waits for the other side to speak first: that is no TLS. */
+/* A caller of an opaque port that says nothing waits for the other side to speak first: that is no
+ * TLS. */
 void proxy_inbound_timeout(struct proxy *p, struct proxy_leg *leg)
 {
 	const struct hd_listener *l = proxy_exchange_listener(p, leg);

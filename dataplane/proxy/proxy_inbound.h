@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a caller's connection begins: what its first bytes are, whether they may come like that, and who
- * serves them (istio-api.md 1.5, 1.7; observed-istio.md 16, 21). */
+/* How a caller's connection begins: what its first bytes are, whether they may come like that, and
+ * who serves them (istio-api.md 1.5, 1.7; observed-istio.md 16, 21). */
 #ifndef PROXY_INBOUND_H
 #define PROXY_INBOUND_H
 

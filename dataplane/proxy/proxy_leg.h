@@ -46,15 +46,15 @@ struct proxy_leg {
 	struct proxy_timer timer;
 	uint8_t state; /* proxy_leg_state */
 	uint8_t is_up;
-	uint8_t role;  /* hd_role */
-	uint8_t fin;   /* the other end will send no more */
-	uint8_t reset; /* the connection is gone; what was received may still be read */
+	uint8_t role;	    /* hd_role */
+	uint8_t fin;	    /* the other end will send no more */
+	uint8_t reset;	    /* the connection is gone; what was received may still be read */
 	uint8_t is_counted; /* up: among its endpoint's connections of all workers */
-	uint8_t broken;	 /* TLS failed, or TCP ended without close_notify: as `reset`, but the
-			    connection is there */
-	uint8_t is_mesh; /* down: we showed this node's identity */
-	hd_ns due;     /* when the state ends by itself; the timer may be set to fire earlier and is
-			  then set anew */
+	uint8_t broken;	    /* TLS failed, or TCP ended without close_notify: as `reset`, but the
+			       connection is there */
+	uint8_t is_mesh;    /* down: we showed this node's identity */
+	hd_ns due; /* when the state ends by itself; the timer may be set to fire earlier and is
+		      then set anew */
 	struct http1_scan scan; /* of the head being received */
 	uint32_t requests;	/* carried so far, with the current one */
 	union {

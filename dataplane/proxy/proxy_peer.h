@@ -5,8 +5,8 @@
 
 #include "tls.h"
 
-/* "cluster.local/ns/shop/sa/client", as AuthorizationPolicy spells it. Empty for plaintext, for a caller that
- * showed no certificate, and for one whose certificate has no SPIFFE ID. */
+/* "cluster.local/ns/shop/sa/client", as AuthorizationPolicy spells it. Empty for plaintext, for a
+ * caller that showed no certificate, and for one whose certificate has no SPIFFE ID. */
 static inline struct hd_str proxy_peer_principal(const struct tls_identity *peer)
 {
 	return peer != NULL ? peer->principal : (struct hd_str){ "", 0 };

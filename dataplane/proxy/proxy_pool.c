@@ -99,8 +99,8 @@ static int is_same_addr(const struct hd_addr *a, const struct hd_addr *b)
 	return a->port == b->port && hd_ip_eq(&a->ip, &b->ip);
 }
 
-/* An address that is to be reached in another way is another: no request goes out on a connection that
- * was made by former rules. */
+/* An address that is to be reached in another way is another: no request goes out on a connection
+ * that was made by former rules. */
 static int is_same(const struct proxy_endpoint_state *st, const struct hd_endpoint *ep)
 {
 	return is_same_addr(&st->addr, &ep->addr) && st->tls_context == ep->tls_context &&
@@ -187,14 +187,14 @@ static enum proxy_failure failure_of_tls(const struct tls_conn *c)
 	}
 }
 
-/* The handshake begins when TCP is there; it may take as long as connecting may altogether. 0 or -1. */
+/* The handshake begins when TCP is there; it may take as long as connecting may altogether. 0 or
+ * -1. */
 static int begin_tls(struct proxy *p, struct proxy_leg *leg, const struct proxy_endpoint_state *st,
 		     const struct hd_cluster *c)
 {
-	if (p->tls == NULL ||
-	    proxy_tls_begin(p, leg,
-			    tls_connect(p->tls, st->tls_context - 1, &st->addr, c->sni, leg,
-					p->now)) < 0)
+	if (p->tls == NULL || proxy_tls_begin(p, leg,
+					      tls_connect(p->tls, st->tls_context - 1, &st->addr,
+							  c->sni, leg, p->now)) < 0)
 		return -1;
 	proxy_leg_set_due(p, leg, p->now + c->connect_timeout);
 	return 0;
@@ -294,8 +294,7 @@ void proxy_pool_unwait(struct proxy *p, struct proxy_exchange *x)
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, x->endpoint_slot);
 	struct proxy_cluster_state *cs = proxy_pool_cluster(p, x->cluster_slot);
-	int is_doomed =
-		!list_is_empty(&st->doomed) && (int32_t)(x->ticket - st->doomed_before) < 0;
+	int is_doomed = !list_is_empty(&st->doomed) && (int32_t)(x->ticket - st->doomed_before) < 0;
 
 	list_remove(&x->link);
 	if (!is_doomed)

@@ -9,6 +9,11 @@
 
 #include "http.h"
 
+/* As Envoy, which has them of BoringSSL, words it. */
+#define PROXY_TLS_DETAILS \
+	"upstream_reset_before_response_started{remote_connection_failure|TLS_error:"
+#define PROXY_TLS_ROUTINES "SSL_routines:OPENSSL_internal:"
+
 /* Why a try failed. X(symbol, status, flag, reset reason, details). */
 #define PROXY_FAILURES(X)                                                                                                \
 	X(CONNECT, 503, UF, "remote connection failure",                                                                 \
@@ -16,13 +21,16 @@
 	X(UNREACHABLE, 503, UF, "remote connection failure",                                                             \
 	  "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_No_route_to_host}")   \
 	X(TLS_NAME, 503, UF, "remote connection failure",                                                                \
-	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher:TLS_error_end}") \
+	  PROXY_TLS_DETAILS                                                                                              \
+	  "|268435581:" PROXY_TLS_ROUTINES                                                                               \
+	  "CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher:TLS_error_end}")                                    \
 	X(TLS_CERTIFICATE, 503, UF, "remote connection failure",                                                         \
-	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end}") \
+	  PROXY_TLS_DETAILS "|268435581:" PROXY_TLS_ROUTINES                                                             \
+			    "CERTIFICATE_VERIFY_FAILED:TLS_error_end}")                                                  \
 	X(TLS_PLAINTEXT, 503, UF, "remote connection failure",                                                           \
-	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}") \
-	X(TLS_HANDSHAKE, 503, UF, "remote connection failure",                                                           \
-	  "upstream_reset_before_response_started{remote_connection_failure|TLS_error:TLS_error_end}")                   \
+	  PROXY_TLS_DETAILS "|268435703:" PROXY_TLS_ROUTINES                                                             \
+			    "WRONG_VERSION_NUMBER:TLS_error_end}")                                                       \
+	X(TLS_HANDSHAKE, 503, UF, "remote connection failure", PROXY_TLS_DETAILS "TLS_error_end}")                       \
 	X(LOCAL, 503, UF, "local connection failure",                                                                    \
 	  "upstream_reset_before_response_started{local_connection_failure}")                                            \
 	X(CONNECT_TIMEOUT, 503, UF, "connection timeout",                                                                \

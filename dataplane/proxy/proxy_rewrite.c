@@ -328,8 +328,8 @@ static void put_proto(struct cursor *c, const struct proxy_request_patch *q)
 		put_text(c, "x-forwarded-proto: http\r\n");
 }
 
-/* On the mesh's side ours goes behind what the caller's proxy said; a gateway lets nothing of that in
- * (istio-api.md 3.3). */
+/* On the mesh's side ours goes behind what the caller's proxy said; a gateway lets nothing of that
+ * in (istio-api.md 3.3). */
 static void put_client_cert(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
 			    const struct proxy_request_patch *q)
 {

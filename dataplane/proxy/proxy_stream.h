@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes of a leg, as the rest of this room reads and writes them: what they travel in is settled
- * here. Plaintext costs one branch. */
+/* The bytes of a leg, as the rest of this room reads and writes them: what they travel in is
+ * settled here. Plaintext costs one branch. */
 #ifndef PROXY_STREAM_H
 #define PROXY_STREAM_H
 

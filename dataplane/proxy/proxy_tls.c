@@ -103,7 +103,8 @@ struct hd_str proxy_tls_sni(const struct proxy_leg *leg)
 
 	if (t == NULL)
 		return (struct hd_str){ "", 0 };
-	return (struct hd_str){ t->sni_m != NULL ? rte_pktmbuf_mtod(t->sni_m, const char *) : t->sni,
+	return (struct hd_str){ t->sni_m != NULL ? rte_pktmbuf_mtod(t->sni_m, const char *)
+						 : t->sni,
 				t->sni_n };
 }
 

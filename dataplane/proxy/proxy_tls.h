@@ -21,7 +21,7 @@ struct proxy_tls {
 	uint8_t fin;		/* TCP's stream has ended */
 	uint8_t opened;		/* the handshake was through */
 	uint16_t version;
-	uint8_t begun;		/* the connection below is there */
+	uint8_t begun; /* the connection below is there */
 	uint8_t failed;
 	uint8_t again;	 /* stopped for lack of room: goes on when bytes are taken */
 	uint8_t closing; /* closes when `unsent` is out */
@@ -29,19 +29,20 @@ struct proxy_tls {
 	char sni[PROXY_SNI_INLINE];
 };
 
-/* So much plaintext may wait at most; what the peer may send is bounded by TCP's window anyhow, which
- * is opened only by what is taken. */
+/* So much plaintext may wait at most; what the peer may send is bounded by TCP's window anyhow,
+ * which is opened only by what is taken. */
 #define PROXY_TLS_PLAIN_ROOM (256u << 10)
 
-/* Puts TLS upon the leg. conn: as tls_accept or tls_connect gave it, its user is the leg; NULL when it is
- * out of connections. 0, or -ENOMEM with conn released. */
+/* Puts TLS upon the leg. conn: as tls_accept or tls_connect gave it, its user is the leg; NULL when
+ * it is out of connections. 0, or -ENOMEM with conn released. */
 [[nodiscard]] int proxy_tls_begin(struct proxy *p, struct proxy_leg *leg, struct tls_conn *conn);
-/* Events of TCP below become those of the stream above, as TCP_EV_* bits: CONNECTED when the handshake of an up leg
- * is through, OPENED when a caller's is. A stream that failed is FIN with leg->broken. */
+/* Events of TCP below become those of the stream above, as TCP_EV_* bits: CONNECTED when the
+ * handshake of an up leg is through, OPENED when a caller's is. A stream that failed is FIN with
+ * leg->broken. */
 #define PROXY_EV_OPENED 0x100
 uint32_t proxy_tls_event(struct proxy *p, struct proxy_leg *leg, uint32_t events);
-/* The end of it, above a TCP connection that goes on: without a word to the other end, or with close_notify. -1: bytes
- * are lost, the connection must not end as if it were whole. */
+/* The end of it, above a TCP connection that goes on: without a word to the other end, or with
+ * close_notify. -1: bytes are lost, the connection must not end as if it were whole. */
 void proxy_tls_strip(struct proxy *p, struct proxy_leg *leg);
 [[nodiscard]] int proxy_tls_end(struct proxy *p, struct proxy_leg *leg);
 struct hd_str proxy_tls_sni(const struct proxy_leg *leg);

@@ -44,7 +44,7 @@ enum hd_response_flag {
 #define HD_ACCESS_PATH 256
 #define HD_ACCESS_AUTHORITY 128
 #define HD_ACCESS_AGENT 64
-#define HD_ACCESS_DETAILS 96
+#define HD_ACCESS_DETAILS 192
 
 struct hd_access_record {
 	hd_ns start_wall;	/* UTC, since 1970 */

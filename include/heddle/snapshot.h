@@ -265,7 +265,8 @@ enum hd_inbound {
 	HD_INBOUND_STRICT,	/* mesh TLS alone */
 };
 
-/* What serves a server name, where a listener has any of these: no other name gets in. The pattern is as in a router: exact wins, then the longest suffix, then the catch-all. */
+/* What serves a server name, where a listener has any of these: no other name gets in. The pattern is as in a router: exact
+ * wins, then the longest suffix, then the catch-all. */
 struct hd_tls_server {
 	struct hd_str text;	/* lower case, as of hd_domain */
 	uint8_t kind;		/* hd_domain_kind: EXACT, SUFFIX or ANY */

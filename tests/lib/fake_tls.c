@@ -113,8 +113,8 @@ static struct tls_conn *conn_new(struct tls *t, uint32_t context, void *user, in
 	return NULL;
 }
 
-struct tls_conn *tls_accept(struct tls *t, uint32_t context, const struct hd_addr *remote, void *user,
-			    hd_ns now)
+struct tls_conn *tls_accept(struct tls *t, uint32_t context, const struct hd_addr *remote,
+			    void *user, hd_ns now)
 {
 	return conn_new(t, context, user, 0);
 }

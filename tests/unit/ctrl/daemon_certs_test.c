@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates on their way from files to slots; the fake dataplane takes the first line of a chain for its
- * SPIFFE ID, the key for its serial, and refuses a chain that says "bad". */
+/* Certificates on their way from files to slots; the fake dataplane takes the first line of a chain
+ * for its SPIFFE ID, the key for its serial, and refuses a chain that says "bad". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,10 +60,9 @@ static int setup(void **state)
 						.name = str("mesh"),
 						.trust_domain = str("cluster.local"),
 						.roots.path = str(b->roots) };
-	b->context = (struct policy_tls_context){ .slot = 3,
-						  .context = { .credentials = { 1 },
-							       .n_credentials = 1,
-							       .bundle = 2 } };
+	b->context = (struct policy_tls_context){
+		.slot = 3, .context = { .credentials = { 1 }, .n_credentials = 1, .bundle = 2 }
+	};
 	b->tls = (struct policy_tls){ &b->credential, &b->bundle, &b->context, 1, 1, 1 };
 	b->dp = fake_dp_create(1);
 	b->certs = certs_create(&b->node);

@@ -31,12 +31,12 @@ static int world_shutdown(void **state)
 }
 
 #undef POD
-#define POD(name, app, ip, mesh)                                                      \
+#define POD(name, app, ip, mesh)                                                        \
 	"apiVersion: v1\nkind: Pod\nmetadata: {name: " name ", labels: {app: " app mesh \
 	"}}\nspec: {serviceAccountName: " name "}\nstatus: {podIP: " ip "}\n---\n"
 #define MESHED ", security.istio.io/tlsMode: istio"
-#define PEER(name, ns, spec)                                                                     \
-	"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: " name    \
+#define PEER(name, ns, spec)                                                                 \
+	"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: " name \
 	", namespace: " ns "}\nspec: " spec "\n---\n"
 
 static uint8_t inbound_of(const struct policy_world *w, const char *ip, uint16_t port)
@@ -52,22 +52,22 @@ static void workload_beats_namespace_beats_mesh(void **state)
 	struct policy_world *w = *state;
 
 	assert_loads(w, SERVICE("a", "10.0.0.1") SERVICE("b", "10.0.0.2")
-				     POD("x", "a", "10.2.0.1", "") POD("y", "b", "10.2.0.2", ""));
+				POD("x", "a", "10.2.0.1", "") POD("y", "b", "10.2.0.2", ""));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_PERMISSIVE);
-	assert_loads(
-		w, SERVICE("a", "10.0.0.1") SERVICE("b", "10.0.0.2") POD("x", "a", "10.2.0.1", "")
-			   POD("y", "b", "10.2.0.2", "") PEER("m", "istio-system",
-							       "{mtls: {mode: STRICT}}")
-				   PEER("w", "default",
-					"{selector: {matchLabels: {app: b}}, mtls: {mode: DISABLE}}"));
+	assert_loads(w,
+		     SERVICE("a", "10.0.0.1") SERVICE("b", "10.0.0.2") POD(
+			     "x", "a", "10.2.0.1", "") POD("y", "b", "10.2.0.2", "")
+			     PEER("m", "istio-system", "{mtls: {mode: STRICT}}") PEER(
+				     "w", "default",
+				     "{selector: {matchLabels: {app: b}}, mtls: {mode: DISABLE}}"));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_STRICT);
 	assert_int_equal(inbound_of(w, "10.0.0.2", 80), HD_INBOUND_PLAIN);
-	assert_loads(
-		w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "")
-			   PEER("m", "istio-system", "{mtls: {mode: STRICT}}")
-				   PEER("n", "default", "{mtls: {mode: PERMISSIVE}}")
-					   PEER("w", "default",
-						"{selector: {matchLabels: {app: a}}, mtls: {mode: UNSET}}"));
+	assert_loads(w,
+		     SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "") PEER(
+			     "m", "istio-system", "{mtls: {mode: STRICT}}")
+			     PEER("n", "default", "{mtls: {mode: PERMISSIVE}}") PEER(
+				     "w", "default",
+				     "{selector: {matchLabels: {app: a}}, mtls: {mode: UNSET}}"));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_PERMISSIVE);
 }
 
@@ -75,13 +75,13 @@ static void port_level_is_by_the_workloads_port(void **state)
 {
 	struct policy_world *w = *state;
 
-	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "") PEER(
-				     "w", "default",
+	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "")
+				PEER("w", "default",
 				     "{selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, "
 				     "portLevelMtls: {8080: {mode: DISABLE}}}"));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_PLAIN);
-	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "") PEER(
-				     "w", "default",
+	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "")
+				PEER("w", "default",
 				     "{selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, "
 				     "portLevelMtls: {80: {mode: DISABLE}}}"));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_STRICT);
@@ -91,10 +91,10 @@ static void strictest_workload_speaks_for_the_address(void **state)
 {
 	struct policy_world *w = *state;
 
-	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", ", v: one")
-				     POD("y", "a", "10.2.0.2", "") PEER(
-					     "w", "default",
-					     "{selector: {matchLabels: {v: one}}, mtls: {mode: STRICT}}"));
+	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1",
+						     ", v: one") POD("y", "a", "10.2.0.2", "")
+				PEER("w", "default",
+				     "{selector: {matchLabels: {v: one}}, mtls: {mode: STRICT}}"));
 	assert_int_equal(inbound_of(w, "10.0.0.1", 80), HD_INBOUND_STRICT);
 	assert_int_equal(w->diags.warnings, 1);
 }
@@ -117,7 +117,7 @@ static void labelled_endpoints_get_mesh_tls_with_their_own_identity(void **state
 	const struct hd_endpoint *e;
 
 	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED)
-				     POD("y", "a", "10.2.0.2", ""));
+				POD("y", "a", "10.2.0.2", ""));
 	c = policy_world_cluster(w->snapshot, "outbound|80||a.default.svc.cluster.local");
 	e = w->snapshot->endpoints + c->endpoints_first;
 	assert_memory_equal(c->sni.p, "outbound_.80_._.a.default.svc.cluster.local", c->sni.n);
@@ -129,7 +129,7 @@ static void labelled_endpoints_get_mesh_tls_with_their_own_identity(void **state
 	assert_int_equal(context_of(w, e[0].tls_context)->names_rule, HD_TLS_NAMES_SPIFFE);
 }
 
-#define RULE(tls)                                                                           \
+#define RULE(tls)                                                                          \
 	"apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r}\n" \
 	"spec: {host: a, trafficPolicy: {tls: " tls "}}\n---\n"
 
@@ -139,30 +139,30 @@ static void rules_win_over_what_is_automatic(void **state)
 	const struct hd_tls_context *c;
 
 	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED)
-				     RULE("{mode: DISABLE}"));
+				RULE("{mode: DISABLE}"));
 	assert_int_equal(w->snapshot->endpoints[0].tls_context, 0);
 	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", "")
-				     RULE("{mode: ISTIO_MUTUAL}"));
+				RULE("{mode: ISTIO_MUTUAL}"));
 	assert_int_not_equal(w->snapshot->endpoints[0].tls_context, 0);
-	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED) RULE(
-				     "{mode: SIMPLE, sni: s.test, caCertificates: /r.pem}"));
+	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED)
+				RULE("{mode: SIMPLE, sni: s.test, caCertificates: /r.pem}"));
 	c = context_of(w, w->snapshot->endpoints[0].tls_context);
 	assert_int_equal(c->names_rule, HD_TLS_NAMES_SNI);
 	assert_int_equal(c->n_credentials, 0);
 	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED)
-				     RULE("{mode: MUTUAL, credentialName: gone}"));
+				RULE("{mode: MUTUAL, credentialName: gone}"));
 	c = context_of(w, w->snapshot->endpoints[0].tls_context);
 	assert_int_equal(c->n_credentials, 1); /* which is not there: nothing goes out in clear */
 }
 
-#define GATEWAY                                                                               \
-	"apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n"     \
-	"  selector: {istio: edge}\n  servers:\n"                                              \
-	"  - port: {number: 443, name: a, protocol: HTTPS}\n    hosts: [a.test]\n"              \
-	"    tls: {mode: SIMPLE, credentialName: pair}\n"                                      \
-	"  - port: {number: 443, name: b, protocol: HTTPS}\n    hosts: [\"*.b.test\"]\n"        \
-	"    tls: {mode: MUTUAL, credentialName: pair}\n---\n"                                 \
-	"apiVersion: v1\nkind: Secret\nmetadata: {name: pair}\n"                               \
+#define GATEWAY                                                                           \
+	"apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n" \
+	"  selector: {istio: edge}\n  servers:\n"                                         \
+	"  - port: {number: 443, name: a, protocol: HTTPS}\n    hosts: [a.test]\n"        \
+	"    tls: {mode: SIMPLE, credentialName: pair}\n"                                 \
+	"  - port: {number: 443, name: b, protocol: HTTPS}\n    hosts: [\"*.b.test\"]\n"  \
+	"    tls: {mode: MUTUAL, credentialName: pair}\n---\n"                            \
+	"apiVersion: v1\nkind: Secret\nmetadata: {name: pair}\n"                          \
 	"data: {tls.crt: Q0VSVA==, tls.key: S0VZ, ca.crt: Q0E=}\n---\n"
 
 static void gateway_servers_are_picked_by_name(void **state)
@@ -194,9 +194,8 @@ static void slots_stay_from_load_to_load(void **state)
 
 	assert_loads(w, SERVICE("a", "10.0.0.1") POD("x", "a", "10.2.0.1", MESHED));
 	before = w->snapshot->endpoints[0].tls_context;
-	assert_loads(w, SERVICE("z", "10.0.0.9") SERVICE("a", "10.0.0.1")
-				     POD("w", "z", "10.2.0.9", MESHED)
-					     POD("x", "a", "10.2.0.1", MESHED));
+	assert_loads(w, SERVICE("z", "10.0.0.9") SERVICE("a", "10.0.0.1") POD(
+				"w", "z", "10.2.0.9", MESHED) POD("x", "a", "10.2.0.1", MESHED));
 	for (uint32_t i = 0; i < w->snapshot->n_endpoints; i++)
 		if (w->snapshot->endpoints[i].tls_context == before)
 			return;

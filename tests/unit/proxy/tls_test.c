@@ -352,10 +352,9 @@ static void gateway(struct bed *b)
 	b->listener.gateway = 1;
 	b->listener.servers_count = 3;
 	b->servers[0] = (struct hd_tls_server){ .text = BED_TEXT("shop.example"), .context = 3 };
-	b->servers[1] = (struct hd_tls_server){ .text = BED_TEXT(".example"),
-						.kind = HD_DOMAIN_SUFFIX,
-						.context = 1,
-						.router = 0 };
+	b->servers[1] = (struct hd_tls_server){
+		.text = BED_TEXT(".example"), .kind = HD_DOMAIN_SUFFIX, .context = 1, .router = 0
+	};
 	b->servers[2] = (struct hd_tls_server){ .text = BED_TEXT("pass.example"),
 						.protocol = HD_PROTO_TCP };
 	bed_publish(b);
