@@ -22,6 +22,8 @@ struct tls_handshake {
 	uint8_t refuses_1_2; /* no extended master secret */
 	uint8_t failed;
 	uint16_t failure;
+	uint8_t has_changed;	/* 1.2: the other side's ChangeCipherSpec was fed */
+	uint32_t behind_change; /* its records since: Finished, in as many as it likes */
 	uint32_t sent_behind; /* records of ours behind the handshake's end: tickets */
 	uint32_t sessions;
 	uint32_t sni_n;
@@ -404,6 +406,8 @@ static void feed(struct tls_handshake *h, struct tls_job *j)
 
 	if (n >= 5 && n > 5u + (uint32_t)(p[3] << 8 | p[4]))
 		n = 5u + (uint32_t)(p[3] << 8 | p[4]);
+	h->behind_change += h->has_changed;
+	h->has_changed |= p[0] == SSL3_RT_CHANGE_CIPHER_SPEC;
 	if (BIO_write(h->in, p, (int)n) != (int)n) {
 		fail(h, HD_TLS_NO_MEMORY);
 		return;
@@ -469,8 +473,9 @@ static void derive_1_2(struct tls_handshake *h, const struct tls_suite *s, struc
 	p += 2 * s->key_bytes;
 	memcpy(client->iv, p, s->fixed_iv_bytes);
 	memcpy(server->iv, p + s->fixed_iv_bytes, s->fixed_iv_bytes);
-	/* Finished was record 0 of either side. */
-	client->seq = server->seq = 1;
+	/* Finished was record 0 of ours; theirs may have been cut (RFC 5246 6.2.1). */
+	client->seq = is_server(h) ? h->behind_change : 1;
+	server->seq = is_server(h) ? 1 : h->behind_change;
 	tls_wipe(master, sizeof(master));
 	tls_wipe(block, sizeof(block));
 }
