@@ -27,7 +27,7 @@ static int url_parse(const char *text, struct url *u)
 	u->authority = (struct hd_str){ p, (uint32_t)(end - p) };
 	u->path = (struct hd_str){ end, (uint32_t)strlen(end) };
 	u->host = u->authority;
-	u->port = 80;
+	u->port = strncmp(text, "https://", 8) == 0 ? 443 : 80;
 	colon = p[0] == '[' ? strstr(p, "]:") : memchr(p, ':', u->authority.n);
 	if (colon != NULL && p[0] == '[')
 		colon++;
@@ -73,9 +73,27 @@ static const struct hd_listener *listener_find(const struct hd_snapshot *s, cons
 		    names_service(u->host, s->listeners[i].service))
 			found = &s->listeners[i];
 	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
-		if (s->listeners[i].addr.port == u->port && s->listeners[i].router != HD_NONE)
+		if (s->listeners[i].addr.port == u->port &&
+		    (s->listeners[i].router != HD_NONE || s->listeners[i].servers_count > 0))
 			found = &s->listeners[i];
 	return found;
+}
+
+/* A caller names the host in its handshake too: what serves that name. */
+static const struct hd_listener *listener_named(const struct hd_snapshot *s,
+						const struct hd_listener *l, const struct url *u,
+						struct hd_listener *copy)
+{
+	const struct hd_tls_server *server = hd_snapshot_server(s, l, u->host.p, u->host.n);
+
+	if (l->servers_count == 0)
+		return l;
+	*copy = *l;
+	copy->router = server != NULL ? server->router : HD_NONE;
+	copy->cluster = server != NULL ? server->cluster : HD_NONE;
+	copy->destinations_first = server != NULL ? server->destinations_first : 0;
+	copy->destinations_count = server != NULL ? server->destinations_count : 0;
+	return copy;
 }
 
 /* Other lines of a head must not come in through an argument. */
@@ -247,6 +265,7 @@ int sock_explain(struct sock_request *rq)
 	struct hd_explain_caller who;
 	struct observe_text head = { 0 };
 	const struct hd_listener *l;
+	struct hd_listener named;
 	struct hd_explanation x;
 	struct url u;
 	json_t *row;
@@ -272,6 +291,7 @@ int sock_explain(struct sock_request *rq)
 	row = sock_row(rq->result);
 	sock_put(row, "listener", sock_json_addr(&l->addr));
 	sock_put(row, "service", sock_json_str(l->service));
+	l = listener_named(s, l, &u, &named);
 	if (l->router == HD_NONE) {
 		answer_tcp(row, rq->host, l);
 		return 0;

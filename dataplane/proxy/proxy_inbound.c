@@ -19,43 +19,6 @@ int proxy_inbound_looks(const struct proxy *p, const struct proxy_leg *leg,
 	return l->servers_count > 0 || inbound_of(leg, l) != HD_INBOUND_PLAIN;
 }
 
-static int matches(const struct hd_tls_server *server, const char *name, uint32_t n)
-{
-	uint32_t tail = server->text.n;
-
-	switch ((enum hd_domain_kind)server->kind) {
-	case HD_DOMAIN_EXACT:
-		return n == tail && n > 0 && memcmp(name, server->text.p, n) == 0;
-	case HD_DOMAIN_SUFFIX:
-		return n > tail && memcmp(name + n - tail, server->text.p, tail) == 0;
-	case HD_DOMAIN_ANY:
-		return 1;
-	case HD_DOMAIN_PREFIX:
-		break;
-	}
-	return 0;
-}
-
-/* Exact before wildcard, and of these the longest. */
-static uint32_t rank(const struct hd_tls_server *server)
-{
-	return server->kind == HD_DOMAIN_EXACT	  ? UINT32_MAX
-	       : server->kind == HD_DOMAIN_SUFFIX ? 1 + server->text.n
-						  : 1;
-}
-
-const struct hd_tls_server *proxy_inbound_server(const struct hd_snapshot *s,
-						 const struct hd_listener *l, const char *name,
-						 uint32_t n)
-{
-	const struct hd_tls_server *row = s->tls_servers + l->servers_first, *best = NULL;
-
-	for (uint32_t i = 0; i < l->servers_count; i++)
-		if (matches(&row[i], name, n) && (best == NULL || rank(&row[i]) > rank(best)))
-			best = &row[i];
-	return best;
-}
-
 uint32_t proxy_inbound_server_key(const struct hd_tls_server *server)
 {
 	return hd_name_hash(server->text.p, server->text.n) + server->kind;
@@ -136,7 +99,7 @@ static void by_server_name(struct proxy *p, struct proxy_leg *leg, const struct 
 			   const struct tls_hello *hello)
 {
 	const struct hd_tls_server *server =
-		proxy_inbound_server(p->snapshot, l, hello->sni, hello->sni_n);
+		hd_snapshot_server(p->snapshot, l, hello->sni, hello->sni_n);
 
 	if (server == NULL) {
 		refuse(p, leg, HD_PROXY_UNKNOWN_NAME);

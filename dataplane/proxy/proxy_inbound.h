@@ -20,11 +20,7 @@ void proxy_inbound_opened(struct proxy *p, struct proxy_leg *leg);
 /* In LEG_SNIFF or LEG_HANDSHAKE. */
 void proxy_inbound_timeout(struct proxy *p, struct proxy_leg *leg);
 
-/* What a server name leads to, or NULL. n 0: no name was sent. */
-const struct hd_tls_server *proxy_inbound_server(const struct hd_snapshot *s,
-						 const struct hd_listener *l, const char *name,
-						 uint32_t n);
-/* The same again in another generation, by the pattern that it was found by. */
+/* What a server name led to in another generation, by the pattern that it was found by. */
 const struct hd_tls_server *proxy_inbound_server_again(const struct hd_snapshot *s,
 						       const struct hd_listener *l, uint32_t key);
 uint32_t proxy_inbound_server_key(const struct hd_tls_server *server);

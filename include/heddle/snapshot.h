@@ -553,4 +553,40 @@ static inline const struct hd_listener *hd_snapshot_listener(const struct hd_sna
 	}
 }
 
+/* Whether a pattern has a server name (lower case; n 0: none was sent), and how well: exact before the longest suffix before
+ * the catch-all. 0: it has not. */
+static inline uint32_t hd_tls_server_rank(const struct hd_tls_server *server, const char *name, uint32_t n)
+{
+	uint32_t tail = server->text.n;
+
+	switch ((enum hd_domain_kind)server->kind) {
+	case HD_DOMAIN_EXACT:
+		return n == tail && n > 0 && memcmp(name, server->text.p, n) == 0 ? UINT32_MAX : 0;
+	case HD_DOMAIN_SUFFIX:
+		return n > tail && memcmp(name + n - tail, server->text.p, tail) == 0 ? 1 + tail : 0;
+	case HD_DOMAIN_ANY:
+		return 1;
+	case HD_DOMAIN_PREFIX:
+		break;
+	}
+	return 0;
+}
+
+/* What a server name leads to at a listener, or NULL. */
+static inline const struct hd_tls_server *hd_snapshot_server(const struct hd_snapshot *s, const struct hd_listener *l,
+							     const char *name, uint32_t n)
+{
+	const struct hd_tls_server *best = NULL;
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < l->servers_count; i++) {
+		uint32_t rank = hd_tls_server_rank(&s->tls_servers[l->servers_first + i], name, n);
+		if (rank > most) {
+			most = rank;
+			best = &s->tls_servers[l->servers_first + i];
+		}
+	}
+	return best;
+}
+
 #endif
