@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutual TLS through the daemon, with openssl, curl, Python's ssl and nginx at the other ends."""
+import base64
+import hashlib
 import json
 import os
 import ssl
@@ -137,7 +139,6 @@ def test_permissive_serves_both_and_refuses_foreign_tls(world):
 def test_bodies_arrive_whole_through_records(world):
     start(world)
     caller = secure_caller(world, mesh_of(world).client)
-    import hashlib
     for size in (1, 1459, 16384, 16385, 65536, 1 << 20, 5 << 20):
         body = os.urandom(size)
         got = told(caller.request("POST", "/upload", body=body))
@@ -216,7 +217,7 @@ def test_an_endpoint_of_another_identity_gets_no_byte_of_a_request(world):
     assert counter(world, "tls.wrong_name") > 0
 
 
-def test_a_plaintext_endpoint_under_isto_mutual_is_503(world):
+def test_a_plaintext_endpoint_of_the_mesh_is_503(world):
     world.teller(port=9443)
     start_upstream(world)
     r = world.caller().request()
@@ -284,8 +285,6 @@ def gateway(*servers):
 
 
 def secret(name, pair, root=None):
-    import base64
-
     def b64(path):
         with open(path, "rb") as f:
             return base64.b64encode(f.read()).decode()
@@ -372,7 +371,6 @@ def rotated(world, daemon, mesh, pair):
 
 
 def serial_of(caller):
-    import hashlib
     return hashlib.sha256(caller.sock.getpeercert(True)).hexdigest()
 
 
@@ -425,8 +423,8 @@ def test_identity_is_shown_with_its_expiry(world):
     daemon = start(world)
     identity = daemon.command("status")["identity"]
     assert identity["spiffe_id"] == NODE and identity["state"] in ("ok", "expiring") and identity["expires_in_s"] > 86400, identity
-    assert "heddle_certificate_expiration_timestamp_seconds" in daemon.command("metrics")["text"] \
-        if isinstance(daemon.command("metrics"), dict) else True
+    code, metrics, _ = daemon.ctl("metrics")
+    assert code == 0 and f'heddle_certificate_expiration_timestamp_seconds{{kind="certificate",name="identity",spiffe_id="{NODE}"}}' in metrics
 
 
 def test_a_bad_identity_keeps_the_daemon_from_starting(world):
@@ -477,3 +475,17 @@ def test_streams_of_a_tcp_port_are_mutual_tls_too(world):
         assert plain.recv(10) == b"never"
     except ConnectionResetError:
         pass
+
+
+def test_operators_see_who_is_at_the_other_end(world):
+    daemon = start(world)
+    caller = secure_caller(world, mesh_of(world).client)
+    assert caller.request(path="/seen").status == 200
+    rows = daemon.ctl_json("tls", e2e_net.CALLER)
+    assert len(rows) == 1 and rows[0]["side"] == "down", rows
+    assert rows[0]["peer"] == "spiffe://cluster.local/ns/default/sa/client" and rows[0]["tls_version"] == "TLSv1.3", rows
+    assert daemon.ctl_json("tls", "10.9.9.9") == []
+    assert any(not r["tls"] for r in daemon.ctl_json("show", "connections")), "the backend's side is in the clear"
+    line = e2e_net.wait_for(lambda: next((x for x in daemon.access_lines() if x["path"] == "/seen"), None), "its record")
+    assert line["downstream_peer_uri_san"] == rows[0]["peer"] and line["downstream_tls_version"] == "TLSv1.3", line
+    assert line["requested_server_name"] == "outbound_.80_._.api-service.default.svc.cluster.local", line
