@@ -16,6 +16,7 @@
 #define STEPS 140
 
 static struct proxy_random rnd;
+static int is_secure; /* every other seed speaks TLS */
 
 static uint32_t below(uint32_t n)
 {
@@ -48,14 +49,54 @@ static const char *const answers[] = {
 	"0\r\n\r\n",
 };
 
+static void say_some(struct tcp_conn *c, const void *bytes, uint32_t n)
+{
+	uint32_t from = below(4) ? 0 : below(n), k = below(3) ? n - from : below(n - from + 1);
+
+	if (k > 0)
+		fake_tcp_say_bytes(c, (const uint8_t *)bytes + from, k);
+}
+
+static const char *const hellos[] = {
+	"sni=a.test alpn=istio id=spiffe://td/ns/n/sa/a",
+	"sni=b.test alpn=http/1.1 id=spiffe://td/ns/n/sa/a",
+	"ok id=spiffe://td/ns/n/sa/b",
+	"ok id=spiffe://other/ns/n/sa/b",
+	"alpn=istio",
+};
+
+/* Records of every kind, whole in most cases, in their order or not. */
+static void say_record(struct tcp_conn *c, const char *text)
+{
+	uint8_t out[1024];
+	uint32_t n;
+
+	switch (below(8)) {
+	case 0:
+		n = fake_tls_record(21, below(3) ? "close" : "fatal", 5, out);
+		break;
+	case 1:
+	case 2:
+	case 3:
+		text = hellos[below(HD_ARRAY_SIZE(hellos))];
+		n = fake_tls_record(22, text, (uint32_t)strlen(text), out);
+		break;
+	default:
+		n = fake_tls_record(23, text, (uint32_t)strlen(text), out);
+	}
+	if (below(12))
+		fake_tcp_say_bytes(c, out, n);
+	else
+		say_some(c, out, n);
+}
+
 /* A random piece of a text, often all of it. */
 static void say_piece(struct tcp_conn *c, const char *text)
 {
-	uint32_t n = (uint32_t)strlen(text), from = below(4) ? 0 : below(n),
-		 k = below(3) ? n - from : below(n - from + 1);
-
-	if (k > 0)
-		fake_tcp_say_bytes(c, text + from, k);
+	if (is_secure && below(6))
+		say_record(c, text);
+	else
+		say_some(c, text, (uint32_t)strlen(text));
 }
 
 static struct tcp_conn *any_conn(struct bed *b, int active)
@@ -102,6 +143,26 @@ static void shake_conn(struct tcp_conn *c)
 	}
 }
 
+static void shake_tls(struct bed *b)
+{
+	b->tls_options.latency = below(2) ? 0 : below(100) * HD_NS_PER_MS;
+	b->tls_options.seal_fails = below(4) == 0 ? (int)below(4) : 0;
+	for (uint32_t i = 0; i < FAKE_TLS_CONTEXTS; i++)
+		b->tls_options.contexts[i] =
+			(struct fake_tls_context){ .is_set = below(8) != 0,
+						   .wants_peer = below(2) != 0,
+						   .prefix = below(2) ? "spiffe://td/" : NULL };
+	b->listener.inbound = (uint8_t)below(3);
+	b->listener.tls_context = 1;
+	b->listener.servers_count = below(4) == 0 ? 2 : 0;
+	b->servers[0] = (struct hd_tls_server){ .text = BED_TEXT("a.test"), .context = below(3) };
+	b->servers[1] = (struct hd_tls_server){ .kind = HD_DOMAIN_ANY,
+						.context = below(2),
+						.protocol = HD_PROTO_TCP };
+	for (uint32_t i = 0; i < BED_ENDPOINTS; i++)
+		b->endpoints[i].tls_context = below(3);
+}
+
 static void shake_policy(struct bed *b)
 {
 	struct hd_route *r = &b->routes[0];
@@ -126,6 +187,8 @@ static void shake_policy(struct bed *b)
 		if (below(6) == 0) /* the slot stands for another address now */
 			b->endpoints[i].addr.port++;
 	}
+	if (is_secure)
+		shake_tls(b);
 	bed_publish(b);
 }
 
@@ -193,6 +256,7 @@ static void assert_books_are_even(struct bed *b)
 {
 	for (uint32_t i = 0; i < b->tcp->n; i++)
 		assert_false(b->tcp->conns[i].is_live);
+	assert_int_equal(fake_tls_live(b->tls), 0);
 	for (uint32_t i = 0; i < BED_ENDPOINTS; i++) {
 		const struct proxy_endpoint_state *st = &b->slots.endpoints[0][i];
 		assert_int_equal(st->stats.active, 0);
@@ -218,6 +282,9 @@ static void books_are_even_whatever_happens(void **state)
 	for (; seed < end; seed++) {
 		struct bed *b = bed_create(2);
 		rnd = (struct proxy_random){ { seed, seed * 77 + 1 } };
+		is_secure = seed % 2 == 0;
+		if (is_secure)
+			shake_policy(b);
 		for (int i = 0; i < STEPS; i++)
 			step(b);
 		if (below(3) == 0)
