@@ -105,7 +105,11 @@ static const struct cli_column requests[] = { { "service", "SERVICE" },
 					      { "bytes_received", "IN", CLI_BYTES },
 					      { "bytes_sent", "OUT", CLI_BYTES } };
 static const struct cli_column memory[] = { { "kind", "KIND" },
+					    { "worker", "WORKER" },
 					    { "bytes", "BYTES", CLI_BYTES },
+					    { "used", "USED", CLI_COUNT },
+					    { "most", "MOST", CLI_COUNT },
+					    { "capacity", "CAPACITY", CLI_COUNT },
 					    { "text", "WHAT" } };
 static const struct cli_column policies[] = { { "name", "POLICY" },
 					      { "namespace", "NAMESPACE" },

@@ -363,6 +363,25 @@ static void memory_add(json_t *result, const char *kind, uint64_t bytes, const c
 	sock_put_text(row, "text", text);
 }
 
+static void memory_of_worker(json_t *result, const struct hd_dp *dp, uint32_t worker)
+{
+	struct hd_pool_info rows[HD_MAX_POOLS];
+	uint32_t n = hd_dp_pools(dp, worker, rows);
+
+	for (uint32_t i = 0; i < n; i++) {
+		json_t *row = sock_row(result);
+
+		sock_put_text(row, "kind", rows[i].name);
+		sock_put_number(row, "bytes", rows[i].bytes);
+		sock_put_text(row, "text", rows[i].text);
+		sock_put_number(row, "worker", hd_dp_worker_lcore(dp, worker));
+		sock_put_number(row, "object_bytes", rows[i].object_bytes);
+		sock_put_number(row, "capacity", rows[i].capacity);
+		sock_put_number(row, "used", rows[i].used);
+		sock_put_number(row, "most", rows[i].most);
+	}
+}
+
 int sock_show_memory(struct sock_request *rq)
 {
 	const struct policy_texts *texts = rq->host->texts(rq->host->arg);
@@ -382,5 +401,7 @@ int sock_show_memory(struct sock_request *rq)
 	memory_add(rq->result, "control_heap", heap.uordblks + heap.hblkhd,
 		   "what the control side holds");
 	memory_add(rq->result, "policy_texts", policy, "the policy files in use");
+	for (uint32_t i = 0; i < hd_dp_n_workers(rq->host->dp); i++)
+		memory_of_worker(rq->result, rq->host->dp, i);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #define CORE_POOL_H
 
 #include <heddle/base.h>
+#include <heddle/stats.h>
 
 #define CORE_POOL_NO_HANDLE UINT64_C(0) /* never a live object */
 
@@ -101,6 +102,20 @@ static inline void *core_pool_step(const struct core_pool *p, uint32_t *cursor)
 	uint32_t index = (*cursor)++;
 
 	return core_pool_is_used(p, index) ? core_pool_at(p, index) : NULL;
+}
+
+/* For another thread: what it reads may be a moment old. */
+static inline void core_pool_tell(const struct core_pool *p, const char *name, const char *text, struct hd_pool_info *out)
+{
+	uint32_t touched = __atomic_load_n(&p->touched, __ATOMIC_RELAXED);
+
+	*out = (struct hd_pool_info){ .name = name,
+				      .text = text,
+				      .bytes = (uint64_t)touched * (p->stride + sizeof(struct core_pool_slot)),
+				      .object_bytes = p->stride,
+				      .capacity = p->capacity,
+				      .used = __atomic_load_n(&p->used, __ATOMIC_RELAXED),
+				      .most = touched };
 }
 
 static inline int core_pool_is_past(const struct core_pool *p, uint32_t cursor)

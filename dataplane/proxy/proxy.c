@@ -87,6 +87,13 @@ void proxy_destroy(struct proxy *p)
 	rte_free(p);
 }
 
+uint32_t proxy_pools(const struct proxy *p, struct hd_pool_info *rows)
+{
+	core_pool_tell(&p->legs, "legs", "connections as the proxy sees them", &rows[0]);
+	core_pool_tell(&p->exchanges, "exchanges", "requests with their answers", &rows[1]);
+	return 2;
+}
+
 void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s)
 {
 	if (p->snapshot == s)

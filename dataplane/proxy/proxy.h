@@ -64,6 +64,8 @@ struct proxy_config {
 
 [[nodiscard]] struct proxy *proxy_create(const struct proxy_config *c, hd_ns now);
 void proxy_destroy(struct proxy *p);
+/* Its pools; how many rows. Any thread. */
+uint32_t proxy_pools(const struct proxy *p, struct hd_pool_info *rows);
 
 /* Once a turn, before anything else. The old snapshot is not read after this returns. */
 void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s);

@@ -163,6 +163,29 @@ void tcp_destroy(struct tcp *t)
 	rte_free(t);
 }
 
+uint32_t tcp_pools(const struct tcp *t, struct hd_pool_info *rows)
+{
+	uint32_t n = 0;
+
+	core_pool_tell(&t->conns, "tcp_connections", "connections", &rows[n++]);
+	core_pool_tell(&t->waits, "tcp_time_wait", "connections that wait out TIME-WAIT", &rows[n++]);
+	core_pool_tell(&t->boards, "tcp_boards_small", "what is in flight: a few segments",
+		       &rows[n++]);
+	core_pool_tell(&t->medium, "tcp_boards_medium", "the same: more", &rows[n++]);
+	core_pool_tell(&t->large, "tcp_boards_large", "the same: most", &rows[n++]);
+	core_pool_tell(&t->ranges, "tcp_ranges", "data above gaps", &rows[n++]);
+	core_pool_tell(&t->table.overflow, "tcp_overflow", "buckets of the table that overflowed",
+		       &rows[n++]);
+	rows[n++] = (struct hd_pool_info){
+		.name = "tcp_table",
+		.text = "buckets of the connection table",
+		.bytes = ((uint64_t)t->table.mask + 1) * sizeof(*t->table.buckets),
+		.object_bytes = sizeof(*t->table.buckets),
+		.capacity = t->table.mask + 1,
+	};
+	return n;
+}
+
 static struct tcp_conn *pop_output(struct tcp *t)
 {
 	struct tcp_conn *c = t->output_head;

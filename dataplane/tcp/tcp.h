@@ -71,6 +71,8 @@ void tcp_config_defaults(struct tcp_config *c);
 				     struct rte_mempool *header, struct rte_mempool *indirect,
 				     hd_ns now, int socket);
 void tcp_destroy(struct tcp *t);
+/* Its pools; how many rows. Any thread. */
+uint32_t tcp_pools(const struct tcp *t, struct hd_pool_info *rows);
 
 /* Bytes per connection and direction from now on, at most what the config said: windows are offered
  * and send space is told by them. What was promised stays promised. For an owner whose buffers run

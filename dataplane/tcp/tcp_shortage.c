@@ -13,11 +13,14 @@
 /* Counting reads what other cores write: not in every burst. */
 void tcp_shortage_look(struct tcp *t)
 {
-	uint32_t left;
+	uint32_t left, used;
 
 	if (t->now_us - t->shortage_us < PERIOD_US)
 		return;
 	t->shortage_us = t->now_us;
+	used = t->header->size - core_supply_of_pool(t->header);
+	if (used > t->stats->bufs_most)
+		t->stats->bufs_most = used;
 	left = core_supply_left(&t->supply);
 	t->shortage = left < LAST_LEFT	  ? TCP_BUFFERS_LAST
 		      : left < SHORT_LEFT ? TCP_BUFFERS_SHORT

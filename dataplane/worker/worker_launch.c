@@ -787,6 +787,41 @@ const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint3
 	return (const void *)((const uint8_t *)dp->lanes[worker].slots.clusters[chunk] + offset);
 }
 
+static struct hd_pool_info packet_pool(const char *name, const char *text,
+				       const struct rte_mempool *mp, uint32_t most)
+{
+	uint32_t object = mp->header_size + mp->elt_size + mp->trailer_size;
+
+	return (struct hd_pool_info){ .name = name,
+				      .text = text,
+				      .bytes = (uint64_t)mp->size * object,
+				      .object_bytes = object,
+				      .capacity = mp->size,
+				      .used = rte_mempool_in_use_count(mp),
+				      .most = most };
+}
+
+uint32_t hd_dp_pools(const struct hd_dp *dp, uint32_t worker,
+		     struct hd_pool_info rows[HD_MAX_POOLS])
+{
+	const struct lane *l = &dp->lanes[worker];
+	uint32_t n = 0, most = __atomic_load_n(&l->worker->stats.bufs_most, __ATOMIC_RELAXED);
+
+	rows[n++] = packet_pool("packet_buffers", "frames and bodies, those that devices hold too",
+				l->bufs, most);
+	rows[n++] = packet_pool("packet_references", "parts of packet buffers", l->indirect, 0);
+	n += tcp_pools(l->worker->stack.tcp, rows + n);
+	n += proxy_pools(l->worker->proxy, rows + n);
+	rows[n++] = (struct hd_pool_info){
+		.name = "slots",
+		.text = "counters and pools of clusters and endpoints",
+		.bytes = (dp->cluster_chunks * proxy_cluster_state_bytes() +
+			  dp->endpoint_chunks * proxy_endpoint_state_bytes()) *
+			 PROXY_CHUNK_SLOTS,
+	};
+	return n;
+}
+
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
 {
 	return rte_get_tsc_hz();

@@ -52,7 +52,8 @@ uint32_t worker_flows_owner(const struct worker_flows *f, const struct flow_key 
 	memcpy(bytes + 32, &key->local_port, 2);
 	memcpy(bytes + 34, &key->remote_port, 2);
 	/* The upper half times n, shifted: the same share for each without a division. */
-	return (uint32_t)((siphash_1_3(f->secret, bytes, sizeof(bytes)) >> 32) * f->n_workers >> 32);
+	return (uint32_t)((siphash_1_3(f->secret, bytes, sizeof(bytes)) >> 32) * f->n_workers >>
+			  32);
 }
 
 /* What lies in one packet, within bounds. */
@@ -163,7 +164,8 @@ static int is_neighbor_news(struct view v, uint16_t ethertype)
 	return ethertype == ETHERTYPE_IP6 && v.n >= 48 && v.p[6] == PROTO_ICMP6 && v.p[40] == 136;
 }
 
-uint32_t worker_steer_frame(const struct worker_flows *f, const struct rte_mbuf *m, uint32_t owner)
+uint32_t worker_steer_frame(const struct worker_flows *f, const struct rte_mbuf *m,
+			    uint32_t owner)
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct flow_key key;

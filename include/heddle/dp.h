@@ -53,6 +53,8 @@ const struct hd_worker_stats *hd_dp_stats(const struct hd_dp *dp, uint32_t worke
 /* NULL when the slot was never reserved. */
 const struct hd_endpoint_stats *hd_dp_endpoint_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
 const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint32_t worker, uint32_t slot);
+/* At most HD_MAX_POOLS rows; how many there are. */
+uint32_t hd_dp_pools(const struct hd_dp *dp, uint32_t worker, struct hd_pool_info rows[HD_MAX_POOLS]);
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp);
 /* The workers' clock, which is not CLOCK_MONOTONIC: it starts from that and runs by the TSC. */
 hd_ns hd_dp_now(const struct hd_dp *dp);

@@ -306,6 +306,7 @@ struct hd_worker_stats {
 	uint64_t requests;
 	uint64_t generation;		    /* of the snapshot used in the last turn; also the quiescent-state token */
 	uint32_t stage;			    /* enum hd_worker_stage */
+	uint32_t bufs_most;		    /* packet buffers in use at once, as was seen every 100 us of traffic */
 };
 
 /* Per endpoint slot and worker; lives in chunks that hd_dp_reserve provides. */
@@ -322,6 +323,16 @@ struct hd_cluster_stats {
 	uint64_t requests, overflow, connects, retries;
 	uint32_t connections, pending, requests_active, retries_active; /* gauges */
 };
+
+/* A pool of a worker, for `show memory`. */
+struct hd_pool_info {
+	const char *name;	/* static */
+	const char *text;	/* what its objects are; static */
+	uint64_t bytes;		/* of memory that was ever used; of a packet pool: all */
+	uint32_t object_bytes, capacity, used;
+	uint32_t most;		/* in use at once, ever; 0: not known */
+};
+#define HD_MAX_POOLS 24
 
 static inline void hd_stage(struct hd_worker_stats *s, enum hd_worker_stage stage)
 {

@@ -201,6 +201,19 @@ const struct hd_cluster_stats *hd_dp_cluster_stats(const struct hd_dp *dp, uint3
 	return slot < FAKE_DP_SLOTS ? &dp->workers[worker].clusters[slot] : NULL;
 }
 
+uint32_t hd_dp_pools(const struct hd_dp *dp, uint32_t worker,
+		     struct hd_pool_info rows[HD_MAX_POOLS])
+{
+	rows[0] = (struct hd_pool_info){ .name = "packet_buffers",
+					 .text = "frames",
+					 .bytes = 4096000,
+					 .object_bytes = 4096,
+					 .capacity = 1000,
+					 .used = 10,
+					 .most = 20 };
+	return 1;
+}
+
 uint64_t hd_dp_tsc_hz(const struct hd_dp *dp)
 {
 	return 2000000000;

@@ -5,7 +5,8 @@
 
 #include "fake_tcp.h"
 
-/* A hundred megabytes, nearly none of them touched: calloc would fill them under MALLOC_PERTURB_. */
+/* A hundred megabytes, nearly none of them touched: calloc would fill them under
+ * MALLOC_PERTURB_. */
 struct tcp *fake_tcp_create(struct rte_mempool *bufs)
 {
 	struct tcp *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,

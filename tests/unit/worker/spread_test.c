@@ -68,7 +68,8 @@ static struct worker_spread *make(struct net_device dev[N])
 	memset(blocks, 0, sizeof(blocks));
 	memset(kicks, 0, sizeof(kicks));
 	for (int i = 0; i < N; i++)
-		c.real[i] = (struct net_device){ .rx = queue_rx, .tx = queue_tx, .dev = &queues[i] };
+		c.real[i] =
+			(struct net_device){ .rx = queue_rx, .tx = queue_tx, .dev = &queues[i] };
 	s = worker_spread_create("s", &c);
 	assert_non_null(s);
 	for (uint32_t i = 0; i < N; i++)
