@@ -6,8 +6,9 @@
 /* What a Connection option cannot take away: the message's own meaning, and what later hops rely on
  * (hop-by-hop abuse). */
 #define NEVER_LISTED                                                                               \
-	(HTTP_BIT(HOST) | HTTP_BIT(CONTENT_LENGTH) | HTTP_BIT(CONTENT_TYPE) | HTTP_BIT(TE) | HTTP_BIT(DATE) | HTTP_BIT(SERVER) | \
-	 HTTP_BIT(X_REQUEST_ID) | HTTP_BIT(X_FORWARDED_FOR) | HTTP_BIT(X_FORWARDED_PROTO) |                       \
+	(HTTP_BIT(HOST) | HTTP_BIT(CONTENT_LENGTH) | HTTP_BIT(CONTENT_TYPE) | HTTP_BIT(TE) |       \
+	 HTTP_BIT(DATE) | HTTP_BIT(SERVER) | HTTP_BIT(X_REQUEST_ID) | HTTP_BIT(X_FORWARDED_FOR) |  \
+	 HTTP_BIT(X_FORWARDED_PROTO) |                                                             \
 	 HTTP_BIT(X_FORWARDED_HOST) | HTTP_BIT(X_FORWARDED_CLIENT_CERT))
 
 struct options {

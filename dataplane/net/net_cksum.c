@@ -33,8 +33,8 @@ AVX2 static inline uint64_t total_avx2(__m256i x, size_t bytes)
 		     bytes);
 }
 
-/* The last n % 32 bytes, out of the last 32. Behind an odd number of bytes these are the other bytes
- * of their words (RFC 1071 2 (B)). */
+/* The last n % 32 bytes, out of the last 32. Behind an odd number of bytes these are the other
+ * bytes of their words (RFC 1071 2 (B)). */
 AVX2 static inline uint64_t tail_avx2(const uint8_t *p, size_t n)
 {
 	static const uint8_t keep[64] = { [32 ... 63] = 0xff };

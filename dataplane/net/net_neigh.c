@@ -10,7 +10,9 @@ static uint32_t bucket_of(const struct net *n, uint8_t port, const struct hd_ip 
 	uint64_t h = (ip->q[0] ^ n->hash_key[2]) * UINT64_C(0x9e3779b97f4a7c15) ^ ip->q[1] ^
 		     n->hash_key[3] ^ port;
 
-	return (uint32_t)(h * UINT64_C(0xd6e8feb86659fd93) >> 32) & (NEIGH_MAX - 1);
+	/* The top bits: an IPv4 address lies in the upper half of its word, its host part last,
+	 * and a product's bits depend only on bits below them. */
+	return (uint32_t)((h * UINT64_C(0xd6e8feb86659fd93)) >> (64 - NEIGH_BITS));
 }
 
 int net_neigh_init(struct net *n, int socket)

@@ -15,7 +15,8 @@
 struct net;
 struct net_if;
 
-#define NEIGH_MAX 8192	      /* entries in all */
+#define NEIGH_BITS 13
+#define NEIGH_MAX (1 << NEIGH_BITS) /* entries in all */
 #define NEIGH_MAX_HEARD 1024  /* learnt from others' requests and never used by us */
 #define NEIGH_MAX_PENDING 512 /* being resolved */
 #define NEIGH_MAX_FAILED 1024 /* negative cache */

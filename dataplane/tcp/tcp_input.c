@@ -131,7 +131,8 @@ static void count_unacked(struct tcp_conn *c, uint32_t bytes)
 
 	if ((is_full && c->unacked & TCP_UNACKED_FULL) || c->rcv_nxt - c->rcv_acked >= 2u * c->mss)
 		c->flags |= TCP_F_ACK_NOW;
-	if (hd_unlikely(c->flags & TCP_F_ACK_SOON)) { /* it came: whether more must, the owner says */
+	/* It came: whether more must, the owner says. */
+	if (hd_unlikely(c->flags & TCP_F_ACK_SOON)) {
 		c->flags &= ~(uint32_t)TCP_F_ACK_SOON;
 		c->delack_us = 0;
 	}
