@@ -85,6 +85,12 @@ static inline uint64_t core_pool_handle(const struct core_pool *p, const void *o
 	return (uint64_t)p->slots[index].generation << 32 | index;
 }
 
+/* What the objects in use take, with their slots. */
+static inline uint64_t core_pool_bytes_used(const struct core_pool *p)
+{
+	return (uint64_t)p->used * (p->stride + sizeof(struct core_pool_slot));
+}
+
 /* NULL when the object was put back since. */
 static inline void *core_pool_resolve(const struct core_pool *p, uint64_t handle)
 {

@@ -235,6 +235,11 @@ hd_ns proxy_next_deadline(const struct proxy *p)
 	return RTE_MIN(hold, wheel);
 }
 
+uint64_t proxy_bytes_used(const struct proxy *p)
+{
+	return core_pool_bytes_used(&p->legs) + core_pool_bytes_used(&p->exchanges);
+}
+
 uint32_t proxy_n_exchanges(const struct proxy *p)
 {
 	return p->exchanges.used;

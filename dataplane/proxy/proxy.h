@@ -78,6 +78,8 @@ int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);
 int proxy_run(struct proxy *p, hd_ns now);
 int proxy_timers_run(struct proxy *p, hd_ns now);
 hd_ns proxy_next_deadline(const struct proxy *p);
+/* Of its pools: what is in use, without packet buffers. */
+uint64_t proxy_bytes_used(const struct proxy *p);
 /* Requests and streams in flight. */
 uint32_t proxy_n_exchanges(const struct proxy *p);
 /* Asks what ctrl wants to know of an endpoint. */

@@ -141,6 +141,17 @@ struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, vo
 	return t;
 }
 
+uint64_t tcp_bytes_used(const struct tcp *t)
+{
+	uint64_t tuples = (uint64_t)t->conns.used + t->waits.used;
+	uint64_t table = tuples * sizeof(struct tcp_bucket) / TCP_TABLE_TARGET_LOAD +
+			 core_pool_bytes_used(&t->table.overflow);
+
+	return table + core_pool_bytes_used(&t->conns) + core_pool_bytes_used(&t->waits) +
+	       core_pool_bytes_used(&t->boards) + core_pool_bytes_used(&t->medium) +
+	       core_pool_bytes_used(&t->large) + core_pool_bytes_used(&t->ranges);
+}
+
 void tcp_destroy(struct tcp *t)
 {
 	uint32_t cursor = 0;

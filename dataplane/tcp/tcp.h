@@ -187,6 +187,8 @@ void tcp_set_connect_timeout(struct tcp_conn *c,
 
 const char *tcp_conn_state_name(const struct tcp_conn *c);
 uint32_t tcp_n_connections(const struct tcp *t);
+/* Of its pools and its table: what is in use, without packet buffers. The table counts by its part that the connections need. */
+uint64_t tcp_bytes_used(const struct tcp *t);
 /* Bytes that wait or are unacknowledged in all send queues. */
 uint64_t tcp_bytes_queued(const struct tcp *t);
 /* Walks connections: *cursor starts at 0; NULL at the end. Unbounded: not within a turn. */

@@ -26,16 +26,49 @@ struct bench_call {
 	hd_ns sent;
 	uint64_t left;	       /* of the body */
 	uint8_t in_body, done; /* done: idle wants one request only */
+	uint8_t resting;       /* open loop: connected, and nothing asked */
 };
 
 static void ask(struct bench_callers *c, struct bench_call *call)
 {
 	int one_each = c->options->scenario == BENCH_CONNECT;
 
-	call->sent = host_now(c->host);
+	call->resting = 0;
 	if (tcp_send_copy(call->conn, one_each ? once : keep,
 			  (one_each ? sizeof(once) : sizeof(keep)) - 1) != 0)
 		c->errors++;
+}
+
+/* Closed loop: the next request is due now. Open loop: when its time comes. */
+static void ask_next(struct bench_callers *c, struct bench_call *call)
+{
+	if (c->options->rate != 0) {
+		call->resting = 1;
+		return;
+	}
+	call->sent = host_now(c->host);
+	ask(c, call);
+}
+
+/* Open loop: what is due goes to connections at rest; for what finds none the clock runs. */
+static void ask_due(struct bench_callers *c, hd_ns now)
+{
+	double interval = (double)HD_NS_PER_S / c->options->rate;
+
+	if (c->began == 0)
+		c->began = now;
+	for (uint32_t i = 0; i < c->options->connections; i++) {
+		struct bench_call *call = &c->calls[(c->asked + i) % c->options->connections];
+		hd_ns due = c->began + (hd_ns)((double)c->asked * interval);
+
+		if (due > now)
+			return;
+		if (!call->resting)
+			continue;
+		call->sent = due;
+		c->asked++;
+		ask(c, call);
+	}
 }
 
 /* The value of content-length in a head; UINT64_MAX: none, or not 200. */
@@ -79,7 +112,7 @@ static void answered(struct bench_callers *c, struct bench_call *call)
 	if (c->options->scenario == BENCH_IDLE)
 		call->done = 1;
 	else if (c->options->scenario != BENCH_CONNECT)
-		ask(c, call);
+		ask_next(c, call);
 }
 
 /* 0: the connection is of no use any more. */
@@ -131,7 +164,7 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 	}
 	if (events & TCP_EV_CONNECTED) {
 		c->connected++;
-		ask(c, call);
+		ask_next(c, call);
 	}
 	if (events & TCP_EV_READABLE && !receive(c, call)) {
 		c->errors++;
@@ -205,5 +238,7 @@ int bench_callers_turn(struct bench_callers *c, hd_ns now)
 	int did = host_turn(c->host, now);
 
 	open_missing(c);
+	if (c->options->rate != 0)
+		ask_due(c, now);
 	return did;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include <rte_launch.h>
-#include <rte_malloc.h>
 
 #define ACCESS_RECORDS 4096
 #define OUTCOMES 4096
@@ -22,19 +21,10 @@ struct bench_dut {
 	const struct bench_time *time;
 	double ratio, line_ns;
 	struct bench_line line;
-	size_t heap, connections;
 	clockid_t thread_clock;
 	_Atomic int running, stop;
 	int one_core;
 };
-
-static size_t heap_in_use(void)
-{
-	struct rte_malloc_socket_stats s;
-
-	return rte_malloc_get_socket_stats((int)rte_socket_id(), &s) == 0 ? s.heap_allocsz_bytes
-									  : 0;
-}
 
 static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		       const struct net_device devices[2], struct rte_mempool *bufs,
@@ -57,13 +47,10 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		.wall_offset = bench_time_wall_offset(d->time),
 		.socket = SOCKET_ID_ANY,
 	};
-	size_t before = heap_in_use();
 
 	if (o->scenario == BENCH_CONNECT)
 		c.max_connections += 1u << 17; /* TIME-WAIT */
 	d->worker = worker_create(&c, bench_time_now(d->time));
-	d->heap = heap_in_use() - before;
-	d->connections = c.max_connections;
 	return d->worker != NULL;
 }
 
@@ -208,7 +195,12 @@ double bench_dut_line_ns(const struct bench_dut *d)
 	return d->line_ns;
 }
 
-size_t bench_dut_heap_per_connection(const struct bench_dut *d)
+uint64_t bench_dut_bytes_used(const struct bench_dut *d)
 {
-	return d->heap / d->connections;
+	return tcp_bytes_used(d->worker->stack.tcp) + proxy_bytes_used(d->worker->proxy);
+}
+
+uint32_t bench_dut_stage(const struct bench_dut *d)
+{
+	return __atomic_load_n(&d->worker->stats.stage, __ATOMIC_RELAXED);
 }

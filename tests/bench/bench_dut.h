@@ -34,6 +34,7 @@ uint64_t bench_dut_drain_access(struct bench_dut *d);
 const struct hd_worker_stats *bench_dut_stats(const struct bench_dut *d);
 double bench_dut_clock_ratio(const struct bench_dut *d);   /* core cycles a TSC tick, the higher of before and after */
 double bench_dut_line_ns(const struct bench_dut *d); /* a cache line to the other core and back; 0: one core */
-size_t bench_dut_heap_per_connection(const struct bench_dut *d); /* what worker_create took, by its connections */
+uint64_t bench_dut_bytes_used(const struct bench_dut *d); /* by connections, without packet buffers: while it does nothing */
+uint32_t bench_dut_stage(const struct bench_dut *d); /* enum hd_worker_stage, this moment */
 
 #endif

@@ -8,6 +8,7 @@
 #include <rte_eal.h>
 #include <rte_lcore.h>
 
+#include "bench_flood.h"
 #include "bench_report.h"
 #include "worker_pool.h"
 
@@ -21,9 +22,12 @@ struct bench {
 	struct bench_wire *wires[2];		   /* front, back */
 	struct bench_callers callers;
 	struct bench_backends backends;
+	struct bench_flood flood;
 	struct bench_dut *dut;
 	struct bench_quiet quiet;
+	uint64_t stages[HD_STAGE_MAX]; /* how often the worker was seen in each */
 	uint32_t bufs_before;
+	uint64_t bytes_before;
 	unsigned int lcore;
 };
 
@@ -54,9 +58,14 @@ static int create_pools(struct bench *b)
 
 static int create_wires(struct bench *b)
 {
-	b->wires[0] = bench_wire_create(b->bufs[0], b->bufs[1], b->options.offloads);
-	b->wires[1] = bench_wire_create(b->bufs[0], b->bufs[1], b->options.offloads);
-	return b->wires[0] != NULL && b->wires[1] != NULL ? 0 : -1;
+	for (int i = 0; i < 2; i++) {
+		b->wires[i] = bench_wire_create(b->bufs[0], b->bufs[1], b->options.offloads);
+		if (b->wires[i] == NULL)
+			return -1;
+		bench_wire_set_loss(b->wires[i], b->options.loss);
+	}
+	bench_flood_init(&b->flood, b->options.syn_rate);
+	return 0;
 }
 
 static int create_peers(struct bench *b)
@@ -88,8 +97,11 @@ static int create(struct bench *b)
 	bench_wire_worker_end(b->wires[0], &ends[0], 1);
 	bench_wire_worker_end(b->wires[1], &ends[1], 2);
 	b->dut = bench_dut_create(&b->options, ends, b->bufs[0], b->indirect[0], &b->time);
+	if (b->dut == NULL)
+		return -1;
 	b->bufs_before = rte_mempool_in_use_count(b->bufs[0]);
-	return b->dut == NULL ? -1 : 0;
+	b->bytes_before = bench_dut_bytes_used(b->dut);
+	return 0;
 }
 
 static void destroy(struct bench *b)
@@ -106,10 +118,14 @@ static void turn(struct bench *b)
 {
 	bench_callers_turn(&b->callers, bench_time_now(&b->time));
 	host_turn(b->backends.host, bench_time_now(&b->time));
+	if (b->options.scenario == BENCH_SYNFLOOD)
+		bench_flood_turn(&b->flood, b->wires[0], &b->time);
 	if (b->options.one_core)
 		bench_dut_turn(b->dut);
 	if (b->options.access_log)
 		bench_dut_drain_access(b->dut);
+	if (b->options.stages)
+		b->stages[bench_dut_stage(b->dut)]++;
 	if (b->options.turns != 0)
 		b->time.virtual += BENCH_TURN_NS;
 }
@@ -159,21 +175,22 @@ static void run_seconds(struct bench *b)
 	}
 }
 
-/* Connection state in the worker's heap, and the buffers that idle connections pin. Each caller has
- * one connection at the worker, those to backends are few. */
+/* What idle connections take: of the pools and the table, and the buffers that they pin. Each
+ * caller has one connection at the worker, those to backends are few. */
 static void measure_memory(const struct bench *b, struct bench_result *r)
 {
 	uint32_t in_use = rte_mempool_in_use_count(b->bufs[0]);
-	double pinned = in_use > b->bufs_before ? in_use - b->bufs_before : 0;
+	double pinned = in_use > b->bufs_before ? in_use - b->bufs_before : 0,
+	       n = (double)b->options.connections;
 
-	r->table_bytes = (double)bench_dut_heap_per_connection(b->dut);
-	r->buffer_bytes = pinned * (double)b->bufs[0]->elt_size / (double)b->options.connections;
+	r->table_bytes = (double)(bench_dut_bytes_used(b->dut) - b->bytes_before) / n;
+	r->buffer_bytes = pinned * (double)b->bufs[0]->elt_size / n;
 }
 
 static int run(struct bench *b)
 {
 	struct bench_result r = { .options = &b->options, .tsc_hz = rte_get_tsc_hz() };
-	uint64_t requests, errors, body_bytes;
+	uint64_t requests, errors, body_bytes, syns;
 	int idle = b->options.scenario == BENCH_IDLE;
 
 	if (bench_dut_start(b->dut, b->lcore) != 0)
@@ -183,7 +200,9 @@ static int run(struct bench *b)
 	requests = b->callers.requests;
 	errors = b->callers.errors;
 	body_bytes = b->callers.body_bytes;
+	syns = b->flood.sent;
 	b->callers.measuring = 1;
+	memset(b->stages, 0, sizeof(b->stages));
 	bench_dut_sample(b->dut, &r.first);
 	(idle ? run_idle : b->options.turns != 0 ? run_turns : run_seconds)(b);
 	bench_dut_sample(b->dut, &r.last);
@@ -194,6 +213,8 @@ static int run(struct bench *b)
 	r.errors = b->callers.errors - errors + b->backends.errors;
 	r.body_bytes = b->callers.body_bytes - body_bytes;
 	r.quiet = b->quiet;
+	r.stages = b->stages;
+	r.syns = b->flood.sent - syns;
 	r.latency_ns = &b->callers.latency_ns;
 	r.line_ns = bench_dut_line_ns(b->dut);
 	r.clock_ratio = bench_dut_clock_ratio(b->dut);

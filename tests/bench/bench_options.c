@@ -17,7 +17,12 @@ static const struct {
 	[BENCH_IDLE] = { "idle",
 			 "many connections with one request each, then silence: memory of each",
 			 10000, 1024 },
+	[BENCH_SYNFLOOD] = { "synflood", "http1 while nobody's SYNs arrive as fast as the wire takes them", 64,
+			     1024 },
+	[BENCH_LOSS] = { "loss", "http1 through wires that lose one frame of a hundred", 64, 1024 },
 };
+
+#define LOSS_PER_MILLION 10000
 
 const char *bench_scenario_name(enum bench_scenario s)
 {
@@ -42,6 +47,11 @@ void bench_options_help(void)
 	     "  --size BYTES      body of an answer (1024; bulk 10485760)\n"
 	     "  --seconds N       how long to measure (10); --duration is the same\n"
 	     "  --warm-up N       seconds before that which do not count (1)\n"
+	     "  --rate N          so many requests a second, whatever becomes of them (open loop): latency\n"
+	     "                    counts from when a request was due, waiting for a connection included\n"
+	     "  --syn-rate N      synflood: so many SYNs a second (as many as the wire takes)\n"
+	     "  --loss N          frames of a million that each wire loses, each way (loss: 10000)\n"
+	     "  --stages          where the worker was when the other core looked: shares of its busy time\n"
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
 	     "  --outliers        the policy has outlier detection: each outcome is counted\n"
@@ -98,6 +108,10 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "access-log", no_argument, NULL, 'a' },
 		{ "outliers", no_argument, NULL, 'x' },
 		{ "one-core", no_argument, NULL, '1' },
+		{ "rate", required_argument, NULL, 'r' },
+		{ "syn-rate", required_argument, NULL, 'f' },
+		{ "loss", required_argument, NULL, 'l' },
+		{ "stages", no_argument, NULL, 'S' },
 		{ "turns", required_argument, NULL, 'n' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -136,6 +150,18 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		case '1':
 			o->one_core = 1;
 			break;
+		case 'r':
+			rc = number("rate", optarg, 1, 100000000, &o->rate);
+			break;
+		case 'f':
+			rc = number("syn-rate", optarg, 1, 100000000, &o->syn_rate);
+			break;
+		case 'l':
+			rc = number("loss", optarg, 0, 500000, &o->loss);
+			break;
+		case 'S':
+			o->stages = 1;
+			break;
 		case 'n':
 			rc = number("turns", optarg, 1, 100000000, &o->turns);
 			o->one_core = 1;
@@ -156,6 +182,8 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 	}
 	if (o->connections == 0)
 		o->connections = scenarios[o->scenario].connections;
+	if (o->scenario == BENCH_LOSS && o->loss == 0)
+		o->loss = LOSS_PER_MILLION;
 	if (o->size == 0)
 		o->size = scenarios[o->scenario].size;
 	return rc;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE };
+enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE, BENCH_SYNFLOOD, BENCH_LOSS };
 
 struct bench_options {
 	enum bench_scenario scenario;
@@ -12,7 +12,10 @@ struct bench_options {
 	uint32_t seconds, warm_up;
 	uint32_t turns; /* on one core and virtual time; 0: real time */
 	uint32_t size;	/* bytes of an answer's body */
-	uint8_t json, offloads, access_log, one_core, outliers;
+	uint32_t rate;	/* requests a second, open loop; 0: closed loop */
+	uint32_t syn_rate; /* synflood: SYNs a second; 0: as many as the wire takes */
+	uint32_t loss;	   /* of a million frames, each way on each wire */
+	uint8_t json, offloads, access_log, one_core, outliers, stages;
 };
 
 const char *bench_scenario_name(enum bench_scenario s);

@@ -14,6 +14,8 @@ struct bench_callers {
 	struct bench_call *calls;	/* one a connection */
 	uint64_t connected, requests, body_bytes, errors;
 	int measuring;			/* latencies count */
+	hd_ns began;			/* open loop: when the first request was due; 0: not yet */
+	uint64_t asked;			/* and how many were begun since */
 	struct hist latency_ns;
 };
 

@@ -99,6 +99,32 @@ void bench_report_second(uint32_t second, const struct bench_sample *from,
 	fflush(stdout);
 }
 
+/* What the worker would move if it did nothing else, by its busy time. */
+static double gbit_per_core(const struct bench_result *r)
+{
+	double busy = busy_ticks(&r->first, &r->last, r->options->one_core) / (double)r->tsc_hz;
+
+	return busy == 0 ? 0 : (double)r->body_bytes * 8 / busy / 1e9;
+}
+
+static const char *const stage_names[HD_STAGE_MAX] = {
+#define STAGE_NAME(symbol, text) text,
+	HD_WORKER_STAGES(STAGE_NAME)
+#undef STAGE_NAME
+};
+
+static void report_stages(const uint64_t *seen)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < HD_STAGE_MAX; i++)
+		all += seen[i];
+	for (uint32_t i = 0; i < HD_STAGE_MAX && all != 0; i++)
+		if (seen[i] != 0)
+			printf("stage          %5.1f %%  %s\n", 100 * (double)seen[i] / (double)all,
+			       stage_names[i]);
+}
+
 void bench_report_text(const struct bench_result *r)
 {
 	const struct bench_options *o = r->options;
@@ -130,8 +156,13 @@ void bench_report_text(const struct bench_result *r)
 	       (double)hist_quantile(r->latency_ns, 0.99) / 1e3,
 	       (double)hist_quantile(r->latency_ns, 0.999) / 1e3, (double)r->latency_ns->max / 1e3);
 	if (o->scenario == BENCH_BULK)
-		printf("bodies         %.2f Gbit/s\n",
-		       (double)r->body_bytes * 8 / seconds(r) / 1e9);
+		printf("bodies         %.2f Gbit/s; %.2f Gbit/s for a whole core of the worker\n",
+		       (double)r->body_bytes * 8 / seconds(r) / 1e9, gbit_per_core(r));
+	if (r->syns != 0)
+		printf("flood          %.0f SYNs a second, each answered or dropped with a counted name\n",
+		       (double)r->syns / seconds(r));
+	if (o->stages)
+		report_stages(r->stages);
 	if (r->table_bytes != 0)
 		printf("memory         %.0f bytes a connection: %.0f in tables, %.0f in packet buffers\n",
 		       r->table_bytes + r->buffer_bytes, r->table_bytes, r->buffer_bytes);
@@ -175,7 +206,14 @@ void bench_report_json(const struct bench_result *r)
 		       (double)hist_quantile(r->latency_ns, 0.999) / 1e3,
 		       (double)r->latency_ns->max / 1e3);
 	if (o->scenario == BENCH_BULK)
-		printf(",\"gbit_per_second\":%.3f", (double)r->body_bytes * 8 / seconds(r) / 1e9);
+		printf(",\"gbit_per_second\":%.3f,\"gbit_per_core\":%.3f",
+		       (double)r->body_bytes * 8 / seconds(r) / 1e9, gbit_per_core(r));
+	if (r->syns != 0)
+		printf(",\"syns_per_second\":%.0f", (double)r->syns / seconds(r));
+	if (o->rate != 0)
+		printf(",\"rate\":%u", o->rate);
+	if (o->loss != 0)
+		printf(",\"loss_per_million\":%u", o->loss);
 	if (r->table_bytes != 0)
 		printf(",\"bytes_per_connection\":%.0f", r->table_bytes + r->buffer_bytes);
 	printf(",\"errors\":%" PRIu64

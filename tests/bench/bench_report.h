@@ -18,6 +18,8 @@ struct bench_result {
 	const struct hist *latency_ns;
 	uint64_t requests, errors, body_bytes; /* of the callers, while measured */
 	struct bench_quiet quiet;
+	const uint64_t *stages; /* HD_STAGE_MAX of them */
+	uint64_t syns;		/* of a flood, that the wire took */
 	double clock_ratio, line_ns;
 	uint64_t tsc_hz;
 	double table_bytes, buffer_bytes; /* a connection; 0: not measured */

@@ -31,6 +31,8 @@ struct bench_wire {
 	struct queue tx, rx;
 	struct rte_mempool *worker_bufs, *host_bufs;
 	int offloads;
+	uint32_t loss;	/* of a million frames */
+	uint64_t random;
 };
 
 struct bench_wire *bench_wire_create(struct rte_mempool *worker_bufs, struct rte_mempool *host_bufs,
@@ -45,6 +47,21 @@ struct bench_wire *bench_wire_create(struct rte_mempool *worker_bufs, struct rte
 	w->host_bufs = host_bufs;
 	w->offloads = offloads;
 	return w;
+}
+
+void bench_wire_set_loss(struct bench_wire *w, uint32_t per_million)
+{
+	w->loss = per_million;
+	w->random = 1;
+}
+
+/* Whether the wire loses this frame. The same ones each run. */
+static int loses(struct bench_wire *w)
+{
+	if (w->loss == 0)
+		return 0;
+	w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(w->random >> 33) % 1000000 < w->loss;
 }
 
 static uint32_t head_of(const struct queue *q)
@@ -159,6 +176,10 @@ static struct rte_mbuf *copy_in(struct bench_wire *w, uint32_t *at)
 		if (m != NULL && rte_pktmbuf_tailroom(m) >= d->bytes)
 			memcpy(rte_pktmbuf_append(m, (uint16_t)d->bytes), d->data, d->bytes);
 	} while (!d->last);
+	if (m != NULL && loses(w)) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
 	if (m != NULL)
 		m->ol_flags =
 			GOOD; /* memory does not err, and the generator's sums are not measured */
@@ -196,11 +217,30 @@ static uint16_t host_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 		 at = atomic_load_explicit(&w->rx.done, memory_order_relaxed);
 	uint16_t sent = 0;
 
-	for (; sent < n && at != head; sent++, at++)
-		copy_out(&w->rx.descs[at % SLOTS], pkts[sent]);
+	for (; sent < n && at != head; sent++) {
+		if (hd_likely(!loses(w)))
+			copy_out(&w->rx.descs[at++ % SLOTS], pkts[sent]);
+	}
 	atomic_store_explicit(&w->rx.done, at, memory_order_release);
 	rte_pktmbuf_free_bulk(pkts, sent);
 	return sent;
+}
+
+uint32_t bench_wire_host_put(struct bench_wire *w, const void *frame, uint32_t bytes, uint32_t n,
+			     void (*next)(void *ctx, uint8_t *frame), void *ctx)
+{
+	uint32_t head = head_of(&w->rx),
+		 at = atomic_load_explicit(&w->rx.done, memory_order_relaxed), k = 0;
+
+	for (; k < n && at != head; k++, at++) {
+		struct desc *d = &w->rx.descs[at % SLOTS];
+
+		memcpy(d->data, frame, bytes);
+		d->bytes = bytes;
+		next(ctx, d->data);
+	}
+	atomic_store_explicit(&w->rx.done, at, memory_order_release);
+	return k;
 }
 
 static void end(struct bench_wire *w, struct net_device *out, uint8_t mac)

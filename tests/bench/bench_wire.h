@@ -19,4 +19,10 @@ void bench_wire_destroy(struct bench_wire *w);
 void bench_wire_worker_end(struct bench_wire *w, struct net_device *out, uint8_t mac);
 void bench_wire_host_end(struct bench_wire *w, struct net_device *out, uint8_t mac);
 
+/* From then on the wire loses so many of a million frames, each way. */
+void bench_wire_set_loss(struct bench_wire *w, uint32_t per_million);
+/* The host's end without a stack: up to n copies of a frame, each changed by `next`. Returns how many found a descriptor. */
+uint32_t bench_wire_host_put(struct bench_wire *w, const void *frame, uint32_t bytes, uint32_t n,
+			     void (*next)(void *ctx, uint8_t *frame), void *ctx);
+
 #endif
