@@ -266,7 +266,8 @@ static struct proxy_leg *take_idle(struct proxy *p, struct proxy_endpoint_state 
 		if (proxy_leg_rx(leg)->bytes > 0) {
 			proxy_count(p, HD_PROXY_UP_IDLE_DATA);
 			proxy_pool_drop(p, leg, 1);
-		} else if (!is_fresh_enough(p, leg, st, c->max_requests_per_connection,
+		} else if (tcp_has_refused(leg->conn) ||
+			   !is_fresh_enough(p, leg, st, c->max_requests_per_connection,
 					    c->max_connection_duration)) {
 			proxy_count(p, HD_PROXY_UP_RETIRED);
 			proxy_pool_drop(p, leg, 0);

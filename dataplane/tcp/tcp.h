@@ -166,6 +166,9 @@ uint64_t tcp_received_offset(const struct tcp_conn *c);
  * that byte cannot be the answer: so many bytes of the receive queue, from its front. */
 void tcp_ask(struct tcp_conn *c);
 uint32_t tcp_unasked(const struct tcp_conn *c);
+/* Data came and was dropped for lack of buffers. Sent again it carries a newer acknowledgement, and
+ * could pass for the answer to a question that it never saw: ask nothing more here. */
+int tcp_has_refused(const struct tcp_conn *c);
 /* The owner cannot go on before more comes. A peer that sends small segments one at a time (Nagle,
  * RFC 9293 3.7.4) holds it back until the last one is acknowledged: that is done soon. */
 void tcp_expects_more(struct tcp_conn *c);

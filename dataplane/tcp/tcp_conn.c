@@ -459,6 +459,11 @@ uint32_t tcp_unasked(const struct tcp_conn *c)
 	return seq_gt(c->answer_from, taken) ? u32_min(c->answer_from - taken, c->rx.bytes) : 0;
 }
 
+int tcp_has_refused(const struct tcp_conn *c)
+{
+	return (c->flags & TCP_F_REFUSED) != 0;
+}
+
 void tcp_expects_more(struct tcp_conn *c)
 {
 	if (!(c->unacked & TCP_UNACKED_SMALL) || c->flags & TCP_F_ACK_SOON)

@@ -50,6 +50,7 @@ enum tcp_state {
 #define TCP_F_ECN 0x40000
 #define TCP_F_ECE_OWED 0x80000
 #define TCP_F_CWR_DUE 0x100000
+#define TCP_F_REFUSED 0x800000 /* data came and was dropped for lack of buffers */
 #define TCP_F_ACK_SOON 0x400000 /* the owner waits for more (tcp_expects_more) */
 #define TCP_F_ASKED 0x200000 /* `question` is not acknowledged yet */
 /* How sending stands. */

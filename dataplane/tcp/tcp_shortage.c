@@ -35,9 +35,10 @@ int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const st
 	       c->ooo != NULL;
 }
 
-int tcp_shortage_drop(struct tcp *t, const struct tcp_conn *c, struct pkt_facts *f)
+int tcp_shortage_drop(struct tcp *t, struct tcp_conn *c, struct pkt_facts *f)
 {
 	tcp_count(t, HD_TCP_SHORT_OF_BUFFERS);
+	c->flags |= TCP_F_REFUSED;
 	if (f->ack == c->snd_una)
 		return 1;
 	/* Its acknowledgement may free what others wait for. */

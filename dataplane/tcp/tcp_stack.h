@@ -123,7 +123,7 @@ void tcp_shortage_look(struct tcp *t);
 /* Whether the payload must be dropped as if the network had lost it. */
 int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f);
 /* Drops it. 1: nothing of the segment is left; 0: its acknowledgement counts. */
-int tcp_shortage_drop(struct tcp *t, const struct tcp_conn *c, struct pkt_facts *f);
+int tcp_shortage_drop(struct tcp *t, struct tcp_conn *c, struct pkt_facts *f);
 /* tcp_input_slow.c */
 void tcp_input_slow(struct tcp *t, struct tcp_conn *c, struct tcp_segment *s);
 /* Data for a connection that nobody reads any more: reset (RFC 9293 3.6.1). */

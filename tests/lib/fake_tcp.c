@@ -275,6 +275,12 @@ void tcp_ask(struct tcp_conn *c)
 	c->asked = c->sent;
 }
 
+int tcp_has_refused(const struct tcp_conn *c)
+{
+	(void)c;
+	return 0;
+}
+
 uint32_t tcp_unasked(const struct tcp_conn *c)
 {
 	uint64_t taken = c->received - c->rx.bytes;
