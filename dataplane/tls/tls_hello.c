@@ -173,6 +173,8 @@ enum tls_sniff tls_sniff(const struct bufq *in, struct tls_hello *out)
 	memset(out, 0, sizeof(*out));
 	if (v != TLS_SNIFF_HELLO)
 		return v;
-	return read_hello((struct piece){ message + 4, n - 4, 0 }, out) ? TLS_SNIFF_HELLO
-									: TLS_SNIFF_BAD;
+	if (read_hello((struct piece){ message + 4, n - 4, 0 }, out))
+		return TLS_SNIFF_HELLO;
+	memset(out, 0, sizeof(*out));
+	return TLS_SNIFF_BAD;
 }
