@@ -149,7 +149,8 @@ struct tls_conn *tls_connect(struct tls *t, uint32_t context, const struct hd_ad
 		return NULL;
 	c->pending->eager = 1;
 	c->pending->sni_n = sni.n < TLS_SNI_MAX ? sni.n : TLS_SNI_MAX;
-	memcpy(c->pending->sni, sni.p, c->pending->sni_n);
+	if (sni.n > 0)
+		memcpy(c->pending->sni, sni.p, c->pending->sni_n);
 	return c;
 }
 

@@ -68,7 +68,6 @@ static void on_data(struct tls_conn *c, struct bufq *content, struct tls_io *io,
 	if (content->bytes == 0)
 		return;
 	c->odd = 0;
-	io->overhead -= content->bytes;
 	bufq_concat(io->plain, content);
 	*events |= TLS_EV_READABLE;
 }
@@ -119,15 +118,12 @@ static enum step take_record(struct tls_conn *c, struct tls_io *io, uint32_t *ev
 	opened = tls_record_open(c, io->in, &h, &content, &type);
 	if (opened == TLS_OPEN_NO_MEMORY)
 		return STEP_LATER;
-	if (opened == TLS_OPEN_BAD_MAC || opened == TLS_OPEN_NO_TYPE)
-		io->overhead += h.bytes;
 	if (hd_unlikely(opened != TLS_OPEN_OK)) {
 		cannot_open(c, opened, io);
 		bufq_clear(&content);
 		return STEP_WAIT;
 	}
 	tls_count(c->tls, HD_TLS_OPENED);
-	io->overhead += h.bytes;
 	if (hd_unlikely(c->window != 0))
 		tls_window_judge(c, type);
 	on_content(c, type, &content, io, events);
@@ -138,7 +134,6 @@ static enum step take_record(struct tls_conn *c, struct tls_io *io, uint32_t *ev
 /* RFC 8446 6.1: what comes behind close_notify is ignored. */
 static void ignore_rest(struct tls_io *io)
 {
-	io->overhead += io->in->bytes;
 	bufq_clear(io->in);
 }
 
@@ -178,9 +173,8 @@ static void pump_open(struct tls_conn *c, struct tls_io *io, uint32_t *events)
 
 uint32_t tls_pump(struct tls_conn *c, struct tls_io *io, hd_ns now)
 {
-	uint32_t events = 0;
+	uint32_t in = io->in->bytes, plain = io->plain->bytes, events = 0;
 
-	io->overhead = 0;
 	if (list_is_linked(&c->ready))
 		list_remove(&c->ready);
 	if (hd_unlikely(c->phase == TLS_PHASE_HANDSHAKE))
@@ -189,6 +183,7 @@ uint32_t tls_pump(struct tls_conn *c, struct tls_io *io, hd_ns now)
 		pump_open(c, io, &events);
 	if (hd_unlikely(c->phase == TLS_PHASE_FAILED))
 		events = (events & ~(uint32_t)TLS_EV_AGAIN) | TLS_EV_FAILED;
+	io->overhead = (in - io->in->bytes) - (io->plain->bytes - plain);
 	return events;
 }
 

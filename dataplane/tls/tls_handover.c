@@ -293,7 +293,6 @@ static int take_result(struct tls_conn *c, struct tls_io *io, hd_ns now)
 	if (j->out_n > 0 && bufq_copy_in(io->wire, j->out, j->out_n, t->bufs) < 0)
 		return -ENOMEM;
 	bufq_consume(io->in, RTE_MIN(j->used, io->in->bytes));
-	io->overhead += j->used;
 	count_chain(t, j);
 	switch ((enum tls_job_status)j->status) {
 	case TLS_JOB_OUTPUT:

@@ -24,7 +24,7 @@ struct tls_handshake {
 	uint16_t failure;
 	uint8_t has_changed;	/* 1.2: the other side's ChangeCipherSpec was fed */
 	uint32_t behind_change; /* its records since: Finished, in as many as it likes */
-	uint32_t sent_behind; /* records of ours behind the handshake's end: tickets */
+	uint32_t sent_behind;	/* records of ours behind the handshake's end: tickets */
 	uint32_t sessions;
 	uint32_t sni_n;
 	char sni[TLS_SNI_MAX + 1];

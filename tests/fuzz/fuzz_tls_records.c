@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rte_mempool *bufs, *indirect;
 static struct hd_worker_stats stats;
+static struct tls_threads *threads;
 static struct tls *tls;
 
 struct input {
@@ -47,8 +48,8 @@ static void start(void)
 	indirect = rte_pktmbuf_pool_create("indirect", 8191, 0, PKT_PRIV_SIZE, 0, SOCKET_ID_ANY);
 	c.bufs = bufs;
 	c.indirect = indirect;
-	c.threads = tls_threads_create(&tc);
-	tls = c.threads != NULL ? tls_create(&c, 0) : NULL;
+	c.threads = threads = tls_threads_create(&tc);
+	tls = threads != NULL ? tls_create(&c, 0) : NULL;
 	if (bufs == NULL || indirect == NULL || tls == NULL)
 		abort();
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stands for tls_aead.c where the records' framing is fuzzed: encrypts nothing, and every tag is
  * right unless its first byte is 0xff. */
-#include <stdlib.h>
-
 #include "tls_aead.h"
 
 struct tls_aead {
@@ -11,12 +9,13 @@ struct tls_aead {
 
 struct tls_aead *tls_aead_create(uint32_t max_schedules)
 {
-	return calloc(1, sizeof(struct tls_aead));
+	static struct tls_aead all;
+
+	return &all;
 }
 
 void tls_aead_destroy(struct tls_aead *a)
 {
-	free(a);
 }
 
 void tls_aead_forget(struct tls_aead *a, uint32_t owner, const uint16_t *schedule)

@@ -65,7 +65,11 @@ static uint32_t pump(int fin)
 			     .wire_space = 1000,
 			     .fin = fin != 0 };
 
+	uint32_t in_before = in.bytes, plain_before = plain.bytes;
+
 	events |= tls_pump(near, &io, w.now);
+	/* Credit for TCP's window: exactly what was taken. */
+	assert_int_equal(in_before - in.bytes, io.overhead + plain.bytes - plain_before);
 	return events;
 }
 
@@ -127,6 +131,20 @@ static void a_length_beyond_any_record_is_refused_by_its_header(void **state)
 	begin(SUITE_1_3, HD_TLS_SERVER);
 	assert_int_equal(bufq_copy_in(&in, header, sizeof(header), world_bufs), 0);
 	expect_failure(HD_TLS_OVERFLOW, TLS_ALERT_RECORD_OVERFLOW);
+}
+
+static void a_record_too_short_for_its_tag_is_refused(void **state)
+{
+	static const uint16_t suites[] = { SUITE_1_3, SUITE_1_2, 0xcca8 };
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(suites); i++) {
+		for (uint8_t n = 0; n < 16; n++) {
+			uint8_t record[5 + 16] = { 23, 3, 3, 0, n };
+			begin(suites[i], HD_TLS_SERVER);
+			assert_int_equal(bufq_copy_in(&in, record, 5u + n, world_bufs), 0);
+			expect_failure(HD_TLS_BAD_MAC, TLS_ALERT_BAD_RECORD_MAC);
+		}
+	}
 }
 
 /* RFC 8446 5.4: zeros behind the type are taken off; nothing but zeros is no record. */
@@ -426,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(largest_records_pass_and_larger_ones_do_not),
 		cmocka_unit_test(a_length_beyond_any_record_is_refused_by_its_header),
+		cmocka_unit_test(a_record_too_short_for_its_tag_is_refused),
 		cmocka_unit_test(padding_is_taken_off),
 		cmocka_unit_test(a_flipped_bit_anywhere_releases_nothing),
 		cmocka_unit_test(records_of_odd_types_are_refused),

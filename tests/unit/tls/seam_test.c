@@ -178,10 +178,11 @@ static void cut_everywhere(const struct way *y, uint32_t step)
 	world_close(&w);
 }
 
+/* At each byte for either role and version; the other suites differ in nothing before the keys. */
 static void early_data_survives_any_cut_of_the_stream(void **state)
 {
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(ways); i++)
-		cut_everywhere(&ways[i], ways[i].suite[4] == 'A' && i % 3 == 0 ? 5 : 101);
+		cut_everywhere(&ways[i], i % 3 == 0 ? 1 : 101);
 }
 
 static void any_number_of_tickets_leaves_the_sequence_right(void **state)
