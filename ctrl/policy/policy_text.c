@@ -2,8 +2,10 @@
 /* Files and folders into texts. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "policy_diag.h"
 #include "policy_text.h"
@@ -136,40 +138,46 @@ static int stream_read(FILE *f, const char *path, char **out, size_t *n, struct 
 
 int policy_text_load(const char *path, char **bytes, size_t *n, struct policy_diags *diags)
 {
-	FILE *f = fopen(path, "re");
+	/* Opening a pipe would wait for a writer, and reading one for its bytes. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	FILE *f;
 	int rc;
 
-	if (f == NULL)
-		return errno == ENOMEM
-			       ? -ENOMEM
-			       : file_error(diags, path, "cannot be opened: %s", strerror(errno));
+	if (fd < 0)
+		return file_error(diags, path, "cannot be opened: %s", strerror(errno));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return file_error(diags, path, "is no regular file");
+	}
+	f = fdopen(fd, "r");
+	if (f == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
 	rc = stream_read(f, path, bytes, n, diags);
 	fclose(f);
 	return rc;
 }
 
+static int is_policy_name(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 ||
+			       strcmp(dot, ".json") == 0);
+}
+
 static int is_policy(const struct dirent *e)
 {
-	const char *dot = strrchr(e->d_name, '.');
-
 	if (e->d_name[0] == '.')
 		return 0;
 	return e->d_type == DT_DIR || e->d_type == DT_LNK || e->d_type == DT_UNKNOWN ||
-	       (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 ||
-				strcmp(dot, ".json") == 0));
+	       is_policy_name(e->d_name);
 }
 
-static int wanted(const char *path, const struct stat *st)
-{
-	const char *dot = strrchr(path, '.');
-
-	if (S_ISDIR(st->st_mode))
-		return 1;
-	return S_ISREG(st->st_mode) && /* a pipe would wait for a writer */
-	       dot != NULL &&
-	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
-}
-
+/* A file that is named like policy and is none must stop a load: what it should have denied would
+ * pass. */
 static int entry_read(struct policy_texts *t, const char *folder, const char *name,
 		      unsigned int depth, struct policy_diags *diags)
 {
@@ -181,7 +189,14 @@ static int entry_read(struct policy_texts *t, const char *folder, const char *na
 		n--;
 	if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)n, folder, name) >= sizeof(path))
 		return file_error(diags, folder, "a path in it is too long");
-	if (stat(path, &st) != 0 || !wanted(path, &st)) /* gone, or a link to something else */
+	if (stat(path, &st) != 0) {
+		int why = errno;
+
+		if (lstat(path, &st) != 0)
+			return 0; /* gone since the folder was read */
+		return file_error(diags, path, "cannot be opened: %s", strerror(why));
+	}
+	if (!S_ISDIR(st.st_mode) && !is_policy_name(name))
 		return 0;
 	return texts_read(t, path, depth + 1, diags);
 }

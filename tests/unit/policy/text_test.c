@@ -31,8 +31,8 @@ static int folder_setup(void **state)
 	put("c.txt", "no policy");
 	put(".hidden.yaml", "no policy");
 	put("sub/d.yml", "d: 1\n");
-	snprintf(path, sizeof(path), "%s/pipe.yaml", root);
-	assert_int_equal(mkfifo(path, 0600), 0); /* left out, and not waited for */
+	snprintf(path, sizeof(path), "%s/pipe", root);
+	assert_int_equal(mkfifo(path, 0600), 0);
 	return 0;
 }
 
@@ -59,6 +59,35 @@ static void a_folder_gives_its_policy_files_in_order(void **state)
 	assert_string_equal(t.rows[1].bytes, "b: 1\n");
 	policy_texts_fini(&t);
 	policy_diags_fini(&d);
+}
+
+/* Whatever it should have denied would pass if it were left out. */
+static void refuses(const char *name, const char *why)
+{
+	struct policy_texts t;
+	struct policy_diags d;
+
+	policy_texts_init(&t);
+	policy_diags_init(&d);
+	assert_int_equal(policy_texts_read(&t, root, &d), -22);
+	assert_int_equal(d.errors, 1);
+	assert_non_null(strstr(d.rows[0].message, why));
+	policy_diags_fini(&d);
+	policy_texts_fini(&t);
+	assert_int_equal(unlink(name), 0);
+}
+
+static void a_name_of_policy_that_is_no_file_is_refused_and_not_waited_for(void **state)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/deny.yaml", root);
+	assert_int_equal(symlink("/nonexistent/deny.yaml", path), 0);
+	refuses(path, "cannot be opened");
+	assert_int_equal(symlink(path, path), 0);
+	refuses(path, "cannot be opened");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuses(path, "is no regular file");
 }
 
 static void a_text_of_the_same_name_is_replaced(void **state)
@@ -92,6 +121,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_folder_gives_its_policy_files_in_order),
+		cmocka_unit_test(
+			a_name_of_policy_that_is_no_file_is_refused_and_not_waited_for),
 		cmocka_unit_test(a_text_of_the_same_name_is_replaced),
 		cmocka_unit_test(what_cannot_be_read_is_told),
 	};
