@@ -10,8 +10,8 @@ typedef void policy_rule(struct policy_check *c, struct policy_yaml *map);
 
 /* policy_rules_route.c */
 policy_rule policy_rule_string_match, policy_rule_http_match, policy_rule_destination,
-	policy_rule_rewrite, policy_rule_redirect, policy_rule_retries, policy_rule_abort,
-	policy_rule_delay, policy_rule_request_headers, policy_rule_response_headers,
+	policy_rule_rewrite, policy_rule_redirect, policy_rule_cors, policy_rule_retries,
+	policy_rule_abort, policy_rule_delay, policy_rule_request_headers, policy_rule_response_headers,
 	policy_rule_http_route, policy_rule_tls_route, policy_rule_tcp_route,
 	policy_rule_direct_response, policy_rule_percent, policy_rule_virtual_service;
 

@@ -114,6 +114,23 @@ void policy_rule_destination(struct policy_check *c, struct policy_yaml *map)
 			     POLICY_STR(subset->text));
 }
 
+/* What goes into the first line or a Host as it stands: a blank or an end of a line in it would be
+ * read as the end of the field, and what follows as somebody else's. */
+static void wire_text(struct policy_check *c, const struct policy_yaml *y)
+{
+	for (uint32_t i = 0; y != NULL && i < y->text.n; i++) {
+		uint8_t byte = (uint8_t)y->text.p[i];
+
+		if (byte > ' ' && byte != 0x7f)
+			continue;
+		policy_error(c, y,
+			     "\"%.*s\" may hold no blanks and no control characters: "
+			     "write them percent-encoded",
+			     POLICY_STR(y->key));
+		return;
+	}
+}
+
 void policy_rule_rewrite(struct policy_check *c, struct policy_yaml *map)
 {
 	if (has(map, "uri") && has(map, "uriRegexRewrite"))
@@ -122,6 +139,9 @@ void policy_rule_rewrite(struct policy_check *c, struct policy_yaml *map)
 	if (!has(map, "uri") && !has(map, "uriRegexRewrite") && !has(map, "authority"))
 		policy_error(c, map, "rewrite needs uri, uriRegexRewrite or authority");
 	regex_check(c, policy_get(policy_get(map, "uriRegexRewrite"), "match"));
+	wire_text(c, policy_get(policy_get(map, "uriRegexRewrite"), "rewrite"));
+	wire_text(c, policy_get(map, "uri"));
+	wire_text(c, policy_get(map, "authority"));
 }
 
 void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
@@ -129,6 +149,9 @@ void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
 	int64_t code = policy_get_int(map, "redirectCode", 0);
 	struct hd_str scheme = policy_get_str(map, "scheme");
 
+	wire_text(c, policy_get(map, "uri"));
+	wire_text(c, policy_get(map, "prefixRewrite"));
+	wire_text(c, policy_get(map, "authority"));
 	if (has(map, "uri") && has(map, "prefixRewrite"))
 		policy_error(c, map, "redirect takes either uri or prefixRewrite");
 	if (has(map, "port") && has(map, "derivePort"))
@@ -139,6 +162,25 @@ void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
 			     (long long)code);
 	if (scheme.n > 0 && !policy_str_is(scheme, "http") && !policy_str_is(scheme, "https"))
 		policy_error(c, policy_get(map, "scheme"), "redirect scheme must be http or https");
+}
+
+/* These stand in answers as they are. */
+void policy_rule_cors(struct policy_check *c, struct policy_yaml *map)
+{
+	static const char *const lists[] = { "allowMethods", "allowHeaders", "exposeHeaders" };
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(lists); i++) {
+		const struct policy_yaml *list = policy_get(map, lists[i]);
+
+		for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+		     y = y->next)
+			for (uint32_t k = 0; k < y->text.n; k++)
+				if ((uint8_t)y->text.p[k] < ' ' || y->text.p[k] == 0x7f) {
+					policy_error(c, y, "%s may hold no control characters",
+						     lists[i]);
+					break;
+				}
+	}
 }
 
 void policy_rule_direct_response(struct policy_check *c, struct policy_yaml *map)
@@ -261,8 +303,11 @@ static void header_operations(struct policy_check *c, const struct policy_yaml *
 		const struct policy_yaml *m = policy_get(map, maps[i]);
 
 		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL;
-		     y = y->next)
+		     y = y->next) {
 			header_name(c, y, y->key, request);
+			if (name_is(y->key, "host") || name_is(y->key, ":authority"))
+				wire_text(c, y);
+		}
 	}
 	for (const struct policy_yaml *y = removed != NULL ? removed->first : NULL; y != NULL;
 	     y = y->next)

@@ -193,7 +193,7 @@ static const struct policy_field cors_fields[] = {
 	POLICY_ENUM_("unmatchedPreflights", preflight_words, NOW),
 	POLICY_END,
 };
-static const struct policy_schema cors = { "CorsPolicy", cors_fields };
+static const struct policy_schema cors = { "CorsPolicy", cors_fields, policy_rule_cors };
 
 static const struct policy_field http_route_fields[] = {
 	POLICY_STR_("name", NOW),

@@ -81,6 +81,14 @@ static void odd_values_are_refused_or_said(void **state)
 
 	policy_world_load(w, RULE("    headers: {request: {set: {x-a: \"a\\r\\nb: c\"}}}\n"));
 	assert_told(w, POLICY_ERROR, "control characters");
+	policy_world_load(w, RULE("    headers: {request: {set: {host: \"a b\"}}}\n"));
+	assert_told(w, POLICY_ERROR, "no blanks");
+	policy_world_load(w, RULE("    rewrite: {uri: \"/a HTTP/1.1\\r\\nx: y\"}\n"));
+	assert_told(w, POLICY_ERROR, "\"uri\" may hold no blanks");
+	policy_world_load(w, RULE("    rewrite: {authority: \"a\\nb\"}\n"));
+	assert_told(w, POLICY_ERROR, "\"authority\" may hold no blanks");
+	policy_world_load(w, RULE("    corsPolicy: {exposeHeaders: [\"a\\r\\nb: c\"]}\n"));
+	assert_told(w, POLICY_ERROR, "exposeHeaders may hold no control characters");
 	policy_world_load(w, RULE("    headers: {request: {set: {x-a: \"50%\"}}}\n"));
 	assert_told(w, POLICY_ERROR, "a percent sign alone");
 	policy_world_load(w, RULE("    headers: {request: {set: {\"x a\": b}}}\n"));
