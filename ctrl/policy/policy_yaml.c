@@ -283,6 +283,8 @@ static int read_pairs(struct policy_yaml_reader *r, struct policy_yaml *map,
 		if (child == NULL)
 			return -1;
 		if (policy_str_is(child->key, "<<") && child->type != POLICY_YAML_SCALAR) {
+			if (key_refuse_twice(r, child, *merged))
+				return -1;
 			*merged = child;
 			continue;
 		}

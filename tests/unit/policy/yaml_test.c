@@ -101,6 +101,7 @@ static void what_does_not_parse_is_placed(void **state)
 	refused_at("a: 1\nb:\n\tc: 2\n", 3, 1, "not YAML");
 	refused_at("a: [1, 2\nb: 3\n", 2, 2, "not YAML");
 	refused_at("a: 1\na: 2\n", 2, 1, "given twice");
+	refused_at("<<: {a: 1}\n<<: {b: 2}\n", 2, 1, "\"<<\" is given twice (first in line 1)");
 	refused_at("x: {b: 1, c: 2,\n  b: 3}\n", 2, 3, "first in line 1");
 	refused_at("a: *nobody\n", 1, 4, "alias");
 	refused_at("? [a]\n: 1\n", 1, 3, "plain word");
