@@ -229,6 +229,10 @@ static int open_lane(struct hd_dp *dp, uint32_t index)
  * zeroes over hundreds of megabytes, most of them never touched: seconds on a busy machine. */
 static void close_lane(struct lane *l)
 {
+	if (l->worker != NULL) { /* what holds keys does not lie there */
+		tls_destroy(l->worker->tls);
+		l->worker->tls = NULL;
+	}
 	free(l->mailbox);
 	free(l->access);
 	free(l->outcomes);
@@ -558,13 +562,13 @@ void hd_dp_close(struct hd_dp *dp)
 	worker_telemetry_close();
 	if (dp->lanes != NULL) {
 		hd_dp_stop(dp);
+		if (dp->tls != NULL)
+			tls_threads_stop(dp->tls);
 		for (uint32_t i = 0; i < dp->n_lanes; i++)
 			close_lane(&dp->lanes[i]);
 	}
-	if (dp->tls != NULL) {
-		tls_threads_stop(dp->tls);
+	if (dp->tls != NULL)
 		tls_threads_destroy(dp->tls);
-	}
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
 		worker_steer_destroy(dp->steers[i]);
 		worker_spread_destroy(dp->spreads[i]);
