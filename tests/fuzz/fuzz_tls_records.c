@@ -30,6 +30,12 @@ struct input {
 	size_t n;
 };
 
+static void stop(void)
+{
+	tls_destroy(tls);
+	tls_threads_destroy(threads);
+}
+
 static void start(void)
 {
 	static const struct tls_threads_config tc = { .n_workers = 1 };
@@ -52,6 +58,7 @@ static void start(void)
 	tls = threads != NULL ? tls_create(&c, 0) : NULL;
 	if (bufs == NULL || indirect == NULL || tls == NULL)
 		abort();
+	atexit(stop);
 }
 
 static struct tls_conn *make(uint8_t how)

@@ -42,7 +42,10 @@ static char *text_of(BIO *b)
 	char *p, *out;
 	long n = BIO_get_mem_data(b, &p);
 
-	out = strndup(p, (size_t)n);
+	out = malloc((size_t)n + 1); /* what a BIO holds has no NUL behind it */
+	assert(out != NULL);
+	memcpy(out, p, (size_t)n);
+	out[n] = '\0';
 	BIO_free(b);
 	return out;
 }
