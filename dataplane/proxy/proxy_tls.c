@@ -22,6 +22,9 @@ int proxy_tls_begin(struct proxy *p, struct proxy_leg *leg, struct tls_conn *con
 	memset(t, 0, offsetof(struct proxy_tls, sni));
 	t->conn = conn;
 	t->begun = !leg->is_up;
+	/* What ended so far is TCP's stream, not the one above that begins. */
+	t->fin = leg->fin;
+	leg->fin = leg->reset;
 	leg->tls = t;
 	return 0;
 }

@@ -109,6 +109,20 @@ static void certificate_is_wanted_before_any_request(void **state)
 	assert_int_equal(fake_tls_live(b->tls), 0);
 }
 
+/* It is TCP's stream that has ended, below the one that is about to begin. */
+static void end_that_comes_with_the_hello_ends_the_handshake(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_STRICT);
+	struct tcp_conn *c = bed_caller(b);
+
+	say(c, 22, MESH_HELLO);
+	fake_tcp_fin(c);
+	bed_run(b);
+	assert_int_equal(bed_count(b, HD_TLS_TRUNCATED), 1);
+	assert_int_equal(fake_tls_live(b->tls), 0);
+	assert_int_equal(bed_count(b, HD_PROXY_REQUESTS), 0);
+}
+
 static void permissive_serves_both_and_no_foreign_tls(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PERMISSIVE);
@@ -464,6 +478,7 @@ int main(int argc, char **argv)
 		T(strict_resets_plaintext_and_says_why),
 		T(strict_serves_a_caller_with_a_certificate),
 		T(certificate_is_wanted_before_any_request),
+		T(end_that_comes_with_the_hello_ends_the_handshake),
 		T(permissive_serves_both_and_no_foreign_tls),
 		T(silent_permissive_caller_of_a_stream_reaches_a_server_that_speaks_first),
 		T(unfinished_hello_has_ten_seconds),
