@@ -132,10 +132,9 @@ static void set_resumption(SSL_CTX *x, const struct hd_tls_context *c)
 	int is_server = c->role == HD_TLS_SERVER;
 	size_t tickets = c->no_resumption ? 0 : c->n_tickets != 0 ? c->n_tickets : 1;
 
-	SSL_CTX_set_session_cache_mode(x, is_server || c->no_resumption
-						  ? SSL_SESS_CACHE_OFF
-						  : SSL_SESS_CACHE_CLIENT |
-							    SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(x, c->no_resumption ? SSL_SESS_CACHE_OFF
+							   : SSL_SESS_CACHE_BOTH |
+								     SSL_SESS_CACHE_NO_INTERNAL);
 	if (is_server)
 		(void)SSL_CTX_set_num_tickets(x, tickets);
 	if (c->no_resumption)

@@ -123,6 +123,15 @@ static int offers_1_3(SSL *ssl)
 	return 0;
 }
 
+/* Sessions of 1.3 stay with us, and the ticket is their number: to write a session into a ticket
+ * OpenSSL 3.0 parses the certificate in it once more, and again to read it back, at 150 us each
+ * (docs/decisions/0026). */
+static void keep_sessions(struct tls_handshake *h)
+{
+	if (!h->context->settings->c.no_resumption)
+		SSL_set_options(h->ssl, SSL_OP_NO_TICKET);
+}
+
 /* RFC 7627 5.2: 1.2 without the extended master secret is refused before anything is computed. */
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -131,8 +140,11 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	size_t n;
 
 	read_sni(h, ssl);
-	if ((SSL_CTX_get_max_proto_version(h->context->ssl) >= TLS1_3_VERSION && offers_1_3(ssl)) ||
-	    SSL_client_hello_get0_legacy_version(ssl) < TLS1_2_VERSION ||
+	if (SSL_CTX_get_max_proto_version(h->context->ssl) >= TLS1_3_VERSION && offers_1_3(ssl)) {
+		keep_sessions(h);
+		return SSL_CLIENT_HELLO_SUCCESS;
+	}
+	if (SSL_client_hello_get0_legacy_version(ssl) < TLS1_2_VERSION ||
 	    SSL_CTX_get_min_proto_version(h->context->ssl) > TLS1_2_VERSION ||
 	    SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_extended_master_secret, &p, &n) == 1)
 		return SSL_CLIENT_HELLO_SUCCESS;
@@ -195,6 +207,44 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+static void caller_key(struct tls_session_key *out, const struct tls_handshake *h,
+		       const uint8_t *number, uint32_t n)
+{
+	tls_session_caller_key(out, h->context, (struct hd_str){ (const char *)number, n },
+			       (struct hd_str){ h->sni, h->sni_n });
+}
+
+static int on_caller_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_handshake *h = of(ssl);
+	struct tls_session_key key;
+	unsigned int n;
+	const uint8_t *number = SSL_SESSION_get_id(session, &n);
+
+	if (n == 0)
+		return 0;
+	caller_key(&key, h, number, n);
+	tls_session_put(h->store->callers, &key, session);
+	return 1;
+}
+
+/* Only under the name that it was given under, and while the certificate holds that it stands for.
+ */
+static SSL_SESSION *on_caller_number(SSL *ssl, const unsigned char *number, int n, int *copy)
+{
+	struct tls_handshake *h = of(ssl);
+	struct tls_session_key key;
+	SSL_SESSION *s;
+
+	*copy = 0;
+	caller_key(&key, h, number, (uint32_t)n);
+	s = tls_session_get(h->store->callers, &key, tls_store_now(h->store));
+	if (s == NULL || tls_ticket_still_fits(ssl, s))
+		return s;
+	SSL_SESSION_free(s);
+	return NULL;
+}
+
 void tls_handshake_callbacks(struct tls_context *c)
 {
 	SSL_CTX_set_keylog_callback(c->ssl, on_keylog);
@@ -206,6 +256,10 @@ void tls_handshake_callbacks(struct tls_context *c)
 	}
 	SSL_CTX_set_client_hello_cb(c->ssl, on_hello, NULL);
 	SSL_CTX_set_alpn_select_cb(c->ssl, on_alpn, NULL);
+	if (c->settings->c.no_resumption)
+		return;
+	SSL_CTX_sess_set_new_cb(c->ssl, on_caller_session);
+	SSL_CTX_sess_set_get_cb(c->ssl, on_caller_number);
 }
 
 /* ---- beginning ---- */

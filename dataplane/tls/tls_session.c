@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions of backends, for resumption. A place is bound to context (so to credential and bundle),
- * address and server name: what is resumed was verified under exactly the rules that hold now. Two
- * sessions a place: a ticket is used once while there is another (RFC 8446 C.4). */
+/* Sessions, for resumption. A backend's place is bound to context (so to credential and bundle),
+ * address and server name, a caller's to context, server name and the number that the caller shows
+ * again: what is resumed was verified under exactly the rules that hold now. Two sessions a
+ * backend: a ticket is used once while there is another (RFC 8446 C.4). */
 #include <stdlib.h>
 
 #include "tls_slow.h"
@@ -57,6 +58,19 @@ void tls_session_key(struct tls_session_key *out, const struct tls_context *c,
 	};
 
 	tls_hmac(TLS_SHA256, "session", 7, parts, HD_ARRAY_SIZE(parts), out->bytes);
+}
+
+void tls_session_caller_key(struct tls_session_key *out, const struct tls_context *c,
+			    struct hd_str number, struct hd_str sni)
+{
+	const struct hd_str parts[] = {
+		{ (const char *)&c->serial, sizeof(c->serial) },
+		{ (const char *)&number.n, sizeof(number.n) },
+		number,
+		sni,
+	};
+
+	tls_hmac(TLS_SHA256, "caller", 6, parts, HD_ARRAY_SIZE(parts), out->bytes);
 }
 
 static struct place *place_of(struct tls_sessions *t, const struct tls_session_key *key)

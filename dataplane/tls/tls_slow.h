@@ -74,6 +74,8 @@ struct tls_settings *tls_settings_copy(const struct hd_tls_context *c);
 
 /* tls_ticket.c: tickets of our servers. */
 int tls_ticket_setup(struct tls_context *c);
+/* Whether the certificate that a session stands for, if any, still holds under the rules of this handshake. */
+int tls_ticket_still_fits(SSL *ssl, SSL_SESSION *session);
 
 /* tls_store.c: slots, and what is found by name of a slot. */
 struct tls_store {
@@ -89,7 +91,8 @@ struct tls_store {
 		struct tls_context *built;
 	} *contexts;
 	struct tls_identities *identities;
-	struct tls_sessions *sessions;
+	struct tls_sessions *sessions; /* of backends */
+	struct tls_sessions *callers;
 	struct tls_chains *chains;
 	int64_t (*wall)(void *ctx);
 	void *wall_ctx;
@@ -134,13 +137,14 @@ uint16_t tls_names_check(const struct tls_context *c, X509 *leaf, struct hd_str 
 /* The leaf's only URI; 0, or HD_TLS_ID_NONE, HD_TLS_ID_MANY, HD_TLS_ID_MALFORMED. out lies in the certificate. */
 uint16_t tls_names_spiffe(X509 *leaf, struct hd_str *trust_domain, struct hd_str *path);
 
-/* tls_session.c: sessions of backends. */
+/* tls_session.c: sessions, of backends by whom they are with, of callers by the number that they were given. */
 struct tls_sessions *tls_sessions_create(void);
 void tls_sessions_destroy(struct tls_sessions *t);
 struct tls_session_key {
 	uint8_t bytes[32];
 };
 void tls_session_key(struct tls_session_key *out, const struct tls_context *c, const struct hd_addr *remote, struct hd_str sni);
+void tls_session_caller_key(struct tls_session_key *out, const struct tls_context *c, struct hd_str number, struct hd_str sni);
 /* Takes the reference. */
 void tls_session_put(struct tls_sessions *t, const struct tls_session_key *key, SSL_SESSION *session);
 /* One that is still good, with a reference, or NULL. */

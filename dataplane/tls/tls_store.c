@@ -27,9 +27,10 @@ struct tls_store *tls_store_create(uint32_t n_workers)
 	s->contexts = calloc(HD_TLS_MAX_SLOTS, sizeof(*s->contexts));
 	s->identities = tls_identities_create(n_workers);
 	s->sessions = tls_sessions_create();
+	s->callers = tls_sessions_create();
 	s->chains = tls_chains_create();
 	if (s->credentials != NULL && s->bundles != NULL && s->contexts != NULL &&
-	    s->identities != NULL && s->sessions != NULL && s->chains != NULL)
+	    s->identities != NULL && s->sessions != NULL && s->callers != NULL && s->chains != NULL)
 		return s;
 	tls_store_destroy(s);
 	return NULL;
@@ -80,6 +81,7 @@ void tls_store_destroy(struct tls_store *s)
 	free(s->contexts);
 	tls_identities_destroy(s->identities);
 	tls_sessions_destroy(s->sessions);
+	tls_sessions_destroy(s->callers);
 	tls_chains_destroy(s->chains);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

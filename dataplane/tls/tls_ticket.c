@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tickets of our servers. Their keys belong to one built context: another listener, another
- * certificate or another trust bundle cannot read them, and a full handshake follows. Each ticket
- * also carries the server name that it was given under. Keys change every hour; the one before
- * still opens. */
+/* Tickets of our servers in 1.2 (in 1.3 a ticket is the number of a session that we keep). Their
+ * keys belong to one built context: another listener, another certificate or another trust bundle
+ * cannot read them, and a full handshake follows. Each ticket also carries the server name that it
+ * was given under. Keys change every hour; the one before still opens. */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -94,25 +94,25 @@ static int on_give(SSL *ssl, void *arg)
 	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), sni.p, sni.n);
 }
 
-/* Whether the ticket was given under the name that is asked for now, and to a certificate that
- * still holds. */
-static int still_fits(SSL *ssl, SSL_SESSION *session)
+int tls_ticket_still_fits(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	struct hd_str sni = tls_handshake_sni(ssl);
 	X509 *leaf = SSL_SESSION_get0_peer(session);
-	struct tls_verdict v = { .is_good = 1 };
+	struct tls_verdict v;
+
+	if (leaf == NULL)
+		return c->settings->c.peer != HD_TLS_PEER_REQUIRED;
+	tls_verify_again(c, leaf, tls_handshake_sni(ssl), &v);
+	return v.is_good;
+}
+
+static int was_given_under(SSL_SESSION *session, struct hd_str sni)
+{
 	void *p = NULL;
 	size_t n = 0;
 
-	if (SSL_SESSION_get0_ticket_appdata(session, &p, &n) != 1 || n != sni.n ||
-	    (n > 0 && memcmp(p, sni.p, n) != 0))
-		return 0;
-	if (leaf != NULL)
-		tls_verify_again(c, leaf, sni, &v);
-	else
-		v.is_good = c->settings->c.peer != HD_TLS_PEER_REQUIRED;
-	return v.is_good;
+	return SSL_SESSION_get0_ticket_appdata(session, &p, &n) == 1 && n == sni.n &&
+	       (n == 0 || memcmp(p, sni.p, n) == 0);
 }
 
 static SSL_TICKET_RETURN on_take(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
@@ -121,7 +121,8 @@ static SSL_TICKET_RETURN on_take(SSL *ssl, SSL_SESSION *session, const unsigned 
 	switch (status) {
 	case SSL_TICKET_SUCCESS:
 	case SSL_TICKET_SUCCESS_RENEW:
-		if (!still_fits(ssl, session))
+		if (!was_given_under(session, tls_handshake_sni(ssl)) ||
+		    !tls_ticket_still_fits(ssl, session))
 			return SSL_TICKET_RETURN_IGNORE_RENEW;
 		return SSL_version(ssl) == TLS1_3_VERSION || status == SSL_TICKET_SUCCESS_RENEW
 			       ? SSL_TICKET_RETURN_USE_RENEW
