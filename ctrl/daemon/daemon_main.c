@@ -18,6 +18,8 @@ enum exit_code { EXIT_FINE, EXIT_BAD_CONFIGURATION, EXIT_NO_DEVICE };
 /* EAL options of the command line come after those of the file: the last one wins. */
 static int eal_append(struct hd_node *node, const struct daemon_options *o)
 {
+	char why[160];
+	uint32_t at;
 	size_t n = 0;
 
 	while (n < HD_ARRAY_SIZE(node->eal) && node->eal[n] != NULL)
@@ -29,7 +31,10 @@ static int eal_append(struct hd_node *node, const struct daemon_options *o)
 		if (node->eal[n++] == NULL)
 			return -ENOMEM;
 	}
-	return 0;
+	if (o->n_eal == 0 || policy_eal_check(node->eal, &at, why, sizeof(why)) == 0)
+		return 0;
+	hd_log(HD_LOG_ERROR, "daemon", "command line, EAL option %s: %s", node->eal[at], why);
+	return -EINVAL;
 }
 
 static void configuration_free(struct daemon *d)

@@ -74,6 +74,9 @@ struct policy_node {
 [[nodiscard]] int policy_node_parse(const char *name, const char *text, size_t bytes,
 				    struct policy_node **out, struct policy_diags *diags);
 void policy_node_free(struct policy_node *n);
+/* Whether DPDK's EAL would take the arguments (NULL behind the last), as far as that shows without
+ * it. -EINVAL: `at` is the one that is wrong and `why` says what. */
+[[nodiscard]] int policy_eal_check(char *const *args, uint32_t *at, char *why, size_t bytes);
 
 /* The texts that a load reads: keep them to roll back, to show, or to load again. Names are what
  * diagnostics say. */

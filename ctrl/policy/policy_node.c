@@ -3,21 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "policy.h"
-#include "policy_schema.h"
+#include "policy_node.h"
 #include "policy_text.h"
 
 #define CONTROL_SOCKET "/run/heddle.sock"
 
-struct node_load {
-	jmp_buf oom;
-	struct policy_arena arena;
-	struct policy_yaml_reader reader;
-	struct policy_check check;
-	struct policy_node *node;
-};
-
-static char *keep(struct node_load *l, struct hd_str s)
+char *policy_node_keep(struct node_load *l, struct hd_str s)
 {
 	char *p = strndup(s.n > 0 ? s.p : "", s.n);
 
@@ -30,7 +21,7 @@ static void keep_into(struct node_load *l, char **slot, struct hd_str s)
 {
 	free(*slot);
 	*slot = NULL;
-	*slot = keep(l, s);
+	*slot = policy_node_keep(l, s);
 }
 
 /* Relative to the folder of the node file. */
@@ -51,98 +42,6 @@ static void *array_keep(struct node_load *l, uint32_t n, size_t bytes)
 	if (p == NULL)
 		policy_arena_exhausted(&l->arena);
 	return p;
-}
-
-/* "10.1.0.1/24"; the length is of the mapped form. -1: no prefix. */
-static int prefix_parse(struct node_load *l, struct hd_str text, struct hd_prefix *out)
-{
-	const char *slash = memchr(text.p, '/', text.n);
-	struct hd_str ip =
-		slash != NULL
-			? policy_str_copy(&l->arena,
-					  (struct hd_str){ text.p, (uint32_t)(slash - text.p) })
-			: text;
-	long bits;
-	char *end;
-
-	if (slash == NULL || slash[1] < '0' || slash[1] > '9' || hd_ip_parse(ip.p, &out->ip) != 0)
-		return -1;
-	bits = strtol(slash + 1, &end, 10);
-	if (*end != '\0' || bits > (hd_ip_is_v4(&out->ip) ? 32 : 128))
-		return -1;
-	out->len = (uint8_t)(hd_ip_is_v4(&out->ip) ? 96 + bits : bits);
-	return 0;
-}
-
-static void copy_bounded(struct node_load *l, const struct policy_yaml *y, char *out, size_t bytes)
-{
-	if (y == NULL)
-		return;
-	if (y->text.n >= bytes)
-		policy_error(&l->check, y, "%s is longer than %zu bytes", y->field->name,
-			     bytes - 1);
-	else
-		memcpy(out, y->text.p, y->text.n + 1);
-}
-
-static void port_addresses(struct node_load *l, struct hd_node_port *p,
-			   const struct policy_yaml *list)
-{
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
-	     y = y->next) {
-		if (p->n_addresses == HD_MAX_PORT_ADDRESSES) {
-			policy_error(&l->check, y, "a port has at most %d addresses",
-				     HD_MAX_PORT_ADDRESSES);
-			return;
-		}
-		if (prefix_parse(l, y->text, &p->addresses[p->n_addresses]) != 0)
-			policy_error(
-				&l->check, y,
-				"\"%.*s\" is no address with its subnet's length, such as 10.1.0.1/24",
-				POLICY_STR(y->text));
-		else
-			p->n_addresses++;
-	}
-}
-
-static void port_read(struct node_load *l, const struct policy_yaml *y)
-{
-	struct hd_node *n = &l->node->dp;
-	struct hd_node_port *p = &n->ports[n->n_ports];
-
-	if (n->n_ports == HD_MAX_PORTS) {
-		policy_error(&l->check, y, "more than %d ports", HD_MAX_PORTS);
-		return;
-	}
-	copy_bounded(l, policy_get(y, "name"), p->name, sizeof(p->name));
-	copy_bounded(l, policy_get(y, "device"), p->device, sizeof(p->device));
-	p->side = policy_get_int(y, "side", 0) == 0 ? HD_SIDE_MESH : HD_SIDE_WORKLOAD;
-	p->mtu = (uint16_t)policy_get_int(y, "mtu", 0);
-	port_addresses(l, p, policy_get(y, "addresses"));
-	for (uint32_t i = 0; i < n->n_ports; i++)
-		if (strcmp(n->ports[i].name, p->name) == 0)
-			policy_error(&l->check, policy_get(y, "name"),
-				     "port name \"%s\" is given twice", p->name);
-	n->n_ports++;
-}
-
-static void route_read(struct node_load *l, const struct policy_yaml *y)
-{
-	struct hd_node *n = &l->node->dp;
-	const struct policy_yaml *to = policy_get(y, "to"), *via = policy_get(y, "via");
-	struct hd_node_route *r = &n->routes[n->n_routes];
-
-	if (n->n_routes == HD_MAX_ROUTES)
-		policy_error(&l->check, y, "more than %d routes", HD_MAX_ROUTES);
-	else if (prefix_parse(l, to->text, &r->to) != 0)
-		policy_error(&l->check, to, "\"%.*s\" is no prefix such as 10.0.0.0/8",
-			     POLICY_STR(to->text));
-	else if (hd_ip_parse(via->text.p, &r->via) != 0)
-		policy_error(&l->check, via, "\"%.*s\" is no address", POLICY_STR(via->text));
-	else if (hd_ip_is_v4(&r->via) != hd_ip_is_v4(&r->to.ip))
-		policy_error(&l->check, via, "the route and its gateway are of two families");
-	else
-		n->n_routes++;
 }
 
 static void workers_read(struct node_load *l, const struct policy_yaml *spec)
@@ -171,22 +70,6 @@ static void workers_read(struct node_load *l, const struct policy_yaml *spec)
 	}
 }
 
-static void eal_read(struct node_load *l, const struct policy_yaml *list)
-{
-	struct hd_node *n = &l->node->dp;
-	uint32_t i = 0;
-
-	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
-	     y = y->next) {
-		if (i + 1 == HD_ARRAY_SIZE(n->eal)) {
-			policy_error(&l->check, y, "more than %zu EAL arguments",
-				     HD_ARRAY_SIZE(n->eal) - 1);
-			return;
-		}
-		n->eal[i++] = keep(l, y->text);
-	}
-}
-
 static void labels_read(struct node_load *l, const struct policy_yaml *map)
 {
 	if (map == NULL)
@@ -195,8 +78,8 @@ static void labels_read(struct node_load *l, const struct policy_yaml *map)
 	for (const struct policy_yaml *y = map->first; y != NULL; y = y->next) {
 		struct policy_label *label = &l->node->labels[l->node->n_labels++];
 
-		label->key = keep(l, y->key);
-		label->value = keep(l, y->text);
+		label->key = policy_node_keep(l, y->key);
+		label->value = policy_node_keep(l, y->text);
 	}
 }
 
@@ -289,19 +172,12 @@ static void identity_read(struct node_load *l, const struct policy_yaml *identit
 
 static void spec_read(struct node_load *l, const struct policy_yaml *spec)
 {
-	const struct policy_yaml *ports = policy_get(spec, "ports"),
-				 *routes = policy_get(spec, "routes");
 	const struct policy_yaml *limits = policy_get(spec, "limits");
 
-	for (const struct policy_yaml *y = ports->first; y != NULL; y = y->next)
-		port_read(l, y);
-	if (ports->n == 0)
-		policy_error(&l->check, ports, "a node needs at least one port");
-	for (const struct policy_yaml *y = routes != NULL ? routes->first : NULL; y != NULL;
-	     y = y->next)
-		route_read(l, y);
+	policy_node_ports(l, policy_get(spec, "ports"));
+	policy_node_routes(l, policy_get(spec, "routes"));
 	workers_read(l, spec);
-	eal_read(l, policy_get(spec, "eal"));
+	policy_node_eal(l, policy_get(spec, "eal"));
 	policy_paths_read(l, policy_get(spec, "policy"));
 	locality_read(l, policy_get(spec, "locality"));
 	identity_read(l, policy_get(spec, "identity"));

@@ -406,8 +406,20 @@ static void check_scalar(struct policy_check *c, const struct policy_field *f,
 
 	if (y->type != POLICY_YAML_SCALAR)
 		wrong_type(c, f, y);
-	else
+	else if (strlen(y->text.p) != y->text.n && f->honour != POLICY_INERT) {
+		y->bad = 1;
+		policy_error(c, y,
+			     "%s holds a NUL byte, which no address, name or request can: "
+			     "take it out",
+			     f->name);
+	} else
 		by_type[f->type](c, f, y);
+}
+
+static void check_key(struct policy_check *c, const struct policy_field *f, struct policy_yaml *y)
+{
+	if (f->shape == POLICY_MAP && f->honour != POLICY_INERT && strlen(y->key.p) != y->key.n)
+		key_diag(c, POLICY_ERROR, y, "a key of %s holds a NUL byte: take it out", f->name);
 }
 
 /* The elements of a list or map are checked as single values of the same row. */
@@ -430,6 +442,7 @@ static void check_elements(struct policy_check *c, const struct policy_field *f,
 			policy_error(c, e, "%s has an empty entry", f->name);
 			continue;
 		}
+		check_key(c, f, e);
 		check_value(c, &one, e);
 	}
 }

@@ -90,7 +90,7 @@ static void every_allocation_of_a_load_may_fail(void **state)
 
 static const char node_text[] =
 	"apiVersion: heddle.dev/v1\nkind: DataPlane\nmetadata: {name: a, labels: {b: c}}\nspec:\n"
-	"  eal: [x]\n  policy: [p]\n  ports: [{name: a, device: d, side: mesh}]\n"
+	"  eal: [-v]\n  policy: [p]\n  ports: [{name: a, device: d, side: mesh}]\n"
 	"  identity: {certificate: a, key: b, trustBundle: c}\n  locality: a/b/c\n"
 	"  accessLog: {format: json}\n";
 

@@ -109,6 +109,22 @@ static void defaults_are_filled_in(void **state)
 	policy_diags_fini(&d);
 }
 
+#define PORTS2(a, b)                                                         \
+	HEAD "  ports:\n  - {name: a, device: d, side: mesh, addresses: [" a \
+	     "]}\n  - {name: b, device: e, side: mesh, addresses: [" b "]}\n"
+#define DEVICES(a, b)                                                                         \
+	HEAD "  ports:\n  - {name: a, side: mesh, device: " a "}\n  - {name: b, side: mesh, " \
+	     "device: " b "}\n"
+#define ADDRESS(a, why)                                                                          \
+	{                                                                                        \
+		HEAD "  ports: [{name: a, device: d, side: mesh, addresses: [" a "]}]\n", 5, 56, \
+			why                                                                      \
+	}
+#define EAL(arg, why)                                         \
+	{                                                     \
+		HEAD PORT "  eal: [\"" arg "\"]\n", 6, 9, why \
+	}
+
 static const struct {
 	const char *text;
 	uint32_t line, col;
@@ -148,6 +164,60 @@ static const struct {
 	{ "", 1, 1, "one document" },
 	{ "- a\n", 1, 1, "must be a map" },
 	{ HEAD "\tports: 1\n", 5, 1, "not YAML" },
+	ADDRESS("224.0.0.1/24", "multicast"),
+	ADDRESS("239.1.2.3/8", "multicast"),
+	ADDRESS("255.255.255.255/32", "broadcast"),
+	ADDRESS("240.0.0.1/24", "reserved"),
+	ADDRESS("127.0.0.1/8", "loopback"),
+	ADDRESS("0.0.0.0/0", "no address of a host"),
+	ADDRESS("0.1.2.3/24", "no address of a host"),
+	ADDRESS("\"::/64\"", "unspecified"),
+	ADDRESS("\"::1/128\"", "loopback"),
+	ADDRESS("\"ff02::1/16\"", "multicast"),
+	ADDRESS("10.1.0.0/24", "the subnet itself"),
+	ADDRESS("10.1.0.255/24", "broadcast address of its subnet"),
+	ADDRESS("\"fd00::/64\"", "anycast"),
+	ADDRESS("\"10.1.0.1/24\\0\"", "NUL byte"),
+	{ PORTS2("10.1.0.1/24", "10.1.0.1/24"), 7, 50, "given twice (first in line 6)" },
+	{ PORTS2("10.1.0.1/24, 10.1.0.1/32", "10.2.0.1/24"), 6, 63, "given twice" },
+	{ PORTS2("10.1.0.1/16", "10.1.5.1/24"), 7, 50,
+	  "overlaps that of \"10.1.0.1/16\" on port a" },
+	{ PORTS2("\"fd00::1/48\"", "\"fd00:0:0:1::1/64\""), 7, 50, "overlaps" },
+	{ DEVICES("net_ring0", "net_ring0"), 7, 35, "given twice (first in line 6)" },
+	{ DEVICES("\"0000:3B:00.0\"", "\"3b:00.0,arg=1\""), 7, 35, "given twice" },
+	{ DEVICES("\"net_af_packet0,iface=c0\"", "\"net_af_xdp1,iface=c0,queue_count=1\""), 7, 35,
+	  "interface \"c0\" is given twice" },
+	{ DEVICES("net_af_packet0", "net_ring0"), 6, 35, "name it" },
+	{ HEAD PORT "  routes: [{to: 0.0.0.0/0, via: 10.9.0.1}]\n", 6, 33, "in no subnet" },
+	{ HEAD PORT "  routes: [{to: 0.0.0.0/0, via: 10.1.0.1}]\n", 6, 33, "own address" },
+	{ HEAD PORT "  routes: [{to: 0.0.0.0/0, via: 10.1.0.0}]\n", 6, 33, "the subnet itself" },
+	{ HEAD PORT "  routes: [{to: 0.0.0.0/0, via: 10.1.0.255}]\n", 6, 33, "broadcast" },
+	{ HEAD PORT "  routes: [{to: 0.0.0.0/0, via: 224.0.0.1}]\n", 6, 33, "multicast" },
+	{ HEAD PORT "  routes: [{to: 10.1.2.3/8, via: 10.1.0.2}]\n", 6, 17,
+	  "prefix is 10.0.0.0/8" },
+	{ HEAD PORT "  routes: [{to: 10.1.0.0/24, via: 10.1.0.2}]\n", 6, 17, "needs no route" },
+	{ HEAD PORT
+	  "  routes: [{to: 10.0.0.0/8, via: 10.1.0.2}, {to: 10.0.0.0/8, via: 10.1.0.3}]\n",
+	  6, 50, "given twice (first in line 6)" },
+	{ PORTS2("10.1.0.1/24", "10.2.0.1/24") "  routes: [{to: \"::/0\", via: \"fe80::1\"}]\n", 8,
+	  30, "any port" },
+	{ HEAD PORT "  defaultNamespace: \"a\\0b\"\n", 6, 21, "NUL byte" },
+	{ HEAD PORT "  mainLcore: \"5\\0b\"\n", 6, 14, "NUL byte" },
+	EAL("--no-hugg", "did you mean \"--no-huge\"?"),
+	EAL("-x", "no option \"-x\""),
+	EAL("foo", "no EAL option"),
+	EAL("--", "no EAL option"),
+	EAL("", "no EAL option"),
+	EAL("--help", "prints its usage"),
+	EAL("-m", "needs a value"),
+	EAL("-m0", "number above 0"),
+	EAL("--main-lcore=x\\0", "NUL byte"),
+	EAL("--no-pci=1", "takes no value"),
+	EAL("--iova-mode=dc", "pa or va"),
+	EAL("--proc-type=secondary", "secondary process"),
+	{ HEAD PORT "  eal: [\"-m\", \"512\", \"--socket-mem=512\"]\n", 6, 22,
+	  "either -m or --socket-mem" },
+	{ HEAD PORT "  eal: [\"--file-prefix\", \"--no-pci\"]\n", 6, 9, "needs a value" },
 };
 
 static void every_mistake_is_refused_at_its_place(void **state)
@@ -166,6 +236,36 @@ static void every_mistake_is_refused_at_its_place(void **state)
 			policy_diags_print(&d, stderr);
 			fail_msg("row %zu: %s", i, refused[i].words);
 		}
+		policy_diags_fini(&d);
+	}
+}
+
+/* What stands close to the mistakes above and works. */
+static const char *const taken[] = {
+	PORTS2("10.1.0.1/24, 10.1.0.2/24, \"fe80::1/64\"", "10.2.0.0/31, \"fe80::2/64\""),
+	PORTS2("10.1.0.1/32", "10.1.0.2/32"),
+	PORTS2("\"fd00::/127\", 10.1.0.1/24", "\"fd01::ffff/112\""),
+	DEVICES("\"net_af_packet0,iface=c0\"", "\"net_af_packet1,iface=c01\""),
+	HEAD PORT "  routes: [{to: 10.0.0.0/8, via: 10.1.0.2}, {to: 10.0.0.0/9, via: 10.1.0.2}]\n",
+	HEAD PORT "  routes: [{to: \"::/0\", via: \"fe80::1\"}]\n",
+	HEAD PORT
+	"  eal: [\"--no-huge\", \"-m\", \"1024\", \"--no-pci\", \"--no-shconf\", -v, \"-l0,1\"]\n",
+	HEAD PORT
+	"  eal: [\"--log-level=lib.eal:debug\", \"--file-prefix\", h, \"--huge-unlink=never\"]\n",
+	HEAD PORT
+	"  eal: [\"-a\", \"0000:3b:00.0,x=1\", \"--allow=0000:3b:00.1\", \"--main-lcore=0\"]\n",
+};
+
+static void what_works_is_taken(void **state)
+{
+	for (size_t i = 0; i < HD_ARRAY_SIZE(taken); i++) {
+		struct policy_diags d;
+		struct policy_node *n = parse(taken[i], &d);
+
+		policy_diags_print(&d, stderr);
+		if (n == NULL)
+			fail_msg("row %zu", i);
+		policy_node_free(n);
 		policy_diags_fini(&d);
 	}
 }
@@ -205,6 +305,7 @@ int main(void)
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(every_mistake_is_refused_at_its_place),
+		cmocka_unit_test(what_works_is_taken),
 		cmocka_unit_test(a_file_that_is_not_there_is_told),
 		cmocka_unit_test(the_examples_are_read),
 	};
