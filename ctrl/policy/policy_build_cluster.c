@@ -22,7 +22,7 @@ static uint32_t limit_of(const struct policy_yaml *map, const char *name)
 static enum hd_lb lb_of(const struct policy_yaml *load_balancer)
 {
 	static const uint8_t by_word[] = { HD_LB_LEAST_REQUEST, HD_LB_LEAST_REQUEST,
-					   HD_LB_RANDOM,	HD_LB_LEAST_REQUEST,
+					   HD_LB_RANDOM,	HD_LB_DIALLED,
 					   HD_LB_ROUND_ROBIN,	HD_LB_LEAST_REQUEST };
 
 	return by_word[policy_get_int(load_balancer, "simple", 0)];
@@ -186,6 +186,28 @@ static void traffic_defaults(const struct policy_load *l, struct policy_traffic 
 	t->outlier_object = NULL;
 }
 
+/* The endpoints, and what they are picked by. */
+static void members_fill(struct policy_load *l, struct hd_cluster *c, struct endpoints *from,
+			 const struct policy_traffic *t)
+{
+	struct policy_service_port view = *from->port;
+	struct policy_spread none = { .kind = HD_SPREAD_NONE };
+
+	if (!policy_is_dialled(from->service, t)) {
+		c->outlier = policy_build_outlier(l, from->service, t);
+		endpoints_fill(l, c, from);
+		groups_check(l, c, t);
+		policy_build_hash(l, c, t->load_balancer);
+		return;
+	}
+	policy_dialled_fill(l, from->service, t, &view);
+	c->lb = HD_LB_DIALLED;
+	from->port = &view;
+	from->labels = NULL;
+	from->spread = &none;
+	endpoints_fill(l, c, from);
+}
+
 static uint32_t cluster_add(struct policy_load *l, const struct policy_service *s,
 			    const struct policy_service_port *p, const struct policy_subset *subset,
 			    struct hd_str subset_name, const struct policy_yaml *labels)
@@ -211,13 +233,10 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->rr = index;
 	pool_fill(l, c, t.connection_pool, p->protocol);
 	retry_budget_fill(c, t.retry_budget);
-	c->outlier = policy_build_outlier(l, s, &t);
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,
 				  subset != NULL ? subset->yaml : NULL);
 	c->sni = policy_out(l, tls.sni);
-	endpoints_fill(l, c, &from);
-	groups_check(l, c, &t);
-	policy_build_hash(l, c, t.load_balancer);
+	members_fill(l, c, &from, &t);
 	policy_map_add(&l->clusters_by_name, name, (void *)(uintptr_t)(index + 1));
 	return index;
 }

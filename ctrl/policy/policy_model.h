@@ -99,6 +99,9 @@ struct policy_service {
 	uint32_t n_vips;
 	const struct policy_yaml *selector;	      /* map of labels, may be NULL */
 	const struct policy_yaml *inline_endpoints;   /* of a ServiceEntry */
+	const struct hd_ip *dialled; /* of resolution NONE: its own addresses are its endpoints */
+	uint32_t n_dialled;
+	uint8_t is_dialled; /* resolution NONE */
 	const struct policy_destination *destination; /* NULL: no DestinationRule */
 	uint8_t entry;				      /* a ServiceEntry's: no short names */
 	uint8_t publish_unready;
@@ -253,6 +256,12 @@ void policy_build_clusters(struct policy_load *l);
 /* The cluster of a port and subset; HD_NONE when there is none. */
 uint32_t policy_cluster_find(struct policy_load *l, const struct policy_service *s, uint16_t port,
 			     struct hd_str subset, int *by_version);
+
+/* policy_build_dialled.c: whether a cluster's endpoints are the addresses that callers dial; and a
+ * copy of its port gets those. */
+int policy_is_dialled(const struct policy_service *s, const struct policy_traffic *t);
+void policy_dialled_fill(struct policy_load *l, const struct policy_service *s,
+			 const struct policy_traffic *t, struct policy_service_port *p);
 
 /* policy_build_outlier.c: 1 + the index of a cluster's outlier detection; 0: it has none. */
 uint32_t policy_build_outlier(struct policy_load *l, const struct policy_service *s,

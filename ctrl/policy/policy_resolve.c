@@ -202,18 +202,27 @@ static void entry_ports(struct policy_load *l, struct policy_service *s,
 	}
 }
 
-static void entry_addresses(struct policy_load *l, struct policy_service *s,
-			    const struct policy_yaml *list)
+struct addresses {
+	struct hd_ip *ips;
+	uint32_t n;
+};
+
+static struct addresses entry_addresses(struct policy_load *l, const struct policy_object *o)
 {
+	const struct policy_yaml *list = policy_get(o->body, "addresses");
+	struct addresses a = { 0 };
 	struct policy_check c;
 
-	policy_object_check(l, s->object, &c);
-	s->vips = policy_alloc_array(&l->arena, list->n, sizeof(*s->vips));
+	if (list == NULL)
+		return a;
+	policy_object_check(l, o, &c);
+	a.ips = policy_alloc_array(&l->arena, list->n, sizeof(*a.ips));
 	for (const struct policy_yaml *y = list->first; y != NULL; y = y->next)
-		if (hd_ip_parse(y->text.p, &s->vips[s->n_vips]) == 0)
-			s->n_vips++;
+		if (hd_ip_parse(y->text.p, &a.ips[a.n]) == 0)
+			a.n++;
 		else
 			policy_warning(&c, y, "a block of addresses is known but not yet honoured");
+	return a;
 }
 
 static int service_visible(struct policy_load *l, const struct policy_object *o)
@@ -231,12 +240,15 @@ static int service_visible(struct policy_load *l, const struct policy_object *o)
 	return 0;
 }
 
+/* ServiceEntry.resolution. */
+enum { RESOLUTION_NONE, RESOLUTION_STATIC };
+
 /* Each host of a ServiceEntry is a service of its own; only the first owns the addresses. */
 static void entry_read(struct policy_load *l, const struct policy_object *o)
 {
-	const struct policy_yaml *hosts = policy_get(o->body, "hosts"),
-				 *addresses = policy_get(o->body, "addresses");
-	int is_static = policy_get_int(o->body, "resolution", 0) == 1;
+	const struct policy_yaml *hosts = policy_get(o->body, "hosts");
+	int64_t resolution = policy_get_int(o->body, "resolution", RESOLUTION_NONE);
+	struct addresses addresses = entry_addresses(l, o);
 
 	for (const struct policy_yaml *y = hosts->first; y != NULL; y = y->next) {
 		struct policy_service *s = policy_alloc(&l->arena, sizeof(*s));
@@ -246,11 +258,19 @@ static void entry_read(struct policy_load *l, const struct policy_object *o)
 		s->name = o->name;
 		s->namespace_ = o->namespace_;
 		s->host = policy_str_lower(&l->arena, y->text);
-		s->inline_endpoints = is_static ? policy_get(o->body, "endpoints") : NULL;
+		if (resolution == RESOLUTION_STATIC)
+			s->inline_endpoints = policy_get(o->body, "endpoints");
+		if (resolution == RESOLUTION_NONE) {
+			s->is_dialled = 1;
+			s->dialled = addresses.ips;
+			s->n_dialled = addresses.n;
+		}
 		s->selector = policy_get(policy_get(o->body, "workloadSelector"), "labels");
 		entry_ports(l, s, policy_get(o->body, "ports"));
-		if (addresses != NULL && y == hosts->first)
-			entry_addresses(l, s, addresses);
+		if (y == hosts->first) {
+			s->vips = addresses.ips;
+			s->n_vips = addresses.n;
+		}
 		service_enter(l, s);
 	}
 }

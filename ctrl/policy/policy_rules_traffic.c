@@ -11,16 +11,12 @@ static int has(const struct policy_yaml *map, const char *name)
 
 void policy_rule_load_balancer(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const words[] = { "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH" };
 	const struct policy_yaml *simple = policy_get(map, "simple");
 
 	if (simple != NULL && has(map, "consistentHash"))
 		policy_error(c, map, "loadBalancer takes either simple or consistentHash");
 	if (has(map, "warmup") && has(map, "warmupDurationSecs"))
 		policy_error(c, map, "loadBalancer takes either warmup or warmupDurationSecs");
-	if (simple != NULL && simple->i == 3)
-		policy_warning(c, simple, "loadBalancer.simple %s is known but not yet honoured",
-			       words[simple->i]);
 }
 
 static int prime(int64_t n)

@@ -94,10 +94,7 @@ static const struct policy_schema warmup = { "WarmupConfiguration", warmup_field
 					     policy_rule_warmup };
 
 static const struct policy_field load_balancer_fields[] = {
-	{ .name = "simple",
-	  .type = POLICY_T_ENUM,
-	  .words = simple_words,
-	  .note = "`PASSTHROUGH` not yet" },
+	POLICY_ENUM_("simple", simple_words, NOW),
 	POLICY_OBJ("consistentHash", consistent_hash, NOW),
 	POLICY_OBJ("localityLbSetting", policy_schema_locality, NOW),
 	POLICY_OBJ("zoneAwareLbSetting", zone_aware, LATER),

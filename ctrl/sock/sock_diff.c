@@ -161,7 +161,8 @@ static void clusters_tell(struct lines *l, const struct hd_snapshot *s)
 						 [HD_LB_LEAST_REQUEST] = "least request",
 						 [HD_LB_RANDOM] = "random",
 						 [HD_LB_RING_HASH] = "ring hash",
-						 [HD_LB_MAGLEV] = "maglev" };
+						 [HD_LB_MAGLEV] = "maglev",
+						 [HD_LB_DIALLED] = "original destination" };
 
 	for (uint32_t i = 0; i < s->n_clusters; i++) {
 		const struct hd_cluster *c = &s->clusters[i];

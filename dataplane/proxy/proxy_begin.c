@@ -430,6 +430,18 @@ static uint32_t draw_endpoint(struct proxy *p, const struct proxy_balance *b,
 	return proxy_balance_endpoint(b, c, by_weight, x->retry.tried, x->retry.n_tried);
 }
 
+/* The one that the caller dialled; whether it is well does not matter. */
+static const struct hd_endpoint *pick_dialled(const struct proxy *p, const struct proxy_exchange *x,
+					      const struct hd_cluster *c)
+{
+	const struct hd_endpoint *ep = p->snapshot->endpoints + c->endpoints_first;
+
+	for (uint32_t i = 0; i < c->endpoints_count; i++)
+		if (hd_ip_eq(&ep[i].addr.ip, &x->down_local.ip))
+			return &ep[i];
+	return NULL;
+}
+
 static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchange *x,
 				      const struct hd_cluster *c)
 {
@@ -443,8 +455,11 @@ static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchan
 		.has_hash = x->has_hash,
 		.hash = x->hash,
 	};
-	uint32_t i = draw_endpoint(p, &b, x, c);
+	uint32_t i;
 
+	if (hd_unlikely(c->lb == HD_LB_DIALLED))
+		return pick_dialled(p, x, c);
+	i = draw_endpoint(p, &b, x, c);
 	return i == HD_NONE ? NULL : &p->snapshot->endpoints[i];
 }
 

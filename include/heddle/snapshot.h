@@ -302,7 +302,8 @@ struct hd_vip {
 	struct hd_ip ip;
 };
 
-enum hd_lb { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM, HD_LB_RING_HASH, HD_LB_MAGLEV };
+/* DIALLED: the endpoint that has the address which the caller dialled, whatever its health. */
+enum hd_lb { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM, HD_LB_RING_HASH, HD_LB_MAGLEV, HD_LB_DIALLED };
 
 /* What of a request is hashed. */
 enum hd_hash_kind { HD_HASH_HEADER, HD_HASH_COOKIE, HD_HASH_SOURCE, HD_HASH_QUERY };

@@ -665,6 +665,37 @@ static void streams_are_split_by_weight(void **state)
 	assert_int_equal(b->destination_requests[0], 6);
 }
 
+static void dialled_cluster_goes_to_the_address_that_was_dialled(void **state)
+{
+	struct bed *b = bed_of(state, 3);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	b->clusters[0].lb = HD_LB_DIALLED;
+	b->endpoints[1].addr.ip = b->listener.addr.ip;
+	b->health[b->endpoints[1].slot] = HD_EP_EJECTED; /* there is no other */
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	assert_true(hd_ip_eq(&tcp_conn_key(up)->remote, &b->listener.addr.ip));
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 200 OK\r\n");
+}
+
+static void dialled_cluster_without_that_address_has_nobody(void **state)
+{
+	struct bed *b = bed_of(state, 3);
+	struct tcp_conn *c = bed_caller(b);
+
+	b->clusters[0].lb = HD_LB_DIALLED;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nno healthy upstream");
+	assert_int_equal(bed_record(b)->flags, HD_FLAG_UH);
+}
+
 static void route_timeout_covers_the_connect(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -744,6 +775,8 @@ int main(void)
 		T(head_that_never_ends_is_answered_408),
 		T(heads_in_pieces_read_alike),
 		T(streams_are_split_by_weight),
+		T(dialled_cluster_goes_to_the_address_that_was_dialled),
+		T(dialled_cluster_without_that_address_has_nobody),
 		T(names_are_looked_up_again_after_a_reload),
 		T(route_timeout_covers_the_connect),
 		T(overloaded_backend_is_not_asked_again),
