@@ -11,6 +11,7 @@
 #include "daemon_options.h"
 #include "daemon_ports.h"
 #include "daemon_reload.h"
+#include "daemon_signals.h"
 #include "daemon_watchdog.h"
 #include "observe_access.h"
 #include "observe_failures.h"
@@ -46,7 +47,7 @@ struct daemon {
 	char spiffe_id[256];	/* of the identity; "" without */
 	struct watchdog watchdog;
 	struct ports_seen ports;
-	int signal_fd;
+	struct signals *signals;
 
 	struct loop loop;
 	struct loop_source on_signal, on_sock, on_http, on_watch, on_certs, on_event;

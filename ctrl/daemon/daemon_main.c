@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <heddle/log.h>
@@ -112,21 +111,10 @@ static int check(struct daemon *d)
 	return rc == 0 ? EXIT_FINE : EXIT_BAD_CONFIGURATION;
 }
 
-/* Before any thread starts: they inherit the mask, and signals come to the loop alone. */
-static int signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -errno;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
+/* A file system that does not answer may hold the control thread for a while; a second signal is no
+ * patience any more. */
+static const struct signals_patience patience = { .first = 10 * HD_NS_PER_S,
+						  .again = 2 * HD_NS_PER_S };
 
 static int http_ready(void *arg)
 {
@@ -194,8 +182,9 @@ static int serve(struct daemon *d)
 	rc = loop_init(&d->loop);
 	if (rc != 0)
 		goto free_configuration;
-	rc = d->signal_fd = signals_open();
-	if (rc < 0)
+	signal(SIGPIPE, SIG_IGN);
+	rc = signals_open(&patience, &d->signals);
+	if (rc != 0)
 		goto fini_loop;
 	rc = source_watch_create(&d->watch);
 	if (rc != 0)
@@ -253,7 +242,7 @@ destroy_cert_watch:
 destroy_watch:
 	source_watch_destroy(d->watch);
 close_signals:
-	close(d->signal_fd);
+	signals_close(d->signals);
 fini_loop:
 	loop_fini(&d->loop);
 free_configuration:

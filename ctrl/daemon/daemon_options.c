@@ -79,7 +79,7 @@ void daemon_options_help(FILE *out)
 	      "\n"
 	      "Signals: SIGTERM drains and stops (a second one stops at once), SIGHUP reloads policy,\n"
 	      "SIGUSR1 opens the access log again. A changed policy file is loaded by itself.\n"
-	      "Exit codes: 0 fine, 1 bad configuration, 2 no device.\n",
+	      "Exit codes: 0 fine, 1 bad configuration, 2 no device, 3 ended because SIGTERM was not answered.\n",
 	      out);
 }
 

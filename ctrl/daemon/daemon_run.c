@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -217,12 +216,12 @@ static void on_terminate(struct daemon *d, const char *name)
 
 static void on_signal(void *arg)
 {
-	struct signalfd_siginfo info;
 	struct policy_diags diags;
 	struct daemon *d = arg;
+	int signo;
 
-	while (read(d->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		switch (info.ssi_signo) {
+	while ((signo = signals_take(d->signals)) != 0) {
+		switch (signo) {
 		case SIGTERM:
 			on_terminate(d, "SIGTERM");
 			break;
@@ -398,7 +397,7 @@ static int sources_add(struct daemon *d)
 					  &d->on_certs,	 &d->on_event, &d->on_http };
 	int rc = 0;
 
-	d->on_signal = (struct loop_source){ d->signal_fd, on_signal, d };
+	d->on_signal = (struct loop_source){ signals_fd(d->signals), on_signal, d };
 	d->on_sock = (struct loop_source){ sock_server_fd(d->sock), on_sock, d };
 	d->on_certs = (struct loop_source){ source_watch_fd(d->cert_watch), on_certs, d };
 	d->on_watch = (struct loop_source){ source_watch_fd(d->watch), on_watch, d };
