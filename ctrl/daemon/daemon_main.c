@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* heddle: start-up, and the way back in reverse. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -182,7 +181,7 @@ static int serve(struct daemon *d)
 	rc = loop_init(&d->loop);
 	if (rc != 0)
 		goto free_configuration;
-	signal(SIGPIPE, SIG_IGN);
+	observe_access_signals();
 	rc = signals_open(&patience, &d->signals);
 	if (rc != 0)
 		goto fini_loop;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,12 @@ static int access_file_open(struct observe_access *a)
 	a->fd = fd;
 	a->regular = S_ISREG(st.st_mode);
 	return 0;
+}
+
+void observe_access_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN); /* a reader that is gone */
+	signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE */
 }
 
 int observe_access_open(const char *path, enum observe_access_format format,

@@ -17,6 +17,9 @@ struct observe_access_stats {
 	uint64_t lines, lost, write_errors;
 };
 
+/* What a file does to a process that writes to it, a failed write tells as well: once, before the
+ * first flush. */
+void observe_access_signals(void);
 /* Opens path for appending. 0, or a negative errno. */
 [[nodiscard]] int observe_access_open(const char *path, enum observe_access_format format,
 				      struct observe_access **out);

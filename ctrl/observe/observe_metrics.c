@@ -133,6 +133,10 @@ static void access_write(struct observe_text *t, const struct observe_access *a)
 	observe_text_add_family(t, "heddle_access_log_lost", "counter",
 				"Lines lost because the file could not take them.");
 	observe_text_addf(t, "heddle_access_log_lost_total %llu\n", (unsigned long long)s.lost);
+	observe_text_add_family(t, "heddle_access_log_write_errors", "counter",
+				"Writes to the access log that failed; each is tried again.");
+	observe_text_addf(t, "heddle_access_log_write_errors_total %llu\n",
+			  (unsigned long long)s.write_errors);
 }
 
 static void daemon_write(struct observe_text *t, const struct observe_metrics_input *in)

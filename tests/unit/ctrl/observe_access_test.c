@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -254,6 +255,29 @@ static void a_full_disk_is_counted_and_survived(void **state)
 	observe_access_close(a);
 }
 
+static void a_file_at_its_limit_is_counted_and_survived(void **state)
+{
+	char path[] = "/tmp/heddle-access-XXXXXX";
+	int fd = mkstemp(path);
+	struct observe_access_stats st;
+	struct observe_access *a;
+	struct rlimit old, small;
+
+	observe_access_signals();
+	getrlimit(RLIMIT_FSIZE, &old);
+	small = old;
+	small.rlim_cur = 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(observe_access_open(path, OBSERVE_ACCESS_JSON, &a), 0);
+	put(a, 10);
+	setrlimit(RLIMIT_FSIZE, &old);
+	observe_access_stats(a, &st);
+	assert_int_equal(st.write_errors, 1);
+	observe_access_close(a);
+	close(fd);
+	unlink(path);
+}
+
 static void requests_are_counted_under_istios_labels(void **state)
 {
 	struct hd_access_record r = record();
@@ -311,6 +335,8 @@ int main(void)
 						requests_make, requests_remove),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_and_survived, requests_make,
 						requests_remove),
+		cmocka_unit_test_setup_teardown(a_file_at_its_limit_is_counted_and_survived,
+						requests_make, requests_remove),
 		cmocka_unit_test_setup_teardown(requests_are_counted_under_istios_labels,
 						requests_make, requests_remove),
 		cmocka_unit_test_setup_teardown(too_many_label_sets_are_bounded, requests_make,
