@@ -61,6 +61,19 @@ static int identity_load(struct daemon *d)
 	return 0;
 }
 
+static int access_check(const struct daemon *d)
+{
+	char error[8192];
+	int rc = d->node->access_log_path != NULL
+			 ? observe_access_check(d->node->access_log_path, error, sizeof(error))
+			 : 0;
+
+	if (rc == 0)
+		return 0;
+	hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s", error);
+	return -EINVAL;
+}
+
 /* Node file and policy. On failure diags or the log say why. */
 static int configuration_load(struct daemon *d, struct policy_diags *diags)
 {
@@ -70,6 +83,8 @@ static int configuration_load(struct daemon *d, struct policy_diags *diags)
 	if (rc != 0)
 		return rc;
 	rc = identity_load(d);
+	if (rc == 0)
+		rc = access_check(d);
 	if (rc == 0)
 		rc = policy_texts_read(&d->node_text, d->options->config, diags);
 	if (rc == 0)
@@ -150,8 +165,9 @@ static int access_open(struct daemon *d)
 		return 0;
 	rc = observe_access_open(d->node->access_log_path, format, &d->access);
 	if (rc != 0)
-		hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s: %s", d->node->access_log_path,
-		       strerror(-rc));
+		hd_log(HD_LOG_ERROR, "daemon", "accessLog.path: %s: %s%s", d->node->access_log_path,
+		       strerror(-rc),
+		       rc == -ENXIO ? ": nobody reads this pipe: start its reader first" : "");
 	return rc;
 }
 

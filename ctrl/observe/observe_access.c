@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -63,6 +64,52 @@ void observe_access_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone */
 	signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE */
+}
+
+static int is_standard(const char *path)
+{
+	return strcmp(path, "/dev/stdout") == 0 || strcmp(path, "/dev/stderr") == 0;
+}
+
+/* The file is not there: can it be made? */
+static int folder_check(const char *path, char *error, size_t error_bytes)
+{
+	char copy[PATH_MAX];
+	const char *folder;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	if (access(folder, W_OK | X_OK) == 0)
+		return 0;
+	if (errno == ENOENT)
+		snprintf(error, error_bytes, "%s: its folder is not there: mkdir -p %s", path,
+			 folder);
+	else
+		snprintf(error, error_bytes,
+			 "%s: %s: let the user that heddle runs as write in %s, or choose another path",
+			 path, strerror(errno), folder);
+	return errno != 0 ? -errno : -EACCES;
+}
+
+int observe_access_check(const char *path, char *error, size_t error_bytes)
+{
+	struct stat st;
+	int rc = 0;
+
+	error[0] = '\0';
+	if (is_standard(path))
+		return 0;
+	if (strlen(path) >= PATH_MAX)
+		rc = -ENAMETOOLONG;
+	else if (stat(path, &st) != 0)
+		rc = errno == ENOENT ? folder_check(path, error, error_bytes) : -errno;
+	else if (S_ISDIR(st.st_mode))
+		rc = -EISDIR;
+	else if (access(path, W_OK) != 0)
+		rc = -errno;
+	if (rc != 0 && error[0] == '\0')
+		snprintf(error, error_bytes, "%s: %s: choose another path", path, strerror(-rc));
+	return rc;
 }
 
 int observe_access_open(const char *path, enum observe_access_format format,

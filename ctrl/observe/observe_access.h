@@ -20,6 +20,9 @@ struct observe_access_stats {
 /* What a file does to a process that writes to it, a failed write tells as well: once, before the
  * first flush. */
 void observe_access_signals(void);
+/* Whether path could be opened, without making it. 0, or a negative errno and one line in error that
+ * says what to do. */
+[[nodiscard]] int observe_access_check(const char *path, char *error, size_t error_bytes);
 /* Opens path for appending. 0, or a negative errno. */
 [[nodiscard]] int observe_access_open(const char *path, enum observe_access_format format,
 				      struct observe_access **out);

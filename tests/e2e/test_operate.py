@@ -101,6 +101,13 @@ def test_an_unknown_key_of_the_node_file_is_an_error_with_the_nearest_name(world
     assert code == 1 and "workers" in out and re.search(r"node\.yaml:\d+:\d+: ", out), (code, out)
 
 
+def test_an_access_log_in_a_folder_that_is_not_there_is_refused_with_what_to_do(world):
+    daemon = world.prepare(e2e_policy.api(), lambda folder: e2e_daemon.node_object(folder, accessLog={"path": "/nowhere/a/access.log"}))
+    for arguments in (("--check",), ()):
+        code, out = daemon.run(*arguments)
+        assert code == 1 and "mkdir -p /nowhere/a" in out, (arguments, code, out)
+
+
 def test_an_absent_device_ends_with_2(world):
     def node(folder):
         n = e2e_daemon.node_object(folder)

@@ -221,6 +221,22 @@ static void a_path_that_cannot_be_opened_is_an_error(void **state)
 	assert_int_equal(observe_access_open("/tmp", OBSERVE_ACCESS_JSON, &a), -EISDIR);
 }
 
+static void a_path_is_checked_without_making_it(void **state)
+{
+	char folder[] = "/tmp/heddle-access-XXXXXX", path[64], error[256];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a.log", folder);
+	assert_int_equal(observe_access_check(path, error, sizeof(error)), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(observe_access_check("/dev/stdout", error, sizeof(error)), 0);
+	assert_int_equal(observe_access_check(folder, error, sizeof(error)), -EISDIR);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(observe_access_check(path, error, sizeof(error)), -ENOENT);
+	assert_non_null(strstr(error, "mkdir -p "));
+	assert_non_null(strstr(error, folder));
+}
+
 static void a_reader_that_is_slow_costs_lines_and_no_time(void **state)
 {
 	char folder[] = "/tmp/heddle-fifo-XXXXXX", path[64];
@@ -331,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_renamed_file_is_opened_again, requests_make,
 						requests_remove),
 		cmocka_unit_test(a_path_that_cannot_be_opened_is_an_error),
+		cmocka_unit_test(a_path_is_checked_without_making_it),
 		cmocka_unit_test_setup_teardown(a_reader_that_is_slow_costs_lines_and_no_time,
 						requests_make, requests_remove),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_and_survived, requests_make,
