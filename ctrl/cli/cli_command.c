@@ -68,7 +68,8 @@ static int args_log(int n, char **words, json_t *args, char *error, size_t error
 {
 	if (n < 1 || n > 2) {
 		snprintf(error, error_bytes,
-			 "log LEVEL [AREA]: a level is error, warning, notice, info or debug");
+			 "log LEVEL [AREA]: error, warning, notice, info or debug; of one area "
+			 "(as policy or tls) or of all");
 		return -1;
 	}
 	json_object_set_new(args, "level", json_string(words[0]));

@@ -12,7 +12,6 @@
 
 #include <heddle/base.h>
 
-#define MAX_AREAS 16
 #define LINE_BYTES 4096
 
 static const struct {
@@ -23,16 +22,20 @@ static const struct {
 	[HD_LOG_DEBUG] = { "debug", "\033[2m" },
 };
 
+static const char *const areas[] = {
+#define NAME(name) #name,
+	HD_LOG_AREAS(NAME)
+#undef NAME
+};
+#define AREAS (sizeof(areas) / sizeof(areas[0]))
+
 /* One for the process: hd_log is called from anywhere on the slow path and has no context to be
  * passed. */
 static struct {
 	pthread_mutex_t lock;
 	enum hd_log_level level;
-	struct {
-		char name[16];
-		enum hd_log_level level;
-	} areas[MAX_AREAS];
-	unsigned int n_areas;
+	enum hd_log_level of_area[AREAS];
+	uint8_t area_is_set[AREAS];
 	int colour;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = HD_LOG_NOTICE };
 
@@ -52,45 +55,40 @@ int daemon_log_parse(const char *text, enum hd_log_level *level)
 	return -EINVAL;
 }
 
-static int area_set(enum hd_log_level level, const char *area)
+/* AREAS: there is none of that name. */
+static size_t area_find(const char *name)
 {
-	unsigned int i;
+	size_t i = 0;
 
-	for (i = 0; i < state.n_areas; i++)
-		if (strcmp(state.areas[i].name, area) == 0)
-			break;
-	if (i == MAX_AREAS || strlen(area) >= sizeof(state.areas[0].name))
-		return -ENOSPC;
-	if (i == state.n_areas) {
-		strcpy(state.areas[i].name, area);
-		state.n_areas++;
-	}
-	state.areas[i].level = level;
-	return 0;
+	while (i < AREAS && strcmp(areas[i], name) != 0)
+		i++;
+	return i;
 }
 
 int daemon_log_set(enum hd_log_level level, const char *area)
 {
-	int rc = 0;
+	size_t i = area != NULL ? area_find(area) : 0;
 
+	if (i == AREAS)
+		return -ENOENT;
 	pthread_mutex_lock(&state.lock);
-	if (area != NULL)
-		rc = area_set(level, area);
-	else
+	if (area == NULL) {
 		state.level = level;
+	} else {
+		state.of_area[i] = level;
+		state.area_is_set[i] = 1;
+	}
 	pthread_mutex_unlock(&state.lock);
-	return rc;
+	return 0;
 }
 
 static int area_logs(enum hd_log_level level, const char *area)
 {
+	size_t i = area_find(area);
 	enum hd_log_level limit;
 
 	pthread_mutex_lock(&state.lock);
-	limit = state.level;
-	for (unsigned int i = 0; i < state.n_areas; i++)
-		if (strcmp(state.areas[i].name, area) == 0)
-			limit = state.areas[i].level;
+	limit = i < AREAS && state.area_is_set[i] ? state.of_area[i] : state.level;
 	pthread_mutex_unlock(&state.lock);
 	return level <= limit;
 }

@@ -9,8 +9,7 @@
 void daemon_log_init(void);
 /* "error", "warning", "notice", "info" or "debug". 0, or -EINVAL. */
 [[nodiscard]] int daemon_log_parse(const char *text, enum hd_log_level *level);
-/* area NULL: everything that no area level names. -ENOSPC: too many areas have a level of their
- * own. */
+/* area NULL: everything but the areas that have a level of their own. -ENOENT: no such area. */
 [[nodiscard]] int daemon_log_set(enum hd_log_level level, const char *area);
 
 #endif

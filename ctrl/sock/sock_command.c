@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <heddle/log.h>
+
 #include "sock_job.h"
 
 static int run_help(struct sock_request *rq);
+
+static const char log_areas[] = ""
+#define NAME(name) " " #name
+	HD_LOG_AREAS(NAME)
+#undef NAME
+	;
 
 static int run_log(struct sock_request *rq)
 {
@@ -22,10 +30,8 @@ static int run_log(struct sock_request *rq)
 	if (level == NULL)
 		return sock_refuse(rq, "log: which level? error, warning, notice, info or debug");
 	rc = rq->host->log(rq->host->arg, level, area);
-	if (rc == -ENOSPC)
-		return sock_refuse(
-			rq,
-			"log: an area's name has at most 15 letters, and 16 areas have a level of their own");
+	if (rc == -ENOENT)
+		return sock_refuse(rq, "log: no area `%.32s`: there are%s", area, log_areas);
 	if (rc != 0)
 		return sock_refuse(rq, "log: `%.32s` is not error, warning, notice, info or debug",
 				   level);

@@ -72,7 +72,7 @@ struct sock_host {
 	int (*config_rollback)(void *arg, struct policy_diags *diags);
 	/* Reads the files again, as SIGHUP does. */
 	int (*config_reload)(void *arg, struct policy_diags *diags);
-	/* -EINVAL: no such level; -ENOSPC. area may be NULL. */
+	/* -EINVAL: no such level; -ENOENT: no such area. area may be NULL. */
 	int (*log)(void *arg, const char *level, const char *area);
 	/* What an operator says about an endpoint, and what is known of all of them. */
 	int (*endpoint_set)(void *arg, const struct hd_addr *addr, uint8_t health);

@@ -222,6 +222,8 @@ static int log_set(void *arg, const char *level, const char *area)
 
 	if (strcmp(level, "loud") == 0)
 		return -EINVAL;
+	if (area != NULL && strcmp(area, "nope") == 0)
+		return -ENOENT;
 	snprintf(h->log_level, sizeof(h->log_level), "%s", level);
 	snprintf(h->log_area, sizeof(h->log_area), "%s", area ? area : "");
 	return 0;

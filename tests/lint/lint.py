@@ -59,6 +59,7 @@ CHECKS = [
     ("lengths: files up to 1,000 lines, functions up to 100", lambda b: style.check_lengths(ROOT, tracked("*.c", "*.h"))),
     ("words: nothing left for later", lambda b: style.check_words(ROOT, tracked("*.c", "*.h", "*.py", "*.sh", "*.md", "dev"))),
     ("tests: wait for events, never sleep", lambda b: style.check_sleeps(ROOT, tracked("tests/*.c", "tests/*.py", "tests/*.sh"))),
+    ("log: areas are those that operators can name", lambda b: style.check_areas(ROOT, tracked("ctrl/*.c", "dataplane/*.c"))),
     ("spelling", spelling),
     ("docs: every page is in its index", indexes),
     ("lint: each rule finds what breaks it", lambda b: lint_test.problems()),

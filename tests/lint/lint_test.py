@@ -83,8 +83,19 @@ def style_is_found():
         shutil.rmtree(root)
 
 
+def areas_of_the_log_are_checked():
+    root = tree({"include/heddle/log.h": "#define HD_LOG_AREAS(X) \\\n\tX(ctl) X(tls)\n\nvoid hd_log(void);\n",
+                 "a.c": 'hd_log(HD_LOG_ERROR, "tls", "x");\n', "b.c": 'hd_log(a ? HD_LOG_ERROR : b,\n"tsl", "x");\n'})
+    try:
+        lines = style.check_areas(root, ["a.c", "b.c"])
+        assert [p.split(":")[0] for p in lines] == ["b.c"], lines
+    finally:
+        shutil.rmtree(root)
+
+
 TESTS = [broken_layers_are_found_with_their_reason, layers_in_order_pass, forbidden_symbols_are_found_in_an_archive,
-         exceptions_of_the_symbol_gate_are_narrow, style_is_found]
+         exceptions_of_the_symbol_gate_are_narrow, style_is_found,
+         areas_of_the_log_are_checked]
 
 
 def problems():

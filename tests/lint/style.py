@@ -76,3 +76,15 @@ def check_sleeps(root, files):
     pattern = re.compile(r"\b(?:time\.sleep|usleep|nanosleep|sleep)\s*\(|^\s*sleep\s+[0-9.]")
     return [f"{path}:{number}: sleeps; wait for what it is waiting for" for path in files
             for number, line in enumerate(lines_of(root, path), 1) if pattern.search(line)]
+
+
+def check_areas(root, files):
+    """Areas of the log are those that `heddlectl log` takes."""
+    with open(os.path.join(root, "include/heddle/log.h"), encoding="utf-8") as f:
+        known = re.findall(r"X\((\w+)\)", f.read().split("HD_LOG_AREAS(X)", 1)[1].split("\n\n", 1)[0])
+    problems = []
+    for path in files:
+        text = "\n".join(lines_of(root, path))
+        problems += [f"{path}:{text.count(chr(10), 0, m.start()) + 1}: area \"{m[1]}\" is not in HD_LOG_AREAS"
+                     for m in re.finditer(r'hd_log\(\s*[^,"]+,\s*"(\w+)"', text) if m[1] not in known]
+    return problems

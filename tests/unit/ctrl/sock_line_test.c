@@ -477,10 +477,12 @@ static void stats_take_a_pattern(void **state)
 static void log_levels_are_checked(void **state)
 {
 	json_decref(
-		result_of("{\"command\":\"log\",\"args\":{\"level\":\"debug\",\"area\":\"tcp\"}}"));
+		result_of("{\"command\":\"log\",\"args\":{\"level\":\"debug\",\"area\":\"tls\"}}"));
 	assert_string_equal(h->log_level, "debug");
-	assert_string_equal(h->log_area, "tcp");
+	assert_string_equal(h->log_area, "tls");
 	REFUSED("{\"command\":\"log\",\"args\":{\"level\":\"loud\"}}", "`loud`");
+	REFUSED("{\"command\":\"log\",\"args\":{\"level\":\"debug\",\"area\":\"nope\"}}",
+		"no area `nope`: there are access ctl");
 	REFUSED("{\"command\":\"log\"}", "which level");
 }
 
