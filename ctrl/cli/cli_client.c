@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <heddle/control.h>
+
 #define ANSWER_WITHIN_S 60
 
 static enum cli_exit say_connect(const char *path, int error, char *out, size_t bytes)
@@ -111,21 +113,46 @@ static enum cli_exit answer_read(const char *line, size_t n, json_t **result, ch
 	return code;
 }
 
+/* What the daemon refuses unread, it answers and closes: the answer is still there to be read. */
+static int line_send(int fd, const char *line, size_t n, char *error, size_t error_bytes)
+{
+	if (send_all(fd, line, n) == 0 || errno == EPIPE || errno == ECONNRESET)
+		return 0;
+	if (errno == EAGAIN)
+		snprintf(error, error_bytes, "heddle did not take the request within %d s",
+			 ANSWER_WITHIN_S);
+	else
+		snprintf(error, error_bytes, "the request was not sent: %s", strerror(errno));
+	return -1;
+}
+
+/* The line of a request, for free(); NULL with error set. Steals args. */
+static char *request_line(const char *command, json_t *args, char *error, size_t error_bytes)
+{
+	json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "command", command, "args", args);
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL, *line = NULL;
+
+	json_decref(request);
+	if (text == NULL)
+		snprintf(error, error_bytes, "out of memory, or an argument that is not UTF-8");
+	else if (strlen(text) >= HD_CONTROL_LINE_BYTES)
+		snprintf(error, error_bytes,
+			 "the files are more than the %u MiB that the control socket takes: put them in a policy folder of the node file",
+			 HD_CONTROL_LINE_BYTES >> 20);
+	else if (asprintf(&line, "%s\n", text) < 0)
+		snprintf(error, error_bytes, "out of memory");
+	free(text);
+	return line;
+}
+
 /* A connection on which the request went out, or -1 with error set. Steals args. */
 static int request_send(const char *socket_path, const char *command, json_t *args, char *error,
 			size_t error_bytes)
 {
-	json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "command", command, "args", args);
-	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
-	int fd = -1;
+	char *line = request_line(command, args, error, error_bytes);
+	int fd = line != NULL ? socket_open(socket_path, error, error_bytes) : -1;
 
-	json_decref(request);
-	if (line == NULL)
-		snprintf(error, error_bytes, "out of memory, or an argument that is not UTF-8");
-	else
-		fd = socket_open(socket_path, error, error_bytes);
-	if (fd >= 0 && (send_all(fd, line, strlen(line)) != 0 || send_all(fd, "\n", 1) != 0)) {
-		snprintf(error, error_bytes, "%s: heddle closed the connection", socket_path);
+	if (fd >= 0 && line_send(fd, line, strlen(line), error, error_bytes) != 0) {
 		close(fd);
 		fd = -1;
 	}
@@ -165,6 +192,7 @@ enum cli_exit cli_stream(const char *socket_path, const char *command, json_t *a
 	json_t *result = NULL;
 	char *line = NULL;
 	size_t room = 0;
+	int ended = 0;
 	ssize_t n;
 	FILE *f;
 
@@ -172,13 +200,20 @@ enum cli_exit cli_stream(const char *socket_path, const char *command, json_t *a
 		return CLI_USAGE;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof(for_ever));
 	f = fdopen(fd, "r");
+	if (f == NULL)
+		close(fd);
 	while (f != NULL && code == CLI_FINE && (n = getline(&line, &room, f)) > 0) {
-		if (strcmp(line, "{}\n") == 0)
+		ended = strcmp(line, "{}\n") == 0;
+		if (ended)
 			break;
 		code = answer_read(line, (size_t)n, &result, error, error_bytes);
 		if (code == CLI_FINE)
 			row(arg, result);
 		json_decref(result);
+	}
+	if (code == CLI_FINE && !ended) {
+		snprintf(error, error_bytes, "%s: heddle closed the connection", socket_path);
+		code = CLI_USAGE;
 	}
 	free(line);
 	if (f != NULL)

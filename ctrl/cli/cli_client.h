@@ -7,8 +7,6 @@
 
 #include <jansson.h>
 
-#define CLI_DEFAULT_SOCKET "/run/heddle.sock"
-
 enum cli_exit { CLI_FINE, CLI_REFUSED, CLI_USAGE };
 
 /* Sends {"command","args"} and waits. CLI_FINE and *result; CLI_REFUSED or CLI_USAGE with a text in

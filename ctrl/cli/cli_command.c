@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_command.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli_file.h"
 
 static int args_none(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
@@ -78,40 +79,6 @@ static int args_log(int n, char **words, json_t *args, char *error, size_t error
 	return 0;
 }
 
-/* A whole file for free(). */
-static char *file_read(const char *path, size_t *n)
-{
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	size_t capacity = 65536;
-	char *p = f != NULL ? malloc(capacity) : NULL;
-
-	*n = 0;
-	while (p != NULL) {
-		char *more;
-		size_t got = fread(p + *n, 1, capacity - *n, f);
-
-		*n += got;
-		if (got == 0)
-			break;
-		if (*n < capacity)
-			continue;
-		more = realloc(p, capacity *= 2);
-		if (more == NULL) {
-			free(p);
-			p = NULL;
-		} else {
-			p = more;
-		}
-	}
-	if (p != NULL && ferror(f)) {
-		free(p);
-		p = NULL;
-	}
-	if (f != NULL && f != stdin)
-		fclose(f);
-	return p;
-}
-
 static int args_files(int n, char **words, json_t *args, char *error, size_t error_bytes)
 {
 	json_t *files = json_array();
@@ -119,13 +86,14 @@ static int args_files(int n, char **words, json_t *args, char *error, size_t err
 	json_object_set_new(args, "files", files);
 	for (int i = 0; i < n; i++) {
 		size_t bytes;
-		char *content = file_read(words[i], &bytes);
+		char *content = cli_file_read(words[i], &bytes, error, error_bytes);
 		json_t *text = content != NULL ? json_stringn(content, bytes) : NULL;
 
 		free(content);
+		if (content == NULL)
+			return -1;
 		if (text == NULL) {
-			snprintf(error, error_bytes, "%s: %s", words[i],
-				 content == NULL ? strerror(errno) : "is not UTF-8 text");
+			snprintf(error, error_bytes, "%s: is not UTF-8 text", words[i]);
 			return -1;
 		}
 		json_array_append_new(files,

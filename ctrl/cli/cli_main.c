@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <heddle/control.h>
+
 #include "cli_client.h"
 #include "cli_command.h"
 #include "cli_live.h"
@@ -139,7 +141,7 @@ int main(int argc, char **argv)
 	int n;
 
 	if (o.socket == NULL)
-		o.socket = CLI_DEFAULT_SOCKET;
+		o.socket = HD_CONTROL_SOCKET;
 	n = options_read(&o, argc, argv, error, sizeof(error));
 	if (n < 0)
 		return usage(error);

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <heddle/control.h>
+
 #include "policy_node.h"
 #include "policy_text.h"
-
-#define CONTROL_SOCKET "/run/heddle.sock"
 
 char *policy_node_keep(struct node_load *l, struct hd_str s)
 {
@@ -142,7 +142,7 @@ static void operators_read(struct node_load *l, const struct policy_yaml *spec)
 				 *path = policy_get(log, "path");
 
 	keep_path(l, &l->node->control_socket,
-		  socket != NULL ? socket->text : policy_str(CONTROL_SOCKET));
+		  socket != NULL ? socket->text : policy_str(HD_CONTROL_SOCKET));
 	if (strlen(l->node->control_socket) > 107) /* sun_path */
 		policy_error(&l->check, socket, "the socket's path is longer than 107 bytes");
 	if (metrics != NULL && listen_parse(l, metrics->text, &l->node->metrics) != 0)

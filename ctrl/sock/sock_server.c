@@ -11,14 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <heddle/control.h>
 #include <heddle/log.h>
 
 #include "sock_command.h"
 #include "sock_tap.h"
 
 #define MAX_CLIENTS 64
-/* A line holds the files of `config apply`. */
-#define MAX_LINE_BYTES (32u << 20)
 #define READ_BYTES 65536
 #define LINES_A_RUN 16
 /* A client that does not take its answer. */
@@ -304,7 +303,7 @@ static void client_read(struct client *c, hd_ns now)
 {
 	ssize_t n;
 
-	if (c->in_n >= MAX_LINE_BYTES || client_room(c) != 0) {
+	if (c->in_n >= HD_CONTROL_LINE_BYTES || client_room(c) != 0) {
 		char *reply = sock_reply_error(NULL, "a line of more than 32 MiB");
 
 		client_answer(c, reply, now);
