@@ -169,13 +169,16 @@ void net_set_events(struct net *n, const struct net_events *ev)
 
 void net_set_vips(struct net *n, const struct hd_ip *ips, uint32_t count)
 {
-	int same = count == n->n_vips &&
-		   (count == 0 || memcmp(ips, n->vips, count * sizeof(*ips)) == 0);
+	const struct hd_ip *old = n->vips;
+	uint32_t old_count = n->n_vips;
+	int same = count == old_count &&
+		   (count == 0 || memcmp(ips, old, count * sizeof(*ips)) == 0);
 
 	n->vips = ips;
 	n->n_vips = count;
 	if (same)
 		return;
+	net_leaving_update(n, old, old_count);
 	net_own_build(n);
 	net_announce_vips(n);
 }

@@ -49,6 +49,11 @@ void net_destroy(struct net *n);
 
 /* Owned addresses beside the ports' own: sorted by memcmp by the caller, must outlive the next call (they lie in the snapshot). */
 void net_set_vips(struct net *n, const struct hd_ip *ips, uint32_t count);
+/* Those that this took away stay ours while connections use them. The owner sweeps: a mark for the local address of each
+ * connection, then the drop, which lets go of what has no mark since the last one. */
+uint32_t net_n_leaving(const struct net *n);
+void net_leaving_mark(struct net *n, const struct hd_ip *ip);
+void net_leaving_drop(struct net *n);
 
 /* One burst of one port: receives up to `max`, handles what is net's, returns TCP segments with facts in out. */
 uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now, int *any_received);

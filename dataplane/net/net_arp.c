@@ -110,7 +110,7 @@ uint32_t net_arp_input(struct net *n, struct net_if *i, struct rte_mbuf *m)
 		return HD_NET_ARP_MALFORMED;
 	sender = hd_ip_from_v4(a->arp_sip);
 	target = hd_ip_from_v4(a->arp_tip);
-	if (net_own_any(n, &sender))
+	if (net_own_any(n, &sender) && !net_leaving_cede(n, &sender))
 		return answers_for(n, i, &sender) ? defend(n, i, &sender) : HD_NET_ARP_CONFLICT;
 	if (h->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REPLY)) {
 		int to_us = memcmp(a->arp_tha.addr_bytes, i->dev.mac, 6) == 0;

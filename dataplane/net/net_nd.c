@@ -186,7 +186,7 @@ uint32_t net_nd_advertisement(struct net *n, struct net_pkt *p)
 	if (w == NULL || (w->flags & FLAG_SOLICITED && p->group))
 		return HD_NET_ND_MALFORMED;
 	memcpy(target.b, w->target, 16);
-	if (answers_for(n, p->in, &target))
+	if (answers_for(n, p->in, &target) && !net_leaving_cede(n, &target))
 		return conflict(n, p->in, &target);
 	if (net_own_any(n, &p->src))
 		return HD_NET_IP_LAND;

@@ -27,24 +27,30 @@ void net_own_build(struct net *n)
 	}
 	for (uint32_t v = 0; v < n->n_vips; v++)
 		mark(n, &n->vips[v]);
+	for (uint32_t v = 0; v < n->n_leaving; v++)
+		mark(n, &n->leaving[v]);
+}
+
+uint32_t net_own_place(const struct hd_ip *sorted, uint32_t count, const struct hd_ip *ip)
+{
+	uint32_t low = 0, high = count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (memcmp(ip->b, sorted[middle].b, sizeof(ip->b)) > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 int net_own_vip(const struct net *n, const struct hd_ip *ip)
 {
-	uint32_t low = 0, high = n->n_vips;
+	uint32_t at = net_own_place(n->vips, n->n_vips, ip);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		int order = memcmp(ip->b, n->vips[middle].b, sizeof(ip->b));
-
-		if (order == 0)
-			return 1;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return 0;
+	return (at < n->n_vips && hd_ip_eq(&n->vips[at], ip)) || net_leaving_has(n, ip);
 }
 
 static int is_address_of(const struct net_if *i, const struct hd_ip *ip)
@@ -64,7 +70,7 @@ int net_own_at(struct net *n, const struct net_if *i, const struct hd_ip *ip)
 	if (!is_address_of(i, ip) && !net_own_vip(n, ip))
 		return 0;
 	n->own_hits[net_own_hash(ip) % NET_OWN_HITS] =
-		(struct net_own_hit){.ip = *ip, .port_plus_1 = i->index + 1u};
+		(struct net_own_hit){ .ip = *ip, .port_plus_1 = i->index + 1u };
 	return 1;
 }
 

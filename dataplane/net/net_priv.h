@@ -31,6 +31,7 @@
 #define NET_TX_QUEUE 512
 #define NET_FILTER_BITS 15
 #define NET_OWN_HITS 64
+#define NET_MAX_LEAVING 4096
 #define NET_MAX_ADDRS (HD_MAX_PORT_ADDRESSES + 1) /* and the link-local one */
 #define NET_MAX_ALL_ROUTES (HD_MAX_PORTS * NET_MAX_ADDRS + HD_MAX_ROUTES)
 
@@ -85,6 +86,10 @@ struct net {
 
 	const struct hd_ip *vips;
 	uint32_t n_vips;
+	/* Vips that the policy took away while connections may use them (net_leaving.c), sorted. */
+	uint32_t n_leaving;
+	struct hd_ip leaving[NET_MAX_LEAVING];
+	uint8_t leaving_used[NET_MAX_LEAVING]; /* in the sweep that goes on */
 	/* One bit for each hash of an address of ours or a broadcast address: clear means neither.
 	 */
 	uint64_t own_filter[(1 << NET_FILTER_BITS) / 64];
@@ -167,6 +172,11 @@ void net_announce_start(struct net *n);
 void net_announce_vips(struct net *n);
 void net_announce_run(struct net *n);
 
+/* net_leaving.c */
+void net_leaving_update(struct net *n, const struct hd_ip *old, uint32_t count);
+int net_leaving_has(const struct net *n, const struct hd_ip *ip);
+int net_leaving_cede(struct net *n, const struct hd_ip *ip);
+
 /* net_route.c */
 void net_routes_build(struct net *n, const struct hd_node *node);
 const struct net_route *net_route_find(const struct net *n, const struct hd_ip *remote, int port);
@@ -178,6 +188,8 @@ void net_own_build(struct net *n);
 int net_own_at(struct net *n, const struct net_if *i, const struct hd_ip *ip);
 int net_own_any(const struct net *n, const struct hd_ip *ip);
 int net_own_vip(const struct net *n, const struct hd_ip *ip);
+/* Where it stands among sorted addresses, or should stand. */
+uint32_t net_own_place(const struct hd_ip *sorted, uint32_t count, const struct hd_ip *ip);
 int net_own_broadcast(const struct net_if *i, uint32_t be32);
 
 /* Room for a header in front. All headroom is ours: tcp and net_frame leave RTE_PKTMBUF_HEADROOM

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "worker_leave.h"
 #include "worker_mailbox.h"
 
 static int64_t on_listener(void *ctx, const struct pkt_facts *f)
@@ -107,6 +108,7 @@ struct worker *worker_create(const struct worker_config *c, hd_ns now)
 	w->mailbox = c->mailbox;
 	w->n_ports = c->node->n_ports;
 	w->index = c->index;
+	w->leave_due = HD_NS_NEVER;
 	w->flow_owner = c->flow_owner;
 	w->flow_ctx = c->flow_ctx;
 	w->last_tsc = rte_rdtsc();
@@ -128,7 +130,7 @@ void worker_destroy(struct worker *w)
 	rte_free(w);
 }
 
-static int load_snapshot(struct worker *w)
+static int load_snapshot(struct worker *w, hd_ns now)
 {
 	const struct hd_snapshot *s = atomic_load_explicit(w->published, memory_order_acquire);
 
@@ -137,6 +139,7 @@ static int load_snapshot(struct worker *w)
 	w->snapshot = s;
 	proxy_set_snapshot(w->proxy, s);
 	net_set_vips(w->stack.net, s->n_vips > 0 ? &s->vips[0].ip : NULL, s->n_vips);
+	worker_leave_begin(w, now);
 	return 1;
 }
 
@@ -171,7 +174,7 @@ static int run_timers(struct worker *w, hd_ns now)
 	}
 	if (proxy_next_deadline(w->proxy) <= now)
 		any |= proxy_timers_run(w->proxy, now);
-	return any;
+	return any | worker_leave_run(w, now);
 }
 
 /* Everything is sent and nothing of an older snapshot is held: the quiescent state that ctrl waits
@@ -201,7 +204,7 @@ int worker_turn(struct worker *w, hd_ns now)
 
 	w->stack.now = now;
 	hd_stage(s, HD_STAGE_POLICY);
-	busy = load_snapshot(w);
+	busy = load_snapshot(w, now);
 	hd_stage(s, HD_STAGE_MAILBOX);
 	busy |= worker_mailbox_read(w, now);
 	hd_stage(s, HD_STAGE_RECEIVE);
@@ -222,8 +225,9 @@ int worker_turn(struct worker *w, hd_ns now)
 hd_ns worker_next_deadline(const struct worker *w)
 {
 	hd_ns stack = worker_stack_next_deadline(&w->stack), proxy = proxy_next_deadline(w->proxy);
+	hd_ns next = RTE_MIN(stack, proxy);
 
-	return RTE_MIN(stack, proxy);
+	return RTE_MIN(next, w->leave_due);
 }
 
 void worker_stop(struct worker *w, hd_ns now)

@@ -54,6 +54,8 @@ struct worker {
 	int stopped;
 	struct hd_dump *dump;			/* in progress */
 	uint32_t dump_cursor;
+	uint32_t leave_cursor;			/* of the sweep for addresses that leave (worker_leave.h) */
+	hd_ns leave_due;			/* its next piece; HD_NS_NEVER: none leaves */
 	struct hd_worker_stats stats;
 };
 

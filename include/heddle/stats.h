@@ -26,6 +26,7 @@
 	X(NET_IP_LAND, "ip", "own_source", "the source is one of our own addresses")					\
 	X(NET_IP_GROUP, "ip", "group_destination", "broadcast or multicast that is not ours to answer")			\
 	X(NET_IP_NOT_OURS, "ip", "not_ours", "destination is no address of ours")					\
+	X(NET_IP_LEAVING, "ip", "leaving_full", "an address that the policy took away: too many are kept for their connections already")	\
 	X(NET_IP_PROTOCOL, "ip", "unknown_protocol", "neither TCP, UDP nor ICMP")					\
 	X(NET_IP_CHAIN, "ip", "bad_chain", "IPv6 extension headers out of order, too many or cut off")			\
 	X(NET_IP_NO_ROUTE, "ip", "no_route", "no route to the destination")						\

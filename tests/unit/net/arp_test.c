@@ -331,6 +331,25 @@ static void our_address_claimed_by_another_is_defended_once_in_ten_seconds(void 
 	assert_int_equal(fake_device_sent(&w->dev[0]), 1);
 }
 
+static void an_address_that_leaves_is_answered_for_until_another_claims_it(void **state)
+{
+	struct world *w = *state;
+	struct frame f;
+
+	net_set_vips(w->net, NULL, 0);
+	frame_arp(&f, 1, other_mac, "10.1.0.2", nobody, "10.1.0.10");
+	world_rx(w, 0, &f);
+	assert_int_not_equal(world_sent(w, 0, &f), 0);
+	assert_int_equal(arp_of(&f)->arp_sip, ip_of("10.1.0.10").w[3]);
+	frame_arp(&f, 1, other_mac, "10.1.0.10", nobody, "10.1.0.10");
+	world_rx(w, 0, &f);
+	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
+	assert_int_equal(world_count(w, HD_NET_ARP_CONFLICT), 0);
+	frame_arp(&f, 1, other_mac, "10.1.0.2", nobody, "10.1.0.10");
+	world_rx(w, 0, &f);
+	assert_int_equal(world_sent(w, 0, &f), 0);
+}
+
 static void idle_neighbours_are_forgotten(void **state)
 {
 	struct world *w = *state;
@@ -380,6 +399,7 @@ int main(void)
 		WORLD_TEST(an_answer_to_the_probe_keeps_the_neighbour),
 		WORLD_TEST(a_flood_of_strangers_leaves_peers_in_use_alone),
 		WORLD_TEST(our_address_claimed_by_another_is_defended_once_in_ten_seconds),
+		WORLD_TEST(an_address_that_leaves_is_answered_for_until_another_claims_it),
 		WORLD_TEST(idle_neighbours_are_forgotten),
 		WORLD_TEST(off_link_goes_by_the_gateway),
 	};

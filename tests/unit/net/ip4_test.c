@@ -137,9 +137,10 @@ static void only_our_addresses_are_ours(void **state)
 	assert_int_equal(world_count(w, HD_NET_IP_GROUP), HD_ARRAY_SIZE(groups));
 }
 
-static void a_vip_that_left_is_no_longer_ours(void **state)
+static void a_vip_that_left_stays_until_a_sweep_finds_no_user(void **state)
 {
 	struct world *w = *state;
+	struct hd_ip vip = hd_ip_from_v4(inet_addr("10.96.0.1"));
 	struct tcp_args a = syn();
 	struct frame f;
 
@@ -147,7 +148,47 @@ static void a_vip_that_left_is_no_longer_ours(void **state)
 	frame_tcp(&f, &a);
 	assert_int_equal(world_rx(w, 0, &f), 1);
 	net_set_vips(w->net, NULL, 0);
+	assert_int_equal(net_n_leaving(w->net), 3);
+	net_leaving_drop(w->net); /* the sweep that may have begun before it left */
+	assert_int_equal(world_rx(w, 0, &f), 1);
+	net_leaving_mark(w->net, &vip);
+	net_leaving_drop(w->net);
+	assert_int_equal(net_n_leaving(w->net), 1);
+	assert_int_equal(world_rx(w, 0, &f), 1);
+	net_leaving_drop(w->net);
+	assert_int_equal(net_n_leaving(w->net), 0);
 	assert_int_equal(world_rx(w, 0, &f), 0);
+}
+
+static void a_vip_that_comes_back_does_not_leave(void **state)
+{
+	struct world *w = *state;
+	struct hd_ip vip = hd_ip_from_v4(inet_addr("10.96.0.1"));
+	struct tcp_args a = syn();
+	struct frame f;
+
+	a.dst = "10.96.0.1";
+	frame_tcp(&f, &a);
+	net_set_vips(w->net, NULL, 0);
+	net_set_vips(w->net, &vip, 1);
+	assert_int_equal(net_n_leaving(w->net), 2);
+	net_leaving_drop(w->net);
+	net_leaving_drop(w->net);
+	assert_int_equal(net_n_leaving(w->net), 0);
+	assert_int_equal(world_rx(w, 0, &f), 1);
+}
+
+static void more_vips_leave_than_are_kept_and_the_rest_is_counted(void **state)
+{
+	static struct hd_ip many[5000];
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(many); i++)
+		many[i] = hd_ip_from_v4(htonl(0x0b000000 + i));
+	net_set_vips(w->net, many, HD_ARRAY_SIZE(many));
+	net_set_vips(w->net, NULL, 0);
+	assert_int_equal(net_n_leaving(w->net), 4096);
+	assert_int_equal(world_count(w, HD_NET_IP_LEAVING), 5000 + 3 - 4096);
 }
 
 static void fragments_are_dropped_and_counted(void **state)
@@ -277,7 +318,9 @@ int main(void)
 		WORLD_TEST(padding_is_trimmed),
 		WORLD_TEST(bad_sources_are_refused),
 		WORLD_TEST(only_our_addresses_are_ours),
-		WORLD_TEST(a_vip_that_left_is_no_longer_ours),
+		WORLD_TEST(a_vip_that_left_stays_until_a_sweep_finds_no_user),
+		WORLD_TEST(a_vip_that_comes_back_does_not_leave),
+		WORLD_TEST(more_vips_leave_than_are_kept_and_the_rest_is_counted),
 		WORLD_TEST(fragments_are_dropped_and_counted),
 		WORLD_TEST(source_routes_are_dropped_other_options_skipped),
 		WORLD_TEST(options_that_run_over_are_refused),

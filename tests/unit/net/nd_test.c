@@ -242,6 +242,19 @@ static void a_later_claim_of_our_address_is_defended(void **state)
 	assert_int_equal(world_count(w, HD_NET_ND_CONFLICT), 20);
 }
 
+static void a_claim_of_an_address_that_leaves_is_not_defended(void **state)
+{
+	struct world *w = *state;
+	struct frame f;
+
+	net_set_vips(w->net, NULL, 0);
+	frame_nd(&f, NA, "fd00:1::10", "ff02::1", 0x20, "fd00:1::10", 2, other_mac);
+	world_rx(w, 0, &f);
+	assert_int_equal(world_sent(w, 0, &f), 0);
+	assert_int_equal(world_count(w, HD_NET_ND_CONFLICT), 0);
+	assert_int_equal(net_n_leaving(w->net), 2);
+}
+
 static void routers_and_redirects_are_ignored(void **state)
 {
 	struct world *w = *state;
@@ -273,6 +286,7 @@ int main(void)
 		WORLD_TEST(unasked_advertisements_create_nothing),
 		cmocka_unit_test(an_address_taken_at_start_is_not_used),
 		WORLD_TEST(a_later_claim_of_our_address_is_defended),
+		WORLD_TEST(a_claim_of_an_address_that_leaves_is_not_defended),
 		WORLD_TEST(routers_and_redirects_are_ignored),
 	};
 

@@ -69,6 +69,7 @@ struct world {
 	struct host *caller, *backend;
 	hd_ns now;
 	uint32_t answers, resets, kicks;
+	uint32_t body, sent, got; /* of the one long answer; body 0: none */
 };
 
 static const struct worker_flows flows = { .secret = { 3, 4 }, .n_workers = WORKERS };
@@ -82,7 +83,10 @@ static struct hd_ip ip(const char *text)
 }
 
 /* A policy of one listener, one route and one backend. */
-#define STR(s) { s, sizeof(s) - 1 }
+#define STR(s)                   \
+	{                        \
+		s, sizeof(s) - 1 \
+	}
 static struct hd_listener listener = { .protocol = HD_PROTO_HTTP, .cluster = HD_NONE };
 static uint32_t listener_table[2] = { HD_NONE, HD_NONE }, domain_table[1] = { HD_NONE };
 static struct hd_vip vip;
@@ -104,12 +108,10 @@ static struct hd_endpoint endpoint = { .weight = 1 };
 static int32_t wrr[WORKERS][4];
 static uint32_t rr[WORKERS][4];
 static uint64_t chosen[WORKERS][4];
-static struct hd_snapshot_worker own[WORKERS] = { { .wrr = wrr[0],
-						    .rr = rr[0],
-						    .destination_requests = chosen[0] },
-						  { .wrr = wrr[1],
-						    .rr = rr[1],
-						    .destination_requests = chosen[1] } };
+static struct hd_snapshot_worker own[WORKERS] = {
+	{ .wrr = wrr[0], .rr = rr[0], .destination_requests = chosen[0] },
+	{ .wrr = wrr[1], .rr = rr[1], .destination_requests = chosen[1] }
+};
 
 static const uint32_t cluster_of_slot[1];
 
@@ -158,6 +160,41 @@ static struct net_device device(struct world *w, int i)
 				    .tx_offloads = NET_TX_MULTI_SEG | NET_TX_REFCOUNTED };
 }
 
+static uint8_t body_byte(uint32_t at)
+{
+	return (uint8_t)(at * 2654435761u >> 13);
+}
+
+/* Behind the head, which comes whole. */
+static void take_body(struct world *w, struct tcp_conn *c)
+{
+	static uint8_t bytes[512 * 1024];
+	struct bufq *rx = tcp_conn_rx(c);
+	uint32_t n = rx->bytes, at = 0;
+
+	assert_true(n <= sizeof(bytes));
+	bufq_copy_out(rx, 0, bytes, n);
+	if (w->got == 0)
+		at = (uint32_t)((uint8_t *)memmem(bytes, n, "\r\n\r\n", 4) + 4 - bytes);
+	for (; at < n; at++)
+		assert_int_equal(bytes[at], body_byte(w->got++));
+	bufq_clear(rx);
+	tcp_received(c, n);
+	w->answers += w->got == w->body;
+}
+
+static void send_body(struct world *w, struct tcp_conn *c)
+{
+	uint8_t bytes[1400];
+	uint32_t n = 0;
+
+	if (tcp_send_space(c) < sizeof(bytes))
+		return;
+	while (n < sizeof(bytes) && w->sent < w->body)
+		bytes[n++] = body_byte(w->sent++);
+	assert_int_equal(tcp_send_copy(c, bytes, n), 0);
+}
+
 static void caller_event(void *ctx, struct tcp_conn *c, uint32_t events)
 {
 	struct world *w = ctx;
@@ -176,6 +213,10 @@ static void caller_event(void *ctx, struct tcp_conn *c, uint32_t events)
 		tcp_close(c);
 	if (n == 0)
 		return;
+	if (w->body > 0) {
+		take_body(w, c);
+		return;
+	}
 	assert_true(n < sizeof(text));
 	bufq_copy_out(rx, 0, text, n);
 	if (memmem(text, n, "\r\n\r\nhello", 9) == NULL)
@@ -191,8 +232,19 @@ static int64_t backend_listener(void *ctx, const struct pkt_facts *f)
 	return 0;
 }
 
+static void answer_long(struct world *w, struct tcp_conn *c)
+{
+	char head[96];
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\ncontent-length: %u\r\n\r\n",
+			 w->body);
+
+	assert_int_equal(tcp_send_copy(c, head, (uint32_t)n), 0);
+	send_body(w, c);
+}
+
 static void backend_event(void *ctx, struct tcp_conn *c, uint32_t events)
 {
+	struct world *w = ctx;
 	struct bufq *rx = tcp_conn_rx(c);
 	uint32_t n = rx->bytes;
 
@@ -202,11 +254,16 @@ static void backend_event(void *ctx, struct tcp_conn *c, uint32_t events)
 	}
 	if (events & TCP_EV_FIN)
 		tcp_close(c);
+	if (events & TCP_EV_WRITABLE && w->sent > 0 && w->sent < w->body)
+		send_body(w, c);
 	if (n == 0)
 		return;
 	bufq_clear(rx);
 	tcp_received(c, n);
-	assert_int_equal(tcp_send_copy(c, answer, sizeof(answer) - 1), 0);
+	if (w->body > 0)
+		answer_long(w, c);
+	else
+		assert_int_equal(tcp_send_copy(c, answer, sizeof(answer) - 1), 0);
 }
 
 static struct host *make_host(struct world *w, int end, const char *address, const char *gateway,
@@ -446,6 +503,45 @@ static void a_turn_after_publishing_frees_the_old_snapshot(void **state)
 	destroy_world(w);
 }
 
+static uint32_t leaving(const struct world *w)
+{
+	return net_n_leaving(w->workers[0]->stack.net) + net_n_leaving(w->workers[1]->stack.net);
+}
+
+static void a_service_that_is_removed_finishes_its_answers_and_refuses_callers(void **state)
+{
+	static const uint32_t nobody[2] = { HD_NONE, HD_NONE };
+	struct hd_snapshot with = snapshot_of(1), without = snapshot_of(2);
+	struct world *w;
+
+	vip.ip = listener.addr.ip = ip("10.96.0.1");
+	listener_table[0] = listener_table[1] = 0;
+	without.n_listeners = without.n_vips = 0;
+	without.listener_table = nobody;
+	w = make_world(&with);
+	w->body = 1 << 20;
+	call(w);
+	while (w->got < w->body / 8)
+		turns(w, 1);
+	assert_true(w->sent < w->body);
+	w->published = &without;
+	turns(w, 2);
+	assert_int_equal(leaving(w), 2);
+	memset(&with, 0xa5, sizeof(with));
+	call(w);
+	turns(w, 400);
+	assert_int_equal(w->resets, 1); /* the new caller */
+	for (int i = 0; i < 20000 && w->got < w->body; i++)
+		turns(w, 1);
+	assert_int_equal(w->got, w->body);
+	assert_int_equal(w->answers, 1);
+	assert_int_equal(w->resets, 1);
+	turns(w, 30000); /* a second and more: the idle connection keeps its address */
+	assert_int_equal(leaving(w), 1);
+	destroy_world(w);
+	listener_table[0] = listener_table[1] = HD_NONE;
+}
+
 static void tell(struct world *w, uint32_t worker, struct hd_ctrl_msg msg)
 {
 	*(struct hd_ctrl_msg *)hd_ring_slot(w->mailbox[worker]) = msg;
@@ -515,7 +611,8 @@ static int setup(void **state)
 
 	if (eal_setup("hd_unit_turn", "192") < 0)
 		return -1;
-	bufs = rte_pktmbuf_pool_create("bufs", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	bufs = rte_pktmbuf_pool_create("bufs", 8191, 0, PKT_PRIV_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       0);
 	refs = rte_pktmbuf_pool_create("refs", 8191, 0, PKT_PRIV_SIZE, 0, 0);
 	return bufs != NULL && refs != NULL ? 0 : -1;
 }
@@ -526,6 +623,8 @@ int main(void)
 		cmocka_unit_test(callers_are_spread_and_each_answer_finds_its_worker),
 		cmocka_unit_test(a_limit_on_connections_holds_over_all_workers_at_every_moment),
 		cmocka_unit_test(a_turn_after_publishing_frees_the_old_snapshot),
+		cmocka_unit_test(
+			a_service_that_is_removed_finishes_its_answers_and_refuses_callers),
 		cmocka_unit_test(a_dump_lists_what_is_open_and_says_what_it_left_out),
 		cmocka_unit_test(draining_closes_what_is_idle_and_takes_no_more),
 		cmocka_unit_test(stopping_resets_what_is_open),
