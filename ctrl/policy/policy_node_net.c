@@ -181,6 +181,7 @@ static void port_read(struct node_load *l, const struct policy_yaml *y)
 	copy_bounded(l, policy_get(y, "device"), p->device, sizeof(p->device));
 	p->side = policy_get_int(y, "side", 0) == 0 ? HD_SIDE_MESH : HD_SIDE_WORKLOAD;
 	p->mtu = (uint16_t)policy_get_int(y, "mtu", 0);
+	p->vlan = (uint16_t)policy_get_int(y, "vlan", 0);
 	for (uint32_t i = 0; i < port; i++)
 		if (strcmp(n->ports[i].name, p->name) == 0)
 			policy_error(&l->check, policy_get(y, "name"),

@@ -27,6 +27,7 @@ static const struct policy_field port_fields[] = {
 	{ .name = "side", .type = POLICY_T_ENUM, .words = side_words, .required = 1 },
 	POLICY_STRS("addresses", NOW),
 	POLICY_INT_("mtu", 576, 9702, NOW),
+	POLICY_INT_("vlan", 1, 4094, NOW),
 	POLICY_END,
 };
 static const struct policy_schema port = { "ports", port_fields };

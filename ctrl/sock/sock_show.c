@@ -161,6 +161,7 @@ int sock_show_ports(struct sock_request *rq)
 		sock_put_text(row, "side", p.side == HD_SIDE_MESH ? "mesh" : "workload");
 		sock_put_text(row, "mac", mac);
 		sock_put_number(row, "mtu", p.mtu);
+		sock_put_number(row, "vlan", p.vlan);
 		sock_put(row, "link_up", json_boolean(p.link_up));
 		sock_put_number(row, "speed_mbps", p.speed_mbps);
 		sock_put_text(row, "offloads", p.offloads);

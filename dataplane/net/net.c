@@ -102,6 +102,7 @@ static void init_if(struct net_if *i, uint8_t index, const struct hd_node_port *
 {
 	i->dev = *dev;
 	i->side = port->side;
+	i->vlan = port->vlan;
 	i->index = index;
 	for (uint32_t a = 0; a < port->n_addresses; a++)
 		i->addrs[i->n_addrs++].prefix = port->addresses[a];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ethernet: what is for us, and what goes out. */
 #include "net_priv.h"
+#include "net_vlan.h"
 
 uint32_t net_eth_input(struct net *n, struct net_if *i, struct rte_mbuf *m)
 {
@@ -23,6 +24,8 @@ uint32_t net_eth_input(struct net *n, struct net_if *i, struct rte_mbuf *m)
 		return net_ip6_input(n, &p);
 	case ETHERTYPE_ARP:
 		return net_arp_input(n, i, m);
+	case ETHERTYPE_VLAN:
+		return HD_NET_VLAN;
 	default:
 		return HD_NET_ETHERTYPE;
 	}
@@ -119,6 +122,11 @@ void net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m)
 		m = flatten(n, m);
 		if (m == NULL)
 			return;
+	}
+	if (hd_unlikely(i->vlan != 0) && net_vlan_put(i->vlan, &m) != 0) {
+		hd_count(n->stats, HD_NET_TX_REFUSED);
+		rte_pktmbuf_free(m);
+		return;
 	}
 	if (hd_unlikely(i->n_tx == NET_TX_QUEUE)) {
 		net_eth_flush(n, i);

@@ -15,12 +15,14 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include "net_vlan.h"
+
 /* 25 us of small frames at 20 Mpps; the buffers of more would go round outside of the L2 cache. */
 #define RX_DESCRIPTORS 512
 #define TX_DESCRIPTORS 512
 
 struct port_queue {
-	uint16_t port_id, queue;
+	uint16_t port_id, queue, vlan;
 };
 
 struct net_port {
@@ -370,7 +372,11 @@ int net_port_open(const struct hd_node_port *node, const struct net_port_queues 
 	if (rc != 0)
 		goto close_device;
 	for (uint16_t i = 0; i < HD_MAX_WORKERS; i++)
-		p->queues[i] = (struct port_queue){ .port_id = p->port_id, .queue = i };
+		p->queues[i] = (struct port_queue){
+			.port_id = p->port_id,
+			.queue = i,
+			.vlan = node->vlan,
+		};
 	*out = p;
 	return 0;
 
@@ -401,6 +407,15 @@ static uint16_t ethdev_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 	return rte_eth_rx_burst(q->port_id, q->queue, pkts, n);
 }
 
+static uint16_t vlan_rx(void *dev, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct port_queue *q = dev;
+	uint16_t got = rte_eth_rx_burst(q->port_id, q->queue, pkts, n);
+
+	net_vlan_take(q->vlan, pkts, got);
+	return got;
+}
+
 static uint16_t ethdev_tx(void *dev, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct port_queue *q = dev;
@@ -420,7 +435,7 @@ void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out)
 {
 	*out = (struct net_device){ .dev = &p->queues[queue], .mtu = p->mtu };
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
-	out->rx = ethdev_rx;
+	out->rx = p->node.vlan != 0 ? vlan_rx : ethdev_rx;
 	out->tx = ethdev_tx;
 	if (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 		out->prepare = ethdev_prepare;
@@ -477,7 +492,9 @@ void net_port_info(const struct net_port *p, struct hd_dp_port_info *out)
 {
 	struct rte_eth_link link = { 0 };
 
-	*out = (struct hd_dp_port_info){ .mtu = p->mtu, .side = (uint8_t)p->node.side };
+	*out = (struct hd_dp_port_info){ .mtu = p->mtu,
+					 .vlan = p->node.vlan,
+					 .side = (uint8_t)p->node.side };
 	snprintf(out->name, sizeof(out->name), "%s", p->node.name);
 	snprintf(out->device, sizeof(out->device), "%s", p->node.device);
 	snprintf(out->driver, sizeof(out->driver), "%s", p->driver);

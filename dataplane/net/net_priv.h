@@ -21,6 +21,7 @@
 #define IP6_BYTES 40
 #define ETHERTYPE_IP4 0x0800
 #define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_IP6 0x86dd
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
@@ -52,6 +53,7 @@ struct net_if {
 	struct net_device dev;
 	enum hd_side side;
 	uint8_t index;
+	uint16_t vlan; /* 802.1Q; 0: none */
 	uint16_t n_tx;
 	uint32_t n_addrs;
 	hd_ns defend_after; /* RFC 5227 2.4 (c): one defence in ten seconds */

@@ -17,6 +17,7 @@ struct hd_dp_port_info {
 	char name[32], device[256], driver[32];
 	uint8_t mac[6];
 	uint16_t mtu;
+	uint16_t vlan;		/* 802.1Q; 0: untagged */
 	uint8_t link_up, side;
 	uint8_t gone;		/* the device was there at start and is not any more */
 	uint32_t speed_mbps;

@@ -19,6 +19,7 @@ struct hd_node_port {
 	struct hd_prefix addresses[HD_MAX_PORT_ADDRESSES]; /* the address itself with its subnet's length */
 	uint32_t n_addresses;
 	uint16_t mtu;		/* 0: as the device has it */
+	uint16_t vlan;		/* 802.1Q VLAN ID of every frame; 0: untagged */
 };
 
 struct hd_node_route {

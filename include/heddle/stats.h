@@ -10,6 +10,7 @@
 #define HD_NET_DROPS(X)													\
 	X(NET_RUNT, "ethernet", "runt", "frame shorter than its headers")						\
 	X(NET_ETHERTYPE, "ethernet", "unknown_ethertype", "neither IPv4, IPv6 nor ARP")					\
+	X(NET_VLAN, "ethernet", "other_vlan", "frame of another VLAN, tagged on a port without one, or tagged twice")	\
 	X(NET_OTHER_MAC, "ethernet", "other_mac", "frame for another station")						\
 	X(NET_BAD_SMAC, "ethernet", "bad_source_mac", "source is a group address or our own")				\
 	X(NET_NO_MBUF, "port", "no_mbuf", "the packet pool is empty")							\

@@ -12,6 +12,7 @@ import time
 
 import e2e_backend
 import e2e_daemon
+import e2e_frames
 import e2e_http
 import e2e_net
 import e2e_policy
@@ -420,6 +421,33 @@ def test_virtual_addresses_answer_arp_and_ping(world):
     mac = {line.split("lladdr ")[1].split()[0] for line in neighbors.splitlines() if "lladdr" in line}
     assert len(mac) == 1, neighbors
     assert "0 received" in world.net.run(world.net.callers, "ping", "-c", "1", "-W", "1", "10.1.0.99", check=False)
+
+
+def test_a_port_with_a_vlan_speaks_it_and_hears_no_other(world):
+    """802.1Q: who has the tag is answered with the tag; who has another or none is not heard, and counted."""
+    service = "10.9.0.10"
+    policy = {"all.json": e2e_policy.as_list(e2e_policy.service(ips=(service,)), e2e_policy.pod("v1", e2e_net.BACKENDS[0], "v1"))}
+
+    def node(folder):
+        n = e2e_daemon.node_object(folder)
+        n["spec"]["ports"][0].update(addresses=["10.9.0.1/24"], vlan=10)
+        return n
+    daemon = world.heddle(policy, node, fresh=True)
+    assert daemon.command("show ports")[0]["vlan"] == 10
+    for vlan, is_heard in ((10, True), (11, False), (0, False)):
+        station = e2e_frames.Station(world.net, f"10.9.0.{vlan + 20}", vlan)
+        try:
+            answer = station.ask_mac(service)
+            assert bool(answer) == is_heard, f"VLAN {vlan}: {answer}"
+            if is_heard:
+                assert answer[1] == vlan
+                mac = answer[0]
+            syn_ack = station.syn(mac, service, 80)
+            assert syn_ack == ((0x12, vlan) if is_heard else None), f"VLAN {vlan}: {syn_ack}"
+        finally:
+            station.close()
+    drops = {d["reason"]: d["count"] for d in daemon.command("show drops")}
+    assert drops.get("other_vlan", 0) >= 4, drops
 
 
 def test_an_idle_adaptive_worker_sleeps_and_wakes_fast(world):
