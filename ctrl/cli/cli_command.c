@@ -206,6 +206,7 @@ static const struct cli_command commands[] = {
 	  "open connections of both sides" },
 	{ "show certs", args_none, "", "certificates and roots, their identities and expiry" },
 	{ "tls", args_tls, "[ADDR]", "TLS connections with an address: who is there, and how" },
+	{ "show names", args_none, "", "names of ServiceEntries, and where they lead to" },
 	{ "show workers", args_none, "", "what each worker core does" },
 	{ "show ports", args_none, "", "devices, addresses, packets" },
 	{ "show drops", args_drops, "[--all]", "what was thrown away, and why" },

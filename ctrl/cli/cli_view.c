@@ -70,6 +70,11 @@ static const struct cli_column certs[] = { { "name", "NAME" },	     { "kind", "K
 					   { "state", "STATE" },     { "spiffe_id", "IDENTITY" },
 					   { "not_after", "UNTIL" }, { "serial", "SERIAL" },
 					   { "error", "WRONG" } };
+static const struct cli_column names[] = { { "name", "NAME" },
+					   { "addresses", "ADDRESSES" },
+					   { "asks_in_ms", "NEXT", CLI_MS },
+					   { "failures", "FAILURES", CLI_COUNT },
+					   { "error", "WRONG" } };
 static const struct cli_column workers[] = { { "lcore", "LCORE", CLI_NUMBER },
 					     { "busy_percent", "BUSY", CLI_PERCENT },
 					     { "requests_per_second", "REQ/S", CLI_COUNT },
@@ -157,6 +162,7 @@ static const struct view views[] = {
 	VIEW("show connections", connections, "no connections are open"),
 	VIEW("show certs", certs, "no certificates: the node file has no identity, and no policy names any"),
 	VIEW("tls", tls, "no TLS connection is open there"),
+	VIEW("show names", names, "no ServiceEntry is resolved by DNS"),
 	VIEW("show workers", workers, "no workers"),
 	VIEW("show ports", ports, "no ports"),
 	VIEW("show drops", drops, "nothing was dropped (--all lists every reason)"),

@@ -8,6 +8,7 @@
 #include "daemon_health.h"
 #include "daemon_certs.h"
 #include "daemon_loop.h"
+#include "daemon_names.h"
 #include "daemon_options.h"
 #include "daemon_ports.h"
 #include "daemon_reload.h"
@@ -41,6 +42,8 @@ struct daemon {
 	struct observe_requests *requests;
 	struct observe_failures failures;
 	struct source_watch *watch;
+	struct source_names *names; /* NULL: nobody asks (--check) */
+	int names_changed;
 	struct certs *certs;
 	struct source_watch *cert_watch;
 	hd_ns certs_changed_at; /* 0: no */
@@ -50,7 +53,7 @@ struct daemon {
 	struct signals *signals;
 
 	struct loop loop;
-	struct loop_source on_signal, on_sock, on_http, on_watch, on_certs, on_event;
+	struct loop_source on_signal, on_sock, on_http, on_watch, on_certs, on_event, on_names;
 	hd_ns started, next_second;
 	time_t started_wall;
 	hd_ns changed_at, change_first; /* a file changed: the last time and the first since the

@@ -67,12 +67,19 @@ static int host_check(void *arg, const struct policy_texts *over, struct policy_
 struct policy *daemon_registry_create(const struct daemon *d)
 {
 	struct policy_settings s = { 0 };
+	struct policy *p;
 
 	policy_settings_from_node(&s, d->node);
 	s.spiffe_id = d->spiffe_id;
 	s.strict = d->options->strict;
 	s.allow_unenforced = d->options->allow_unenforced;
-	return policy_create(&s);
+	p = policy_create(&s);
+	if (p != NULL && d->names != NULL) {
+		struct policy_resolver r = names_resolver(d->names);
+
+		policy_set_resolver(p, &r);
+	}
+	return p;
 }
 
 static int host_preview(void *arg, const struct policy_texts *over, struct policy_diags *diags,
@@ -158,6 +165,26 @@ static void certificates_write(const struct daemon *d, struct observe_text *t)
 			  (unsigned long long)certs_failures(d->certs));
 }
 
+static void names_write(const struct daemon *d, struct observe_text *t)
+{
+	struct source_names_stats s = { 0 };
+
+	if (d->names != NULL)
+		source_names_stats(d->names, &s);
+	observe_text_add_family(t, "heddle_dns_queries", "counter",
+				"Times that a name was asked for.");
+	observe_text_addf(t, "heddle_dns_queries_total %llu\n", (unsigned long long)s.queries);
+	observe_text_add_family(t, "heddle_dns_failures", "counter",
+				"Answers that did not come or had no address.");
+	observe_text_addf(t, "heddle_dns_failures_total %llu\n", (unsigned long long)s.failures);
+	observe_text_add_family(t, "heddle_dns_changes", "counter",
+				"Answers that were others than before.");
+	observe_text_addf(t, "heddle_dns_changes_total %llu\n", (unsigned long long)s.changes);
+	observe_text_add_family(t, "heddle_dns_left_out", "counter",
+				"Names that were not asked for because there are too many.");
+	observe_text_addf(t, "heddle_dns_left_out_total %llu\n", (unsigned long long)s.left_out);
+}
+
 void daemon_metrics(void *arg, struct observe_text *t)
 {
 	const struct daemon *d = arg;
@@ -173,6 +200,8 @@ void daemon_metrics(void *arg, struct observe_text *t)
 
 	observe_metrics_write(t, &in);
 	certificates_write(d, t);
+	names_write(d, t);
+	observe_text_addf(t, "# EOF\n");
 }
 
 static int host_endpoint_set(void *arg, const struct hd_addr *addr, uint8_t health)
@@ -229,6 +258,13 @@ static uint32_t host_certificates(void *arg, struct sock_certificate *out, uint3
 	return certs_rows(d->certs, out, capacity);
 }
 
+static int host_name(void *arg, uint32_t i, struct sock_name *out)
+{
+	const struct daemon *d = arg;
+
+	return d->names != NULL && names_row(d->names, i, loop_now(), out);
+}
+
 static void host_drain(void *arg)
 {
 	struct daemon *d = arg;
@@ -267,6 +303,7 @@ void daemon_host_init(struct daemon *d)
 				      .failures = host_failures,
 				      .metrics = host_metrics,
 				      .certificates = host_certificates,
+				      .name = host_name,
 				      .drain = host_drain,
 				      .stop = host_stop };
 }

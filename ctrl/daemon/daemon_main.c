@@ -13,6 +13,9 @@
 
 enum exit_code { EXIT_FINE, EXIT_BAD_CONFIGURATION, EXIT_NO_DEVICE };
 
+/* How long the start waits for addresses of names. */
+#define NAMES_PATIENCE (2 * HD_NS_PER_S)
+
 /* EAL options of the command line come after those of the file: the last one wins. */
 static int eal_append(struct hd_node *node, const struct daemon_options *o)
 {
@@ -96,6 +99,7 @@ static int configuration_load(struct daemon *d, struct policy_diags *diags)
 		return rc != 0 ? rc : -ENOMEM;
 	}
 	reload_init(&d->reload, policy, d->node->policy_paths, d->node->n_policy_paths);
+	d->reload.names = d->names;
 	d->reload.certs = d->certs;
 	rc = reload_files(&d->reload, diags);
 	if (rc != 0)
@@ -177,19 +181,45 @@ static int device_exit_code(int rc)
 	return rc == -EINVAL || rc == -ENOTSUP ? EXIT_BAD_CONFIGURATION : EXIT_NO_DEVICE;
 }
 
+/* Without a resolver names lead nowhere, which is no reason not to serve the rest. */
+static void names_open(struct daemon *d)
+{
+	int rc = source_names_create(NULL, &d->names);
+
+	if (rc != 0)
+		hd_log(HD_LOG_ERROR, "names", "names cannot be asked for: %s: restart once that is mended",
+		       strerror(-rc));
+}
+
+/* The first generation that takes traffic knows where its names lead. */
+static void names_first(struct daemon *d)
+{
+	struct policy_diags diags;
+
+	if (d->names == NULL || !names_await(d->names, NAMES_PATIENCE))
+		return;
+	policy_diags_init(&diags);
+	d->names_changed = reload_again(&d->reload, &diags) != 0;
+	policy_diags_fini(&diags);
+}
+
 static int serve(struct daemon *d)
 {
 	int code = EXIT_BAD_CONFIGURATION, rc;
 	struct policy_diags diags;
 	char error[1024] = "";
 
+	names_open(d);
 	policy_diags_init(&diags);
 	rc = configuration_load(d, &diags);
+	if (rc == 0)
+		names_first(d);
 	daemon_log_diags(d, &diags);
 	policy_diags_fini(&diags);
 	if (rc != 0) {
 		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config,
 		       rc == -EINVAL ? "see above" : strerror(-rc));
+		source_names_destroy(d->names);
 		return code;
 	}
 	d->started = loop_now();
@@ -262,6 +292,7 @@ fini_loop:
 	loop_fini(&d->loop);
 free_configuration:
 	configuration_free(d);
+	source_names_destroy(d->names);
 	fflush(stdout); /* EAL's usage, so that our line is the last */
 	if (rc != 0)
 		hd_log(HD_LOG_ERROR, "daemon", "not started: %s",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "daemon_certs.h"
+#include "daemon_names.h"
 
 void reload_init(struct reload *r, struct policy *policy, char *const *paths, uint32_t n_paths)
 {
@@ -213,6 +214,8 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 	}
 	if (r->certs != NULL)
 		certs_load(r->certs, policy_snapshot_tls(s), s->generation);
+	if (r->names != NULL)
+		names_want(r->names, s, loop_now());
 	if (r->dp != NULL) {
 		health_snapshot(r->health, r->dp, s, loop_now());
 		hd_dp_publish(r->dp, s);
@@ -319,6 +322,11 @@ int reload_apply(struct reload *r, const struct policy_texts *over, struct polic
 		return -ENOMEM;
 	}
 	return texts_load(r, &texts, SOCK_FROM_APPLY, diags);
+}
+
+int reload_again(struct reload *r, struct policy_diags *diags)
+{
+	return load_copy(r, &r->now.texts, r->now.origin, diags);
 }
 
 int reload_rollback(struct reload *r, struct policy_diags *diags)

@@ -15,6 +15,7 @@
 #include "health.h"
 #include "policy.h"
 #include "sock_host.h"
+#include "source_names.h"
 
 #define RELOAD_HISTORY 8
 
@@ -28,6 +29,7 @@ struct reload_generation {
 
 struct reload {
 	struct policy *policy;
+	struct source_names *names; /* NULL: names have no addresses */
 	struct certs *certs; /* NULL: TLS is nobody's business (tests) */
 	struct hd_dp *dp;   /* NULL until reload_use: loads build and publish nothing */
 	char *const *paths; /* policy files and folders */
@@ -66,6 +68,8 @@ void reload_fini(struct reload *r);
 				 void *ctx);
 [[nodiscard]] int reload_apply(struct reload *r, const struct policy_texts *over,
 			       struct policy_diags *diags);
+/* The same texts once more: names lead elsewhere. */
+[[nodiscard]] int reload_again(struct reload *r, struct policy_diags *diags);
 /* -ENOENT: nothing to return to. */
 [[nodiscard]] int reload_rollback(struct reload *r, struct policy_diags *diags);
 /* Frees what no worker reads any more. */

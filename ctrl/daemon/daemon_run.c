@@ -333,6 +333,32 @@ static unsigned int records_drain(struct daemon *d, hd_ns now)
 	return n;
 }
 
+/* Where names lead is part of the endpoints: the same texts make another generation. */
+static void names_look(struct daemon *d, hd_ns now)
+{
+	struct policy_diags diags;
+	int rc;
+
+	if (d->names == NULL)
+		return;
+	d->names_changed |= names_run(d->names, now);
+	if (!d->names_changed)
+		return;
+	policy_diags_init(&diags);
+	rc = reload_again(&d->reload, &diags);
+	policy_diags_fini(&diags);
+	d->names_changed = rc != 0;
+	if (rc == 0)
+		hd_log(HD_LOG_INFO, "names",
+		       "names lead to other addresses: generation %" PRIu64 " is in use",
+		       d->reload.now.number);
+}
+
+static void on_names(void *arg)
+{
+	names_look(arg, loop_now());
+}
+
 static void on_event(void *arg)
 {
 	struct daemon *d = arg;
@@ -385,6 +411,7 @@ static unsigned int tick(void *arg)
 	reload_sweep(&d->reload);
 	reload_when_quiet(d, now);
 	certs_when_quiet(d, now);
+	names_look(d, now);
 	drain_look(d, now);
 	if (now >= d->next_second)
 		second(d, now);
@@ -394,13 +421,17 @@ static unsigned int tick(void *arg)
 static int sources_add(struct daemon *d)
 {
 	struct loop_source *sources[] = { &d->on_signal, &d->on_sock,  &d->on_watch,
-					  &d->on_certs,	 &d->on_event, &d->on_http };
+					  &d->on_certs,	 &d->on_event, &d->on_http,
+					  &d->on_names };
 	int rc = 0;
 
 	d->on_signal = (struct loop_source){ signals_fd(d->signals), on_signal, d };
 	d->on_sock = (struct loop_source){ sock_server_fd(d->sock), on_sock, d };
 	d->on_certs = (struct loop_source){ source_watch_fd(d->cert_watch), on_certs, d };
 	d->on_watch = (struct loop_source){ source_watch_fd(d->watch), on_watch, d };
+	d->on_names = (struct loop_source){
+		d->names != NULL ? source_names_fd(d->names) : -1, on_names, d
+	};
 	d->on_event = (struct loop_source){ hd_dp_event_fd(d->dp), on_event, d };
 	d->on_http =
 		(struct loop_source){ d->http != NULL ? observe_http_fd(d->http) : -1, on_http, d };

@@ -173,5 +173,4 @@ void observe_metrics_write(struct observe_text *t, const struct observe_metrics_
 	observe_requests_write(t, in->requests);
 	if (in->access != NULL)
 		access_write(t, in->access);
-	observe_text_addf(t, "# EOF\n");
 }

@@ -124,6 +124,11 @@ void policy_settings_from_node(struct policy_settings *s, const struct policy_no
 	};
 }
 
+void policy_set_resolver(struct policy *p, const struct policy_resolver *r)
+{
+	p->resolver = *r;
+}
+
 static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t generation,
 	       struct hd_snapshot **out)
 {

@@ -126,6 +126,22 @@ struct policy_settings {
 };
 
 [[nodiscard]] struct policy *policy_create(const struct policy_settings *s);
+
+/* Where the names of ServiceEntries with resolution DNS lead to now. find: 0 when the name has no
+ * address yet. */
+struct policy_name {
+	const struct hd_ip *ips;
+	uint32_t n;
+	struct hd_ip first; /* of the latest answer */
+};
+
+struct policy_resolver {
+	int (*find)(void *ctx, struct hd_str name, struct policy_name *out);
+	void *ctx;
+};
+
+/* For the loads that follow; without one, names have no addresses. */
+void policy_set_resolver(struct policy *p, const struct policy_resolver *r);
 /* Settings as a node file gives them. */
 void policy_settings_from_node(struct policy_settings *s, const struct policy_node *node);
 void policy_destroy(struct policy *p);
@@ -147,6 +163,19 @@ void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *p
 uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index);
 /* What was decided by AuthorizationPolicy `index`, the same way. */
 struct hd_authz_count policy_authz_counts(const struct hd_snapshot *s, uint32_t index);
+/* The names whose addresses a snapshot has, some of them several times. */
+struct policy_wanted {
+	struct hd_str name;
+	uint8_t is_first_only; /* only the first address of an answer counts */
+};
+
+struct policy_wants {
+	const struct policy_wanted *rows;
+	uint32_t n;
+	hd_ns refresh; /* for names without a lifetime */
+};
+
+const struct policy_wants *policy_snapshot_wants(const struct hd_snapshot *s);
 /* No worker may be reading it. `p` may be NULL when the registry is gone. */
 void policy_snapshot_free(struct policy *p, struct hd_snapshot *s);
 

@@ -311,6 +311,7 @@ static void arrays_init(struct policy_load *l)
 	policy_map_init(&l->tables, &l->arena);
 	policy_vec_init(&l->listeners, sizeof(struct hd_listener));
 	policy_vec_init(&l->vips, sizeof(struct hd_vip));
+	policy_vec_init(&l->elsewhere, sizeof(struct hd_vip));
 	policy_vec_init(&l->routers, sizeof(struct hd_router));
 	policy_vec_init(&l->domain_table, sizeof(uint32_t));
 	policy_vec_init(&l->domains, sizeof(struct hd_domain));

@@ -39,7 +39,7 @@ static const char *own_subnet_of(const struct policy_load *l, const struct hd_ip
 	return NULL;
 }
 
-static void dialled_check(struct policy_load *l, const struct policy_service *s,
+static void addresses_note(struct policy_load *l, const struct policy_service *s,
 			  const struct policy_traffic *t, const struct policy_vec *backends)
 {
 	const struct policy_object *o = s->is_dialled ? s->object : t->object;
@@ -61,7 +61,9 @@ static void dialled_check(struct policy_load *l, const struct policy_service *s,
 			&((struct policy_backend *)policy_vec_at(backends, i))->addr.ip;
 		const char *port = own_subnet_of(l, ip);
 
-		if (port != NULL)
+		if (port == NULL)
+			((struct hd_vip *)policy_vec_push(&l->arena, &l->elsewhere))->ip = *ip;
+		else
 			policy_warning(&c, at,
 				       "%s lies in a subnet of port %s, where Heddle itself answers for "
 				       "it: nothing can be dialled there",
@@ -80,5 +82,5 @@ void policy_dialled_fill(struct policy_load *l, const struct policy_service *s,
 {
 	*p = dialled_port(l, s, p);
 	if (p->port == s->ports[0].port)
-		dialled_check(l, s, t, &p->backends);
+		addresses_note(l, s, t, &p->backends);
 }

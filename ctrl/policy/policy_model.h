@@ -102,6 +102,8 @@ struct policy_service {
 	const struct hd_ip *dialled; /* of resolution NONE: its own addresses are its endpoints */
 	uint32_t n_dialled;
 	uint8_t is_dialled; /* resolution NONE */
+	uint8_t is_named;   /* resolution DNS: endpoints, or the host, are names */
+	uint8_t is_first_only; /* DNS_ROUND_ROBIN: one address at a time */
 	const struct policy_destination *destination; /* NULL: no DestinationRule */
 	uint8_t entry;				      /* a ServiceEntry's: no short names */
 	uint8_t publish_unready;
@@ -125,6 +127,7 @@ struct policy {
 	struct policy_slots clusters, endpoints;
 	struct policy_slots credentials, bundles, contexts; /* of TLS */
 	struct policy_regex_db *regexes;		    /* of the last load that had any */
+	struct policy_resolver resolver;
 };
 
 /* PeerAuthentication's modes, by strictness. */
@@ -173,6 +176,7 @@ struct policy_load {
 	struct policy_map rules_by_host;   /* "namespace/host" -> struct policy_vec of objects */
 	struct policy_map destinations;	   /* "namespace/host" -> struct policy_destination */
 	struct policy_map mesh_hosts;	   /* host -> VirtualService's object */
+	struct policy_vec wants;	      /* struct policy_wanted */
 	struct policy_vec virtual_services;   /* struct policy_object *, oldest first */
 	struct policy_map peers_by_namespace; /* PeerAuthentication without a selector */
 	struct policy_map peers_selecting;    /* namespace -> struct policy_vec of the others */
@@ -180,7 +184,7 @@ struct policy_load {
 	/* policy_build*.c: arrays of the snapshot, still growing */
 	struct policy_private *private;
 	struct policy_map interned;
-	struct policy_vec listeners, vips, routers, domain_table, domains, vhosts, routes,
+	struct policy_vec listeners, vips, elsewhere, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
 		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, hashes,
 		places, programs, steps, clusters, endpoints, outliers, probes, services_out, tls_servers;
@@ -211,6 +215,15 @@ void policy_object_check(struct policy_load *l, const struct policy_object *o,
 /* policy_resolve_workloads.c: what runs behind them. */
 void policy_resolve_workloads(struct policy_load *l);
 int policy_labels_match(const struct policy_yaml *wanted, const struct policy_yaml *labels);
+
+struct policy_workload *policy_workload_of(struct policy_load *l, const struct policy_object *o,
+					   const struct policy_yaml *body);
+/* Each port of a service gets a workload's first address. */
+void policy_workload_add(struct policy_load *l, struct policy_service *s,
+			 const struct policy_workload *w);
+
+/* policy_resolve_names.c: endpoints that are names, as they are known now. */
+void policy_resolve_names(struct policy_load *l, struct policy_service *s);
 
 /* policy_resolve_rules.c: which VirtualService and which DestinationRules apply. */
 void policy_resolve_rules(struct policy_load *l);

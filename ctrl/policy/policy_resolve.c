@@ -241,7 +241,28 @@ static int service_visible(struct policy_load *l, const struct policy_object *o)
 }
 
 /* ServiceEntry.resolution. */
-enum { RESOLUTION_NONE, RESOLUTION_STATIC };
+enum {
+	RESOLUTION_NONE,
+	RESOLUTION_STATIC,
+	RESOLUTION_DNS,
+	RESOLUTION_DNS_ROUND_ROBIN,
+	RESOLUTION_DYNAMIC_DNS
+};
+
+static void entry_resolution(struct policy_service *s, int64_t resolution,
+			     const struct addresses *own)
+{
+	if (resolution == RESOLUTION_NONE) {
+		s->is_dialled = 1;
+		s->dialled = own->ips;
+		s->n_dialled = own->n;
+		return;
+	}
+	s->is_named = resolution == RESOLUTION_DNS || resolution == RESOLUTION_DNS_ROUND_ROBIN;
+	s->is_first_only = resolution == RESOLUTION_DNS_ROUND_ROBIN;
+	if (resolution != RESOLUTION_DYNAMIC_DNS)
+		s->inline_endpoints = policy_get(s->object->body, "endpoints");
+}
 
 /* Each host of a ServiceEntry is a service of its own; only the first owns the addresses. */
 static void entry_read(struct policy_load *l, const struct policy_object *o)
@@ -258,13 +279,7 @@ static void entry_read(struct policy_load *l, const struct policy_object *o)
 		s->name = o->name;
 		s->namespace_ = o->namespace_;
 		s->host = policy_str_lower(&l->arena, y->text);
-		if (resolution == RESOLUTION_STATIC)
-			s->inline_endpoints = policy_get(o->body, "endpoints");
-		if (resolution == RESOLUTION_NONE) {
-			s->is_dialled = 1;
-			s->dialled = addresses.ips;
-			s->n_dialled = addresses.n;
-		}
+		entry_resolution(s, resolution, &addresses);
 		s->selector = policy_get(policy_get(o->body, "workloadSelector"), "labels");
 		entry_ports(l, s, policy_get(o->body, "ports"));
 		if (y == hosts->first) {

@@ -140,12 +140,10 @@ static struct policy_probe *probe_of(struct policy_load *l, const struct policy_
 						POLICY_STR(group->text)));
 }
 
-static struct policy_workload *entry_workload(struct policy_load *l, const struct policy_object *o,
-					      const struct policy_yaml *body)
+struct policy_workload *policy_workload_of(struct policy_load *l, const struct policy_object *o,
+					   const struct policy_yaml *body)
 {
 	struct policy_workload *w = policy_alloc(&l->arena, sizeof(*w));
-	const struct policy_yaml *address = policy_get(body, "address");
-	struct policy_check c;
 
 	w->object = o;
 	w->name = o->name;
@@ -160,6 +158,16 @@ static struct policy_workload *entry_workload(struct policy_load *l, const struc
 	w->probe = probe_of(l, o);
 	w->ips = policy_alloc(&l->arena, sizeof(*w->ips));
 	ip_add(w, policy_get_str(body, "address"));
+	return w;
+}
+
+static struct policy_workload *entry_workload(struct policy_load *l, const struct policy_object *o,
+					      const struct policy_yaml *body)
+{
+	struct policy_workload *w = policy_workload_of(l, o, body);
+	const struct policy_yaml *address = policy_get(body, "address");
+	struct policy_check c;
+
 	if (w->n_ips == 0 && address != NULL) {
 		policy_object_check(l, o, &c);
 		policy_warning(
@@ -255,7 +263,7 @@ static int speaks_mesh(const struct policy_workload *w)
 	       (w->object->row->id != POLICY_POD && w->account.n > 0);
 }
 
-static void workload_add(struct policy_load *l, struct policy_service *s,
+void policy_workload_add(struct policy_load *l, struct policy_service *s,
 			 const struct policy_workload *w)
 {
 	for (uint32_t k = 0; k < s->n_ports; k++) {
@@ -301,7 +309,7 @@ static void selected_add(struct policy_load *l, struct policy_service *s)
 		if (s->has_slices && w->object->row->id == POLICY_POD)
 			continue;
 		if (policy_labels_match(s->selector, w->labels))
-			workload_add(l, s, w);
+			policy_workload_add(l, s, w);
 	}
 }
 
@@ -408,8 +416,12 @@ static void backends_find(struct policy_load *l, struct policy_service *s)
 		slices_add(l, s, slices);
 	if (s->selector != NULL)
 		selected_add(l, s);
+	if (s->is_named) {
+		policy_resolve_names(l, s);
+		return;
+	}
 	for (const struct policy_yaml *y = own != NULL ? own->first : NULL; y != NULL; y = y->next)
-		workload_add(l, s, entry_workload(l, s->object, y));
+		policy_workload_add(l, s, entry_workload(l, s->object, y));
 }
 
 /* Without an identity of this node there is no automatic mTLS. Said once: a mesh has thousands of
@@ -447,6 +459,7 @@ static void plaintext_warn(struct policy_load *l)
 void policy_resolve_workloads(struct policy_load *l)
 {
 	workloads_read(l);
+	policy_vec_init(&l->wants, sizeof(struct policy_wanted));
 	if (l->policy->settings.identity == NULL)
 		plaintext_warn(l);
 	for (uint32_t i = 0; i < l->services.n; i++)

@@ -208,7 +208,7 @@ void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 	if (resolution == RESOLUTION_DNS_ROUND_ROBIN && count(map, "endpoints") > 1)
 		policy_error(c, policy_get(map, "endpoints"),
 			     "with resolution DNS_ROUND_ROBIN there is one endpoint");
-	if (resolution > RESOLUTION_STATIC)
+	if (resolution == RESOLUTION_DYNAMIC_DNS)
 		policy_warning(c, policy_get(map, "resolution"),
 			       "ServiceEntry.resolution %.*s is known but not yet "
 			       "honoured",

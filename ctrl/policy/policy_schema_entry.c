@@ -96,7 +96,7 @@ static const struct policy_field service_entry_fields[] = {
 	{ .name = "resolution",
 	  .type = POLICY_T_ENUM,
 	  .words = resolution_words,
-	  .note = "`NONE`, `STATIC`; the others not yet" },
+	  .note = "`DYNAMIC_DNS` not yet" },
 	POLICY_OBJS("endpoints", policy_schema_workload_entry_spec, NOW),
 	POLICY_OBJ("workloadSelector", policy_schema_selector, NOW),
 	POLICY_STRS("exportTo", NOW),

@@ -165,7 +165,7 @@ static const struct policy_field mesh_fields[] = {
 	POLICY_ANY_("serviceSettings", LATER),
 	POLICY_ANY_("serviceScopeConfigs", LATER),
 	POLICY_ANY_("serviceEntryVisibility", LATER),
-	POLICY_DUR("dnsRefreshRate", POLICY_MS, LATER),
+	POLICY_DUR("dnsRefreshRate", POLICY_MS, NOW),
 	POLICY_DUR("hboneIdleTimeout", 0, LATER),
 	POLICY_STR_("inboundClusterStatName", LATER),
 	POLICY_STR_("outboundClusterStatName", LATER),

@@ -5,6 +5,8 @@
 
 #include "policy_model.h"
 
+#define DNS_REFRESH (60 * (int64_t)HD_NS_PER_S) /* istiod's */
+
 /* Behind hd_snapshot.arena. */
 struct policy_private {
 	struct policy_arena arena;
@@ -16,6 +18,7 @@ struct policy_private {
 	uint32_t clusters_held, endpoints_held; /* whose slots are held */
 	uint32_t credentials_held, bundles_held, contexts_held;
 	struct policy_tls tls;
+	struct policy_wants wants;
 };
 
 struct policy_arena *policy_private_arena(struct policy_private *p)
@@ -99,11 +102,11 @@ static int vip_order(const void *a, const void *b)
 }
 
 /* In the order that workers search by. */
-static struct hd_vip *vips_out(struct policy_load *l)
+static struct hd_vip *vips_out(struct policy_load *l, const struct policy_vec *v)
 {
-	struct hd_vip *vips = array_out(l, &l->vips);
+	struct hd_vip *vips = array_out(l, v);
 
-	qsort(vips, l->vips.n, sizeof(*vips), vip_order);
+	qsort(vips, v->n, sizeof(*vips), vip_order);
 	return vips;
 }
 
@@ -131,8 +134,10 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 {
 	s->listeners = array_out(l, &l->listeners);
 	s->n_listeners = l->listeners.n;
-	s->vips = vips_out(l);
+	s->vips = vips_out(l, &l->vips);
 	s->n_vips = l->vips.n;
+	s->elsewhere = vips_out(l, &l->elsewhere);
+	s->n_elsewhere = l->elsewhere.n;
 	s->routers = array_out(l, &l->routers);
 	s->n_routers = l->routers.n;
 	s->domain_table = array_out(l, &l->domain_table);
@@ -398,6 +403,24 @@ static void tls_number(struct policy_load *l, struct hd_snapshot *s)
 		context_place(t, &((struct hd_endpoint *)s->endpoints)[i].tls_context);
 }
 
+const struct policy_wants *policy_snapshot_wants(const struct hd_snapshot *s)
+{
+	const struct policy_private *x = s->arena;
+
+	return &x->wants;
+}
+
+static void wants_out(struct policy_load *l)
+{
+	struct policy_wanted *rows = array_out(l, &l->wants);
+
+	for (uint32_t i = 0; i < l->wants.n; i++)
+		rows[i].name = policy_out(l, rows[i].name);
+	l->private->wants = (struct policy_wants){
+		rows, l->wants.n, (hd_ns)policy_get_int(l->mesh, "dnsRefreshRate", DNS_REFRESH)
+	};
+}
+
 const struct policy_tls *policy_snapshot_tls(const struct hd_snapshot *s)
 {
 	return &((const struct policy_private *)s->arena)->tls;
@@ -434,6 +457,7 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	if (rc != 0)
 		return rc;
 	tls_number(l, s);
+	wants_out(l);
 	*out = s;
 	return 0;
 }

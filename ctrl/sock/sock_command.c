@@ -76,6 +76,7 @@ static const struct command {
 	  "every 5xx that Heddle made itself: cause, how many, the last, the line of policy" },
 	{ "tls", sock_tls, "address", "who is at the other end of TLS connections, and how" },
 	{ "show connections", sock_show_connections, "limit", "open connections of both sides" },
+	{ "show names", sock_show_names, "", "names of ServiceEntries, and where they lead to" },
 	{ "show workers", sock_show_workers, "", "what each worker core does" },
 	{ "show ports", sock_show_ports, "", "devices, addresses, packets" },
 	{ "show drops", sock_show_drops, "all", "what was thrown away, and why" },

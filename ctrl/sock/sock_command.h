@@ -65,6 +65,10 @@ json_t *sock_identity(const struct sock_host *h);
 void sock_problems_certs(const struct sock_host *h,
 			 void (*say)(json_t *out, const char *format, ...), json_t *out);
 
+/* sock_names.c */
+void sock_problems_names(const struct sock_host *h,
+			 void (*say)(json_t *out, const char *format, ...), json_t *out);
+
 /* The commands, by file. */
 int sock_show_status(struct sock_request *rq);
 int sock_show_workers(struct sock_request *rq);
@@ -81,6 +85,7 @@ int sock_show_connections(struct sock_request *rq);
 int sock_show_neighbors(struct sock_request *rq);
 int sock_show_failures(struct sock_request *rq);
 int sock_show_certs(struct sock_request *rq);
+int sock_show_names(struct sock_request *rq);
 int sock_tls(struct sock_request *rq);
 int sock_show_outliers(struct sock_request *rq);
 int sock_explain(struct sock_request *rq);

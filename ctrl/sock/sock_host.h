@@ -41,6 +41,14 @@ struct sock_certificate {
 	struct hd_tls_certificate_info info;
 };
 
+/* A name of a ServiceEntry, and where it leads to. */
+struct sock_name {
+	const char *name, *error; /* of the last answer that did not come; "" */
+	const struct hd_ip *ips;
+	uint32_t n, failures; /* in a row */
+	hd_ns asks_in;	      /* until it is asked for again; 0: now */
+};
+
 struct sock_rates {
 	double busy; /* share of the last second, 0 to 1 */
 	double requests_per_second;
@@ -81,6 +89,8 @@ struct sock_host {
 	const struct observe_failures *(*failures)(void *arg);
 	/* How many were written. */
 	uint32_t (*certificates)(void *arg, struct sock_certificate *out, uint32_t capacity);
+	/* The i-th name; 0: there are no more. */
+	int (*name)(void *arg, uint32_t i, struct sock_name *out);
 	/* The metrics endpoint's text, for free(). NULL: out of memory. */
 	char *(*metrics)(void *arg);
 	void (*drain)(void *arg);

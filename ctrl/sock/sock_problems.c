@@ -108,5 +108,6 @@ json_t *sock_problems(const struct sock_host *h, const struct sock_status *st)
 	of_workers(out, h);
 	of_clusters(out, h);
 	sock_problems_certs(h, say, out);
+	sock_problems_names(h, say, out);
 	return out;
 }

@@ -184,6 +184,12 @@ void net_set_vips(struct net *n, const struct hd_ip *ips, uint32_t count)
 	net_announce_vips(n);
 }
 
+void net_set_elsewhere(struct net *n, const struct hd_ip *ips, uint32_t count)
+{
+	n->elsewhere = ips;
+	n->n_elsewhere = count;
+}
+
 enum hd_side net_port_side(const struct net *n, uint32_t port)
 {
 	return n->ifs[port].side;

@@ -55,6 +55,9 @@ uint32_t net_n_leaving(const struct net *n);
 void net_leaving_mark(struct net *n, const struct hd_ip *ip);
 void net_leaving_drop(struct net *n);
 
+/* Those of them that others have too, beyond our subnets: packets may come from there. The same way. */
+void net_set_elsewhere(struct net *n, const struct hd_ip *ips, uint32_t count);
+
 /* One burst of one port: receives up to `max`, handles what is net's, returns TCP segments with facts in out. */
 uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now, int *any_received);
 /* Sends what is queued on all ports. True: something was sent. */

@@ -109,7 +109,7 @@ static int read_quote(const struct net *n, const struct net_pkt *p, struct flow_
 		memcpy(key->remote.b, q + 24, 16);
 	}
 	/* RFC 792: 8 bytes of it: ports and sequence number. */
-	if (left < bytes + 8 || !hd_ip_eq(&key->local, &p->dst) || net_own_any(n, &key->remote))
+	if (left < bytes + 8 || !hd_ip_eq(&key->local, &p->dst) || net_own_alone(n, &key->remote))
 		return 0;
 	tcp = (const void *)(q + bytes);
 	key->local_port = rte_be_to_cpu_16(tcp->src_port);

@@ -54,7 +54,7 @@ static uint32_t check_addresses(struct net *n, const struct net_pkt *p)
 	if (src >> 24 == 0 || src >> 24 == 127 || src >= 0xe0000000 ||
 	    net_own_broadcast(p->in, p->src.w[3]))
 		return HD_NET_IP_SOURCE;
-	if (net_own_any(n, &p->src))
+	if (net_own_alone(n, &p->src) || p->src.w[3] == p->dst.w[3])
 		return HD_NET_IP_LAND;
 	/* 3.3.6: a unicast datagram in a link-layer broadcast is discarded too. */
 	if (dst >= 0xe0000000 || net_own_broadcast(p->in, p->dst.w[3]) ||

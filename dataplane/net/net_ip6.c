@@ -128,7 +128,8 @@ static uint32_t check_addresses(struct net *n, struct net_pkt *p)
 
 	if (p->src.b[0] == 0xff || (!unspecified && net_ip6_is_special(&p->src)))
 		return HD_NET_IP_SOURCE;
-	if (p->protocol != PROTO_ICMP6 && net_own_any(n, &p->src))
+	if (p->protocol != PROTO_ICMP6 &&
+	    (net_own_alone(n, &p->src) || hd_ip_eq(&p->src, &p->dst)))
 		return HD_NET_IP_LAND; /* net_icmp6_input must see who claims our address */
 	p->group = p->dst.b[0] == 0xff;
 	if (p->group)

@@ -46,11 +46,16 @@ uint32_t net_own_place(const struct hd_ip *sorted, uint32_t count, const struct 
 	return low;
 }
 
+static int is_among(const struct hd_ip *sorted, uint32_t count, const struct hd_ip *ip)
+{
+	uint32_t at = net_own_place(sorted, count, ip);
+
+	return at < count && hd_ip_eq(&sorted[at], ip);
+}
+
 int net_own_vip(const struct net *n, const struct hd_ip *ip)
 {
-	uint32_t at = net_own_place(n->vips, n->n_vips, ip);
-
-	return (at < n->n_vips && hd_ip_eq(&n->vips[at], ip)) || net_leaving_has(n, ip);
+	return is_among(n->vips, n->n_vips, ip) || net_leaving_has(n, ip);
 }
 
 static int is_address_of(const struct net_if *i, const struct hd_ip *ip)
@@ -83,6 +88,11 @@ int net_own_any(const struct net *n, const struct hd_ip *ip)
 			return 1;
 	}
 	return net_own_vip(n, ip);
+}
+
+int net_own_alone(const struct net *n, const struct hd_ip *ip)
+{
+	return net_own_any(n, ip) && !is_among(n->elsewhere, n->n_elsewhere, ip);
 }
 
 int net_own_broadcast(const struct net_if *i, uint32_t be32)

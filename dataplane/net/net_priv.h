@@ -92,6 +92,8 @@ struct net {
 	uint32_t n_leaving;
 	struct hd_ip leaving[NET_MAX_LEAVING];
 	uint8_t leaving_used[NET_MAX_LEAVING]; /* in the sweep that goes on */
+	const struct hd_ip *elsewhere;
+	uint32_t n_elsewhere;
 	/* One bit for each hash of an address of ours or a broadcast address: clear means neither.
 	 */
 	uint64_t own_filter[(1 << NET_FILTER_BITS) / 64];
@@ -192,6 +194,8 @@ int net_own_any(const struct net *n, const struct hd_ip *ip);
 int net_own_vip(const struct net *n, const struct hd_ip *ip);
 /* Where it stands among sorted addresses, or should stand. */
 uint32_t net_own_place(const struct hd_ip *sorted, uint32_t count, const struct hd_ip *ip);
+/* Nobody else has it: what says that it comes from there is forged. */
+int net_own_alone(const struct net *n, const struct hd_ip *ip);
 int net_own_broadcast(const struct net_if *i, uint32_t be32);
 
 /* Room for a header in front. All headroom is ours: tcp and net_frame leave RTE_PKTMBUF_HEADROOM

@@ -140,6 +140,8 @@ static int load_snapshot(struct worker *w, hd_ns now)
 	proxy_set_snapshot(w->proxy, s);
 	net_set_vips(w->stack.net, s->n_vips > 0 ? &s->vips[0].ip : NULL, s->n_vips);
 	worker_leave_begin(w, now);
+	net_set_elsewhere(w->stack.net, s->n_elsewhere > 0 ? &s->elsewhere[0].ip : NULL,
+			  s->n_elsewhere);
 	return 1;
 }
 

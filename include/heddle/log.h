@@ -6,7 +6,7 @@
 enum hd_log_level { HD_LOG_ERROR, HD_LOG_WARNING, HD_LOG_NOTICE, HD_LOG_INFO, HD_LOG_DEBUG };
 
 #define HD_LOG_AREAS(X) \
-	X(access) X(ctl) X(daemon) X(health) X(policy) X(port) X(tls) X(worker)
+	X(access) X(ctl) X(daemon) X(health) X(names) X(policy) X(port) X(tls) X(worker)
 
 /* area: one of HD_LOG_AREAS; a level set for one area wins over the general one.
  * One line: time, level, area, text. Thread-safe. Implemented in ctrl/daemon/daemon_log.c; tests bring their own. */

@@ -463,6 +463,8 @@ struct hd_snapshot {
 	uint32_t listener_mask;
 	const struct hd_vip *vips;	/* sorted by memcmp of the address, each once */
 	uint32_t n_vips;
+	const struct hd_vip *elsewhere; /* of them those that are dialled on: others have them too. Sorted, some several times */
+	uint32_t n_elsewhere;
 
 	const struct hd_router *routers;
 	uint32_t n_routers;

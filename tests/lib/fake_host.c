@@ -268,6 +268,18 @@ static uint32_t certificates(void *arg, struct sock_certificate *out, uint32_t c
 	return 1;
 }
 
+static int name(void *arg, uint32_t i, struct sock_name *out)
+{
+	static const struct hd_ip ip = { .b = { [10] = 0xff, 0xff, 192, 0, 2, 7 } };
+
+	*out = (struct sock_name){ .name = "api.example.test",
+				   .ips = &ip,
+				   .n = 1,
+				   .error = "",
+				   .asks_in = 5 * HD_NS_PER_MS };
+	return i == 0;
+}
+
 static char *metrics(void *arg)
 {
 	return strdup("# EOF\n");
@@ -285,11 +297,11 @@ static void stop(void *arg)
 
 struct fake_host *fake_host_create(uint32_t n_workers)
 {
-	static char name[] = "edge-1";
+	static char node_name[] = "edge-1";
 	struct fake_host *h = calloc(1, sizeof(*h));
 
 	h->dp = fake_dp_create(n_workers);
-	h->node.name = name;
+	h->node.name = node_name;
 	policy_texts_init(&h->texts);
 	if (observe_requests_create(&h->node.dp, &h->requests) != 0)
 		abort();
@@ -317,6 +329,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .failures = failures_get,
 				      .metrics = metrics,
 				      .certificates = certificates,
+				      .name = name,
 				      .drain = drain,
 				      .stop = stop };
 	return h;

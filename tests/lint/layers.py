@@ -31,6 +31,7 @@ FOREIGN = [
     (r"rte_", ("dataplane/", "tests/"), "DPDK stays behind include/heddle/dp.h"),
     (r"openssl/", ("dataplane/tls/", "ctrl/daemon/", "ctrl/policy/", "tests/"), "OpenSSL belongs to tls and to the control side"),
     (r"yaml\.h", ("ctrl/policy/", "tests/"), "ctrl/policy is the only reader of YAML"),
+    (r"ares\.h", ("ctrl/source/",), "names are asked for in ctrl/source"),
     (r"microhttpd\.h", ("ctrl/observe/", "tests/"), "the metrics endpoint lives in ctrl/observe"),
 ]
 # Headers of the frontier that some may not include.

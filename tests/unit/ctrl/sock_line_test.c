@@ -175,6 +175,20 @@ static void status_is_one_object(void **state)
 	json_decref(s);
 }
 
+static void names_tell_where_they_lead(void **state)
+{
+	json_t *rows = result_of("{\"command\":\"show names\"}"), *row = json_array_get(rows, 0);
+
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(row, "addresses"), 0)),
+		"192.0.2.7");
+	assert_int_equal(json_integer_value(json_object_get(row, "asks_in_ms")), 5);
+	assert_int_equal(json_integer_value(json_object_get(row, "failures")), 0);
+	assert_true(json_is_null(json_object_get(row, "error")));
+	json_decref(rows);
+}
+
 static void status_says_what_is_wrong(void **state)
 {
 	json_t *s = result_of("{\"command\":\"status\"}"),
@@ -514,6 +528,7 @@ int main(void)
 		TEST(results_have_the_promised_keys),
 		TEST(status_is_one_object),
 		TEST(status_says_what_is_wrong),
+		TEST(names_tell_where_they_lead),
 		TEST(drops_list_what_happened_and_all_on_demand),
 		TEST(a_worker_that_does_not_answer_is_an_error_and_no_leak),
 		TEST(apply_is_refused_with_file_line_and_column),

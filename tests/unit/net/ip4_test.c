@@ -108,6 +108,27 @@ static void bad_sources_are_refused(void **state)
 	assert_int_equal(world_count(w, HD_NET_IP_LAND), HD_ARRAY_SIZE(own));
 }
 
+static void what_others_have_too_may_send(void **state)
+{
+	struct world *w = *state;
+	const struct hd_ip elsewhere[] = { ip_of("10.96.0.1") };
+	struct tcp_args a = syn();
+	struct frame f;
+
+	net_set_elsewhere(w->net, elsewhere, 1);
+	a.src = "10.96.0.1";
+	frame_tcp(&f, &a);
+	assert_int_equal(world_rx(w, 0, &f), 1);
+	a.dst = "10.96.0.1"; /* to itself all the same not */
+	frame_tcp(&f, &a);
+	assert_int_equal(world_rx(w, 0, &f), 0);
+	net_set_elsewhere(w->net, NULL, 0);
+	a.dst = "10.1.0.1";
+	frame_tcp(&f, &a);
+	assert_int_equal(world_rx(w, 0, &f), 0);
+	assert_int_equal(world_count(w, HD_NET_IP_LAND), 2);
+}
+
 static void only_our_addresses_are_ours(void **state)
 {
 	struct world *w = *state;
@@ -317,6 +338,7 @@ int main(void)
 		WORLD_TEST(every_cut_of_a_frame_is_refused),
 		WORLD_TEST(padding_is_trimmed),
 		WORLD_TEST(bad_sources_are_refused),
+		WORLD_TEST(what_others_have_too_may_send),
 		WORLD_TEST(only_our_addresses_are_ours),
 		WORLD_TEST(a_vip_that_left_stays_until_a_sweep_finds_no_user),
 		WORLD_TEST(a_vip_that_comes_back_does_not_leave),

@@ -40,6 +40,8 @@ static void without_resolution_an_entry_leads_where_the_caller_dialled(void **st
 	/* Names of one entry share its addresses; listeners are the first one's. */
 	assert_addr(&endpoint_at(w, CLUSTER("b.test"), 1)->addr, "192.0.2.8:8443");
 	assert_int_equal(w->snapshot->n_listeners, 2);
+	assert_int_equal(w->snapshot->n_elsewhere, 4);
+	assert_true(hd_ip_eq(&w->snapshot->elsewhere[0].ip, &w->snapshot->vips[0].ip));
 }
 
 static void what_nobody_can_dial_is_said(void **state)
@@ -107,6 +109,90 @@ static void headless_service_is_balanced_over_its_endpoints(void **state)
 			     policy_world_vhost(w->snapshot, "10.96.0.9", 80, "other.default"));
 }
 
+static int find(void *ctx, struct hd_str name, struct policy_name *out)
+{
+	static struct hd_ip ips[2];
+
+	assert_int_equal(hd_ip_parse("192.0.2.1", &ips[0]), 0);
+	assert_int_equal(hd_ip_parse("192.0.2.2", &ips[1]), 0);
+	if (!str_is(name, "a.test") && !str_is(name, "b.test"))
+		return 0;
+	*out = (struct policy_name){ ips, 2, ips[1] };
+	return 1;
+}
+
+static void resolve(struct policy_world *w)
+{
+	const struct policy_resolver r = { find, w };
+
+	policy_set_resolver(w->policy, &r);
+}
+
+static const struct hd_cluster *cluster_of(const struct policy_world *w, const char *name)
+{
+	const struct hd_cluster *c = policy_world_cluster(w->snapshot, name);
+
+	assert_non_null(c);
+	return c;
+}
+
+static void a_name_has_all_its_addresses_as_endpoints(void **state)
+{
+	struct policy_world *w = *state;
+	const struct policy_wants *wants;
+
+	resolve(w);
+	assert_loads(w, SE("  hosts: [A.test]\n  resolution: DNS\n" PORTS));
+	assert_int_equal(w->diags.n, 0);
+	assert_int_equal(cluster_of(w, CLUSTER("a.test"))->endpoints_count, 2);
+	assert_addr(&endpoint_at(w, CLUSTER("a.test"), 1)->addr, "192.0.2.2:8443");
+	wants = policy_snapshot_wants(w->snapshot);
+	assert_int_equal(wants->n, 1);
+	assert_true(str_is(wants->rows[0].name, "a.test"));
+	assert_false(wants->rows[0].is_first_only);
+	assert_int_equal(wants->refresh, 60 * HD_NS_PER_S);
+}
+
+static void round_robin_has_the_first_alone(void **state)
+{
+	struct policy_world *w = *state;
+
+	resolve(w);
+	assert_loads(w, SE("  hosts: [a.test]\n  resolution: DNS_ROUND_ROBIN\n" PORTS));
+	assert_int_equal(cluster_of(w, CLUSTER("a.test"))->endpoints_count, 1);
+	assert_addr(&endpoint_at(w, CLUSTER("a.test"), 0)->addr, "192.0.2.2:8443");
+	assert_true(policy_snapshot_wants(w->snapshot)->rows[0].is_first_only);
+}
+
+static void endpoints_may_be_names_and_addresses(void **state)
+{
+	struct policy_world *w = *state;
+
+	resolve(w);
+	assert_loads(w, SE("  hosts: [x.test]\n  resolution: DNS\n  endpoints:\n"
+			   "  - {address: a.test, labels: {version: v1}, weight: 3}\n"
+			   "  - {address: b.test, ports: {tls: 9443}}\n"
+			   "  - {address: 192.0.2.9}\n  - {address: unknown.test}\n" PORTS) "---\n"
+			DR("x") "  host: x.test\n  subsets: [{name: v1, labels: {version: v1}}]\n");
+	assert_int_equal(w->diags.n, 0);
+	assert_int_equal(cluster_of(w, CLUSTER("x.test"))->endpoints_count, 5);
+	assert_int_equal(endpoint_at(w, CLUSTER("x.test"), 0)->weight, 3);
+	assert_addr(&endpoint_at(w, CLUSTER("x.test"), 2)->addr, "192.0.2.1:9443");
+	assert_addr(&endpoint_at(w, CLUSTER("x.test"), 4)->addr, "192.0.2.9:8443");
+	assert_int_equal(cluster_of(w, "outbound|443|v1|x.test")->endpoints_count, 2);
+	assert_int_equal(policy_snapshot_wants(w->snapshot)->n, 3);
+}
+
+static void names_that_are_not_known_have_no_endpoints(void **state)
+{
+	struct policy_world *w = *state;
+
+	assert_loads(w, SE("  hosts: [a.test]\n  resolution: DNS\n" PORTS)
+			"---\nkind: MeshConfig\ndnsRefreshRate: 5s\n");
+	assert_int_equal(cluster_of(w, CLUSTER("a.test"))->endpoints_count, 0);
+	assert_int_equal(policy_snapshot_wants(w->snapshot)->refresh, 5 * HD_NS_PER_S);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +202,10 @@ int main(void)
 		world_test(subsets_of_such_a_cluster_ignore_their_labels),
 		world_test(address_in_an_own_subnet_cannot_be_dialled),
 		world_test(headless_service_is_balanced_over_its_endpoints),
+		world_test(a_name_has_all_its_addresses_as_endpoints),
+		world_test(round_robin_has_the_first_alone),
+		world_test(endpoints_may_be_names_and_addresses),
+		world_test(names_that_are_not_known_have_no_endpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
