@@ -73,6 +73,8 @@ void proxy_destroy(struct proxy *p)
 		bufq_clear(&x->held);
 		bufq_clear(&x->head);
 		bufq_clear(&x->replay);
+		if (x->sni != NULL)
+			rte_pktmbuf_free(x->sni);
 	}
 	for (cursor = 0; p->tls != NULL && (t = core_pool_walk(&p->secures, &cursor)) != NULL;) {
 		bufq_clear(&t->plain);

@@ -4,13 +4,22 @@
 #include "proxy_authz.h"
 #include "proxy_state.h"
 
+static struct hd_str sni_of(const struct proxy_exchange *x)
+{
+	if (x->down != NULL)
+		return proxy_tls_sni(x->down);
+	if (x->sni == NULL)
+		return (struct hd_str){ "", 0 };
+	return (struct hd_str){ rte_pktmbuf_mtod(x->sni, const char *), x->sni->data_len };
+}
+
 static void view_init(const struct proxy *p, const struct proxy_exchange *x, const uint8_t *bytes,
 		      struct proxy_authz_view *v)
 {
 	const uint8_t *mark;
 
 	*v = (struct proxy_authz_view){ .principal = proxy_peer_principal(x->peer),
-					.sni = proxy_tls_sni(x->down),
+					.sni = sni_of(x),
 					.source = x->down_remote.ip,
 					.remote = x->down_remote.ip,
 					.dialled = x->down_local };

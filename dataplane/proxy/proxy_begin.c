@@ -36,6 +36,7 @@ static struct proxy_exchange *create(struct proxy *p, struct proxy_leg *down)
 	x->down = down;
 	x->peer = down->peer;
 	x->is_secure = down->tls != NULL;
+	x->is_mesh = down->is_mesh;
 	x->role = down->role;
 	x->down_local = (struct hd_addr){ k->local, k->local_port };
 	x->down_remote = (struct hd_addr){ k->remote, k->remote_port };
@@ -828,11 +829,10 @@ static void patch_rewrite(struct proxy *p, const struct proxy_exchange *x, const
 static void patch_secure(struct proxy *p, const struct proxy_exchange *x,
 			 struct proxy_request_patch *q)
 {
-	struct hd_str own = x->down != NULL && x->down->is_mesh ? p->snapshot->identity
-								: (struct hd_str){ "", 0 };
+	struct hd_str own = x->is_mesh ? p->snapshot->identity : (struct hd_str){ "", 0 };
 
 	q->is_secure = 1;
-	if (x->down != NULL && x->peer != NULL && x->role != HD_ROLE_SIDECAR)
+	if (x->peer != NULL && x->role != HD_ROLE_SIDECAR)
 		q->xfcc = (struct hd_str){ (const char *)p->xfcc,
 					   proxy_xfcc_write(x->peer, own,
 							    x->role == HD_ROLE_GATEWAY, p->xfcc) };

@@ -88,7 +88,8 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
 	proxy_hold_release(p, x);
 	if (hd_unlikely(x->n_copies > 0))
 		proxy_mirror_drop(p, x);
-	p->n_copies -= (x->patches & PROXY_PATCH_SHADOW) != 0;
+	if (hd_unlikely(x->patches & PROXY_PATCH_SHADOW))
+		proxy_mirror_end(p, x);
 	if (x->down != NULL)
 		x->down->exchange = NULL;
 	drop_replay(p, x);

@@ -56,7 +56,9 @@ struct proxy_retry {
 
 struct proxy_exchange {
 	struct proxy_leg *down, *up; /* NULL: not there, or gone */
-	const struct tls_identity *peer; /* the caller's; valid as long as `down` is there */
+	const struct tls_identity *peer; /* the caller's; valid as long as `down` is there, and
+					    held by a copy for a mirror */
+	struct rte_mbuf *sni; /* of a copy: the name that the caller asked for; NULL: none */
 	struct list_link
 		link; /* the endpoint's pending queue, or the worker's list of failed tries */
 	struct proxy_timer timer;
@@ -70,6 +72,7 @@ struct proxy_exchange {
 	uint8_t is_upgrade; /* the caller asked for a websocket */
 	uint8_t is_grpc;
 	uint8_t is_secure;  /* the caller speaks TLS */
+	uint8_t is_mesh;    /* and was shown this node's identity */
 	uint8_t is_stream;    /* of a TCP listener */
 	uint8_t answer_begun; /* a final response head went down */
 	uint8_t interim_sent; /* a 1xx went down: no retry */
@@ -238,6 +241,8 @@ void proxy_mirror_begin(struct proxy *p, struct proxy_exchange *x, const struct 
 void proxy_mirror_gather(struct proxy *p, struct proxy_exchange *x, const struct bufq *body);
 void proxy_mirror_complete(struct proxy *p, struct proxy_exchange *x);
 void proxy_mirror_drop(struct proxy *p, struct proxy_exchange *x);
+/* A copy is over: what it held of its caller's. */
+void proxy_mirror_end(struct proxy *p, struct proxy_exchange *copy);
 void proxy_mirror_mark(const struct proxy_exchange *x, struct proxy_edit_head *h);
 
 /* proxy_hold.c */

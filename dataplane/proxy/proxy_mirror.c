@@ -4,6 +4,9 @@
  * it gathers while the request passes. It goes out when the request is complete, in a turn of its
  * own; its answer goes nowhere. Where it cannot be made or kept it is dropped, and the request does
  * not notice. */
+#include <errno.h>
+
+#include "core_mbuf.h"
 #include "proxy_edit.h"
 #include "proxy_share.h"
 #include "proxy_state.h"
@@ -39,6 +42,35 @@ static void copy_decisions(struct proxy_exchange *copy, const struct proxy_excha
 	memcpy(copy->route_name, x->route_name, sizeof(copy->route_name));
 }
 
+/* A copy is judged by the workload that it goes to as coming from its caller, who may be gone by
+ * then (docs/decisions/0017-whose-authorization.md). 0 or -ENOMEM. */
+static int copy_caller(struct proxy *p, struct proxy_exchange *copy, const struct proxy_exchange *x)
+{
+	struct hd_str sni = proxy_tls_sni(x->down);
+
+	copy->is_mesh = x->is_mesh;
+	if (x->peer != NULL)
+		tls_identity_hold(x->peer, p->worker);
+	copy->peer = x->peer;
+	if (sni.n == 0)
+		return 0;
+	copy->sni = core_mbuf_alloc(p->pools.bufs, 1);
+	if (copy->sni == NULL)
+		return -ENOMEM;
+	memcpy(rte_pktmbuf_mtod(copy->sni, char *), sni.p, sni.n);
+	copy->sni->data_len = (uint16_t)sni.n;
+	return 0;
+}
+
+void proxy_mirror_end(struct proxy *p, struct proxy_exchange *copy)
+{
+	p->n_copies--;
+	if (copy->peer != NULL)
+		tls_identity_put(copy->peer, p->worker);
+	if (copy->sni != NULL)
+		rte_pktmbuf_free(copy->sni);
+}
+
 static void copy_begin(struct proxy *p, struct proxy_exchange *x, uint32_t cluster)
 {
 	struct proxy_exchange *copy;
@@ -51,7 +83,8 @@ static void copy_begin(struct proxy *p, struct proxy_exchange *x, uint32_t clust
 	if (copy == NULL)
 		return;
 	copy_decisions(copy, x);
-	if (proxy_relay_share(&copy->head, &x->head, p->pools.indirect) < 0)
+	if (copy_caller(p, copy, x) < 0 ||
+	    proxy_relay_share(&copy->head, &x->head, p->pools.indirect) < 0)
 		drop(p, copy);
 	else
 		x->copies[x->n_copies++] = copy;

@@ -112,6 +112,10 @@ struct tls_identity {
 	int64_t not_after;	/* UTC ns */
 };
 
+/* A worker that holds it, by a connection or by this call, holds it once more; every holder gives it back. Never frees. */
+void tls_identity_hold(const struct tls_identity *i, uint32_t worker);
+void tls_identity_put(const struct tls_identity *i, uint32_t worker);
+
 struct tls_facts {
 	uint16_t version;	/* 0x0303, 0x0304 */
 	uint16_t suite;		/* IANA's number */

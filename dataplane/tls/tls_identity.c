@@ -63,13 +63,25 @@ void tls_identities_destroy(struct tls_identities *t)
 	free(t);
 }
 
-void tls_identity_put(const struct tls_identity *i, uint32_t worker)
+static void give_back(const struct tls_identity *i, uint32_t worker, uint32_t n)
 {
 	struct entry *e =
 		hd_container_of((struct tls_identity *)(uintptr_t)i, struct entry, identity);
-	uint32_t n = atomic_load_explicit(&e->returned[worker], memory_order_relaxed);
+	uint32_t before = atomic_load_explicit(&e->returned[worker], memory_order_relaxed);
 
-	atomic_store_explicit(&e->returned[worker], n + 1, memory_order_release);
+	atomic_store_explicit(&e->returned[worker], before + n, memory_order_release);
+}
+
+/* What a worker gave back can be taken again only while it holds more: then nobody frees it in
+ * between. */
+void tls_identity_hold(const struct tls_identity *i, uint32_t worker)
+{
+	give_back(i, worker, UINT32_MAX);
+}
+
+void tls_identity_put(const struct tls_identity *i, uint32_t worker)
+{
+	give_back(i, worker, 1);
 }
 
 static int is_held(const struct tls_identities *t, struct entry *e)

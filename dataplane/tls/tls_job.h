@@ -88,7 +88,5 @@ struct tls_link {
 [[nodiscard]] int tls_threads_attach(struct tls_threads *threads, uint32_t worker, uint32_t n_jobs, struct tls_link *out);
 /* At the end, after the threads were stopped. */
 void tls_threads_detach(struct tls_threads *threads, uint32_t worker);
-/* A worker gives a reference back. Never frees. */
-void tls_identity_put(const struct tls_identity *i, uint32_t worker);
 
 #endif

@@ -23,16 +23,22 @@ struct tls_conn {
 	hd_ns due; /* of the handshake's answer; HD_NS_NEVER: none is under way */
 	enum hd_counter why;
 	char sni[256], id[256], own[256];
-	struct tls_identity peer;
+	struct identity *peer;
+};
+
+struct identity {
+	struct tls_identity identity;
+	struct list_link link;
+	uint32_t holders;
+	char id[256];
 	struct hd_str uris[1];
-	int has_peer;
 };
 
 struct tls {
 	struct rte_mempool *bufs, *indirect;
 	struct hd_worker_stats *stats;
 	struct fake_tls_options *options;
-	struct list_link ready;
+	struct list_link ready, identities;
 	struct tls_conn conns[CONNS];
 	hd_ns now;
 };
@@ -47,11 +53,20 @@ struct tls *fake_tls_create(struct rte_mempool *bufs, struct rte_mempool *indire
 	t->stats = stats;
 	t->options = options;
 	list_init(&t->ready);
+	list_init(&t->identities);
 	return t;
+}
+
+static void identity_free(struct list_link *l)
+{
+	list_remove(l);
+	free(list_entry(l, struct identity, link));
 }
 
 void fake_tls_destroy(struct tls *t)
 {
+	while (!list_is_empty(&t->identities))
+		identity_free(list_front(&t->identities));
 	free(t);
 }
 
@@ -129,10 +144,28 @@ struct tls_conn *tls_connect(struct tls *t, uint32_t context, const struct hd_ad
 	return c;
 }
 
+static struct identity *identity_of(const struct tls_identity *i)
+{
+	return hd_container_of((struct tls_identity *)(uintptr_t)i, struct identity, identity);
+}
+
+void tls_identity_hold(const struct tls_identity *i, uint32_t worker)
+{
+	identity_of(i)->holders++;
+}
+
+void tls_identity_put(const struct tls_identity *i, uint32_t worker)
+{
+	if (--identity_of(i)->holders == 0)
+		identity_free(&identity_of(i)->link);
+}
+
 void tls_release(struct tls_conn *c)
 {
 	if (list_is_linked(&c->ready))
 		list_remove(&c->ready);
+	if (c->peer != NULL)
+		tls_identity_put(&c->peer->identity, 0);
 	c->is_live = 0;
 }
 
@@ -194,18 +227,22 @@ static void word_of(const char *text, const char *key, char out[256])
 
 static void set_peer(struct tls_conn *c)
 {
-	struct hd_str id = { c->id, (uint32_t)strlen(c->id) };
+	struct identity *i = c->id[0] != 0 ? calloc(1, sizeof(*i)) : NULL;
+	uint32_t n = (uint32_t)strlen(c->id);
 
-	c->has_peer = id.n > 0;
-	if (!c->has_peer)
+	c->peer = i;
+	if (i == NULL)
 		return;
-	c->uris[0] = id;
-	c->peer = (struct tls_identity){ .spiffe_id = id,
-					 .principal = { id.p + 9, id.n > 9 ? id.n - 9 : 0 },
-					 .hash = { "00ff", 4 },
-					 .pem = { "PEM", 3 },
-					 .uris = c->uris,
-					 .n_uris = 1 };
+	memcpy(i->id, c->id, n);
+	i->holders = 1;
+	list_push_back(&c->tls->identities, &i->link);
+	i->uris[0] = (struct hd_str){ i->id, n };
+	i->identity = (struct tls_identity){ .spiffe_id = i->uris[0],
+					     .principal = { i->id + 9, n > 9 ? n - 9 : 0 },
+					     .hash = { "00ff", 4 },
+					     .pem = { "PEM", 3 },
+					     .uris = i->uris,
+					     .n_uris = 1 };
 }
 
 /* What the other side said decides, at once or after a while. */
@@ -350,7 +387,7 @@ void tls_conn_facts(const struct tls_conn *c, struct tls_facts *out)
 				   .suite = 0x1301,
 				   .is_server = !c->is_client,
 				   .context = c->context,
-				   .peer = c->has_peer ? &c->peer : NULL };
+				   .peer = c->peer != NULL ? &c->peer->identity : NULL };
 }
 
 struct hd_str tls_conn_sni(const struct tls_conn *c)

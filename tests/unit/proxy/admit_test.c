@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where authorization stands in the life of an exchange. The bed's endpoints are the workloads of a
  * small mesh, whose policies are written as an operator writes them. */
-#include "bed_talk.h"
+#include "bed_secure.h"
 #include "policy_world.h"
 
 #define MESH                                                                                       \
@@ -206,6 +206,85 @@ static void denied_stream_ends_without_a_byte(void **state)
 	assert_true(was_denied(b, BY_SHUT));
 }
 
+/* A copy of each request goes to cluster 1, the workload of version v2. */
+static struct bed *mirrored(void **state, const char *policies)
+{
+	struct bed *b = governed(state, 2, policies);
+
+	b->clusters[0].endpoints_count = 1;
+	b->clusters[1].endpoints_first = 1;
+	b->clusters[1].endpoints_count = 1;
+	b->routes[0].extras = 1;
+	b->extras[0] = (struct hd_extras){ .mirrors_count = 1 };
+	b->mirrors[0] = (struct hd_mirror){ .cluster = 1, .share = { .per_million = 1000000 } };
+	bed_publish(b);
+	return b;
+}
+
+#define FOR_V2(rule)                                                                               \
+	POLICY("own", "{selector: {matchLabels: {version: v2}}, rules: [" rule "]}")
+#define FROM(who) "{from: [{source: {principals: [" who "]}}]}"
+
+static void copy_of_a_plain_request_is_judged_where_it_goes(void **state)
+{
+	struct bed *b = mirrored(state, DENY_ADMIN FOR_V2("{to: [{operation: {paths: [/ok]}}]}"));
+
+	asked(b, ASK("/ok"));
+	bed_pass(b, HD_NS_PER_MS);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 2);
+	asked(b, ASK("/other"));
+	bed_pass(b, HD_NS_PER_MS);
+	assert_int_equal(bed_count(b, HD_PROXY_MIRRORED), 2);
+	assert_int_equal(bed_count(b, HD_PROXY_MIRROR_FAILED), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_DENIED), 1);
+}
+
+/* What the mirror heard, for a caller that is gone before the connection there is. */
+static const char *copied(struct bed *b)
+{
+	struct tcp_conn *c, *up = NULL;
+
+	secure_inbound(b, HD_INBOUND_STRICT);
+	c = secure_caller(b, MESH_HELLO);
+	say_data(c, ASK("/"));
+	bed_run(b);
+	bed_pass(b, HD_NS_PER_MS);
+	fake_tcp_reset(c, TCP_ERR_RESET);
+	bed_run(b);
+	for (uint32_t i = 0; i < fake_tcp_count_opened(b->tcp); i++)
+		if (fake_tcp_opened(b->tcp, i)->key.remote.b[15] == 3)
+			up = bed_backend(b, i);
+	return up != NULL ? fake_tcp_heard(up) : "";
+}
+
+static void copy_comes_from_the_caller_of_the_request(void **state)
+{
+	struct bed *b = mirrored(state, FOR_V2(FROM("td/ns/shop/sa/client")));
+	const char *text = copied(b);
+
+	assert_has(text, "GET / HTTP/1.1\r\n");
+	assert_has(text, "x-forwarded-client-cert: ");
+	assert_has(text, "URI=" CLIENT "\r\n");
+	assert_int_equal(bed_count(b, HD_PROXY_DENIED), 0);
+}
+
+static void copy_for_whom_its_caller_may_not_ask_goes_nowhere(void **state)
+{
+	struct bed *b = mirrored(state, FOR_V2(FROM("td/ns/shop/sa/other")));
+
+	assert_string_equal(copied(b), "");
+	assert_int_equal(bed_count(b, HD_PROXY_DENIED), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_MIRROR_FAILED), 1);
+}
+
+static void copy_has_the_name_that_the_caller_asked_for(void **state)
+{
+	struct bed *b = mirrored(
+		state, FOR_V2("{when: [{key: connection.sni, values: [outbound_.80_._.web]}]}"));
+
+	assert_has(copied(b), "GET / HTTP/1.1\r\n");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, ungovern)
 
 int main(void)
@@ -221,6 +300,10 @@ int main(void)
 		TEST(retry_after_a_reload_is_judged_anew),
 		TEST(workload_side_is_not_asked),
 		TEST(denied_stream_ends_without_a_byte),
+		TEST(copy_of_a_plain_request_is_judged_where_it_goes),
+		TEST(copy_comes_from_the_caller_of_the_request),
+		TEST(copy_for_whom_its_caller_may_not_ask_goes_nowhere),
+		TEST(copy_has_the_name_that_the_caller_asked_for),
 	};
 
 	if (bed_eal("heddle-admit") < 0)

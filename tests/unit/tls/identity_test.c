@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tls_slow.h"
 #include "tls_world.h"
 
 struct rules {
@@ -312,6 +313,32 @@ static void chains_are_verified_once_and_identities_shared(void **state)
 	world_close(&w);
 }
 
+/* Some are looked for at each sixty-fourth that is new. */
+static void what_a_worker_holds_longer_than_its_connection_stays(void **state)
+{
+	struct tls_identities *t = tls_identities_create(2);
+	const struct tls_identity *held = NULL, *i;
+	struct tls_pki pki;
+	uint64_t serial = 0;
+
+	for (int k = 0; k < 130; k++) {
+		tls_pki_make(&pki, &(struct tls_pki_wish){ .name = "x", .san = GOOD }, NULL);
+		i = tls_identity_get(t, pki.x);
+		assert_non_null(i);
+		tls_pki_free(&pki);
+		if (k == 0) {
+			held = i;
+			serial = i->serial;
+			tls_identity_hold(held, 1);
+		}
+		tls_identity_put(i, 1);
+	}
+	assert_int_equal(held->serial, serial);
+	assert_true(hd_str_eq(held->spiffe_id, tls_pki_text("spiffe://td/ns/a/sa/b")));
+	tls_identity_put(held, 1);
+	tls_identities_destroy(t);
+}
+
 static int is_text(struct hd_str s, const char *text)
 {
 	return hd_str_eq(s, tls_pki_text(text));
@@ -365,6 +392,7 @@ int main(void)
 		cmocka_unit_test(aliases_and_other_domains_have_their_own_roots),
 		cmocka_unit_test(revoked_ones_are_refused_from_the_next_handshake_on),
 		cmocka_unit_test(chains_are_verified_once_and_identities_shared),
+		cmocka_unit_test(what_a_worker_holds_longer_than_its_connection_stays),
 		cmocka_unit_test(an_identity_says_all_that_a_header_needs),
 	};
 
