@@ -32,7 +32,7 @@ static const struct hd_endpoint *at(const struct proxy_balance *b, const struct 
 
 static int is_healthy(const struct proxy_balance *b, const struct hd_endpoint *ep)
 {
-	return b->health[ep->slot] == HD_EP_HEALTHY;
+	return __atomic_load_n(&b->health[ep->slot], __ATOMIC_RELAXED) == HD_EP_HEALTHY;
 }
 
 /* The first healthy one from i on, around the end; HD_NONE when there is none. */
@@ -71,6 +71,8 @@ static uint32_t draw_least_request(const struct proxy_balance *b, const struct h
 	if (i == HD_NONE || c->endpoints_count == 1)
 		return i;
 	k = draw_random(b, c);
+	if (hd_unlikely(k == HD_NONE)) /* ctrl took the last one away between the two */
+		return i;
 	return b->state(b->ctx, at(b, c, k)->slot)->stats.active <
 			       b->state(b->ctx, at(b, c, i)->slot)->stats.active
 		       ? k

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -151,6 +153,47 @@ static void tried_endpoints_are_avoided_while_there_are_others(void **state)
 	}
 }
 
+static _Atomic int flips;
+
+static void *flip_all(void *unused)
+{
+	while (atomic_load(&flips)) {
+		for (int i = 0; i < 4; i++)
+			__atomic_store_n(&health[i], HD_EP_EJECTED, __ATOMIC_RELAXED);
+		for (int i = 0; i < 4; i++)
+			__atomic_store_n(&health[i], HD_EP_HEALTHY, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* ctrl writes the words while a worker picks: what was there a moment ago may be gone. */
+static void health_may_change_in_the_middle_of_a_pick(void **state)
+{
+	static const uint8_t all[] = { HD_LB_ROUND_ROBIN, HD_LB_LEAST_REQUEST, HD_LB_RANDOM,
+				       HD_LB_RING_HASH, HD_LB_MAGLEV };
+	static struct hd_place places[8];
+	const uint32_t tried[2] = { 0, 1 };
+
+	for (uint32_t i = 0; i < 8; i++)
+		places[i] = (struct hd_place){ .hash = i * (UINT64_MAX / 8), .endpoint = i % 4 };
+	for (uint32_t k = 0; k < 2 * HD_ARRAY_SIZE(all); k++) {
+		struct proxy_balance b = balance_over(4, all[k / 2]);
+		pthread_t flipper;
+
+		snapshot.places = places;
+		if (all[k / 2] == HD_LB_RING_HASH || all[k / 2] == HD_LB_MAGLEV)
+			cluster.places_count = 8;
+		atomic_store(&flips, 1);
+		assert_int_equal(pthread_create(&flipper, NULL, flip_all, NULL), 0);
+		for (int i = 0; i < 200000; i++) {
+			uint32_t e = proxy_balance_endpoint(&b, &cluster, k % 2, tried, 2);
+			assert_true(e < 4 || e == HD_NONE);
+		}
+		atomic_store(&flips, 0);
+		pthread_join(flipper, NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +205,7 @@ int main(void)
 		cmocka_unit_test(least_request_prefers_the_idle),
 		cmocka_unit_test(unequal_weights_are_exact),
 		cmocka_unit_test(tried_endpoints_are_avoided_while_there_are_others),
+		cmocka_unit_test(health_may_change_in_the_middle_of_a_pick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
