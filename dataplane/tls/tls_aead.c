@@ -197,11 +197,68 @@ static void end_open(struct tls_aead_op *op, uint8_t tag[TLS_TAG_BYTES])
 	}
 }
 
-int tls_aead_end_open(struct tls_aead_op *op, const uint8_t tag[TLS_TAG_BYTES])
+/* In constant time. */
+static int tags_are_equal(const uint64_t mine[2], const uint8_t tag[TLS_TAG_BYTES])
 {
-	uint64_t mine[2], theirs[2];
+	uint64_t theirs[2];
 
-	end_open(op, (uint8_t *)mine);
 	memcpy(theirs, tag, sizeof(theirs));
 	return ((mine[0] ^ theirs[0]) | (mine[1] ^ theirs[1])) == 0;
+}
+
+int tls_aead_end_open(struct tls_aead_op *op, const uint8_t tag[TLS_TAG_BYTES])
+{
+	uint64_t mine[2];
+
+	end_open(op, (uint8_t *)mine);
+	return tags_are_equal(mine, tag);
+}
+
+void tls_aead_seal_whole(struct tls_aead *a, const struct tls_aead_key *key,
+			 const uint8_t nonce[TLS_NONCE_BYTES], const void *aad, uint32_t aad_n,
+			 uint8_t *p, uint32_t n, uint8_t tag[TLS_TAG_BYTES])
+{
+	struct gcm_context_data x;
+	struct tls_aead_op op;
+
+	switch ((enum tls_cipher)key->cipher) {
+	case TLS_CIPHER_AES128_GCM:
+		IMB_AES128_GCM_ENC(a->mgr, find(a, key), &x, p, p, n, nonce, aad, aad_n, tag,
+				   TLS_TAG_BYTES);
+		return;
+	case TLS_CIPHER_AES256_GCM:
+		IMB_AES256_GCM_ENC(a->mgr, find(a, key), &x, p, p, n, nonce, aad, aad_n, tag,
+				   TLS_TAG_BYTES);
+		return;
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		tls_aead_begin(a, &op, key, nonce, aad, aad_n);
+		tls_aead_seal(&op, p, p, n);
+		tls_aead_end_seal(&op, tag);
+		return;
+	}
+}
+
+int tls_aead_open_whole(struct tls_aead *a, const struct tls_aead_key *key,
+			const uint8_t nonce[TLS_NONCE_BYTES], const void *aad, uint32_t aad_n,
+			uint8_t *p, uint32_t n, const uint8_t tag[TLS_TAG_BYTES])
+{
+	struct gcm_context_data x;
+	struct tls_aead_op op;
+	uint64_t mine[2];
+
+	switch ((enum tls_cipher)key->cipher) {
+	case TLS_CIPHER_AES128_GCM:
+		IMB_AES128_GCM_DEC(a->mgr, find(a, key), &x, p, p, n, nonce, aad, aad_n,
+				   (uint8_t *)mine, TLS_TAG_BYTES);
+		return tags_are_equal(mine, tag);
+	case TLS_CIPHER_AES256_GCM:
+		IMB_AES256_GCM_DEC(a->mgr, find(a, key), &x, p, p, n, nonce, aad, aad_n,
+				   (uint8_t *)mine, TLS_TAG_BYTES);
+		return tags_are_equal(mine, tag);
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		tls_aead_begin(a, &op, key, nonce, aad, aad_n);
+		tls_aead_open(&op, p, p, n);
+		return tls_aead_end_open(&op, tag);
+	}
+	return 0;
 }

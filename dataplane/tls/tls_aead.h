@@ -47,4 +47,10 @@ void tls_aead_end_seal(struct tls_aead_op *op, uint8_t tag[TLS_TAG_BYTES]);
 /* Non-zero: the tag is right. In constant time. */
 [[nodiscard]] int tls_aead_end_open(struct tls_aead_op *op, const uint8_t tag[TLS_TAG_BYTES]);
 
+/* The same at once for a record that lies in one piece, in place. */
+void tls_aead_seal_whole(struct tls_aead *a, const struct tls_aead_key *key, const uint8_t nonce[TLS_NONCE_BYTES], const void *aad,
+			 uint32_t aad_n, uint8_t *p, uint32_t n, uint8_t tag[TLS_TAG_BYTES]);
+[[nodiscard]] int tls_aead_open_whole(struct tls_aead *a, const struct tls_aead_key *key, const uint8_t nonce[TLS_NONCE_BYTES],
+				      const void *aad, uint32_t aad_n, uint8_t *p, uint32_t n, const uint8_t tag[TLS_TAG_BYTES]);
+
 #endif

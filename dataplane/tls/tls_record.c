@@ -6,6 +6,9 @@
 #include "tls_conn.h"
 
 #define EXPLICIT_MAX 8
+/* Records up to this size are made in one buffer: to copy them there costs less than a cipher that
+ * goes on from piece to piece. */
+#define ONE_BUFFER 2048
 
 int tls_header_read(const struct bufq *in, struct tls_header *h)
 {
@@ -65,27 +68,39 @@ static void forget_schedule(struct tls_conn *c, struct tls_keys *k)
 	tls_aead_forget(c->tls->aead, owner_of(c, k), &k->schedule);
 }
 
-/* header: the record's five bytes as they are on the wire; content: bytes of plaintext. */
-static void begin(struct tls_conn *c, struct tls_keys *k, struct tls_aead_op *op,
-		  const uint8_t *header, const uint8_t *explicit_part, uint32_t content)
-{
-	const struct tls_suite *s = tls_conn_suite(c);
-	const struct tls_aead_key key = { .raw = k->key,
-					  .owner = owner_of(c, k),
-					  .schedule = &k->schedule,
-					  .cipher = s->cipher };
+/* What a cipher is begun with for one record. */
+struct start {
+	struct tls_aead_key key;
+	uint32_t aad_n;
 	uint8_t nonce[TLS_NONCE_BYTES], aad[13];
+};
 
-	make_nonce(k, s, explicit_part, nonce);
+/* header: the record's five bytes as they are on the wire; content: bytes of plaintext. */
+static void prepare(struct tls_conn *c, struct tls_keys *k, struct start *s, const uint8_t *header,
+		    uint32_t content)
+{
+	const struct tls_suite *suite = tls_conn_suite(c);
+
+	s->key = (struct tls_aead_key){ .raw = k->key,
+					.owner = owner_of(c, k),
+					.schedule = &k->schedule,
+					.cipher = suite->cipher };
+	make_nonce(k, suite, header + TLS_HEADER_BYTES, s->nonce);
 	if (c->is_1_3) {
-		tls_aead_begin(c->tls->aead, op, &key, nonce, header, TLS_HEADER_BYTES);
+		s->aad_n = TLS_HEADER_BYTES;
+		memcpy(s->aad, header, TLS_HEADER_BYTES);
 		return;
 	}
-	put_be64(aad, k->seq);
-	memcpy(aad + 8, header, 3);
-	aad[11] = (uint8_t)(content >> 8);
-	aad[12] = (uint8_t)content;
-	tls_aead_begin(c->tls->aead, op, &key, nonce, aad, sizeof(aad));
+	s->aad_n = sizeof(s->aad);
+	put_be64(s->aad, k->seq);
+	memcpy(s->aad + 8, header, 3);
+	s->aad[11] = (uint8_t)(content >> 8);
+	s->aad[12] = (uint8_t)content;
+}
+
+static void begin(struct tls_conn *c, struct tls_aead_op *op, const struct start *s)
+{
+	tls_aead_begin(c->tls->aead, op, &s->key, s->nonce, s->aad, s->aad_n);
 }
 
 void tls_keys_forget(struct tls_conn *c)
@@ -157,14 +172,40 @@ static enum tls_open strip_padding(struct bufq *q, uint8_t *type)
 	return TLS_OPEN_OK;
 }
 
+/* A record in pieces. */
+static int open_pieces(struct tls_conn *c, struct bufq *q, uint32_t before, uint32_t n)
+{
+	uint8_t head[TLS_HEADER_BYTES + EXPLICIT_MAX], tag[TLS_TAG_BYTES];
+	struct tls_aead_op op;
+	struct start s;
+
+	bufq_copy_out(q, 0, head, before);
+	bufq_copy_out(q, before + n, tag, TLS_TAG_BYTES);
+	prepare(c, &c->rx, &s, head, n);
+	begin(c, &op, &s);
+	decrypt(&op, q, before, n);
+	return tls_aead_end_open(&op, tag);
+}
+
+/* A record in one buffer, as most of a request's size are. */
+static int open_one(struct tls_conn *c, struct bufq *q, uint32_t before, uint32_t n)
+{
+	uint8_t *p = rte_pktmbuf_mtod(q->head, uint8_t *);
+	struct start s;
+
+	prepare(c, &c->rx, &s, p, n);
+	pkt_forget_sum(q->head);
+	return tls_aead_open_whole(c->tls->aead, &s.key, s.nonce, s.aad, s.aad_n, p + before, n,
+				   p + before + n);
+}
+
 enum tls_open tls_record_open(struct tls_conn *c, struct bufq *in, const struct tls_header *h,
 			      struct bufq *content, uint8_t *type)
 {
 	uint32_t before = TLS_HEADER_BYTES + tls_conn_suite(c)->explicit_bytes;
 	uint32_t plain_max = c->limit + c->is_1_3;
-	uint8_t head[TLS_HEADER_BYTES + EXPLICIT_MAX], tag[TLS_TAG_BYTES];
-	struct tls_aead_op op;
 	uint32_t n;
+	int is_right;
 
 	/* Too short for its tag: no key makes that right. */
 	if (h->bytes < before + TLS_TAG_BYTES)
@@ -174,12 +215,9 @@ enum tls_open tls_record_open(struct tls_conn *c, struct bufq *in, const struct 
 		return TLS_OPEN_OVERFLOW;
 	if (bufq_move(content, in, h->bytes, c->tls->indirect) < 0)
 		return TLS_OPEN_NO_MEMORY;
-	bufq_copy_out(content, 0, head, before);
-	bufq_copy_out(content, h->bytes - TLS_TAG_BYTES, tag, TLS_TAG_BYTES);
-	begin(c, &c->rx, &op, head, head + TLS_HEADER_BYTES, n);
-	decrypt(&op, content, before, n);
+	is_right = (content->head == content->tail ? open_one : open_pieces)(c, content, before, n);
 	c->rx.seq++;
-	if (!tls_aead_end_open(&op, tag)) {
+	if (!is_right) {
 		bufq_clear(content);
 		return TLS_OPEN_BAD_MAC;
 	}
@@ -227,6 +265,66 @@ static int fits_in_place(const struct bufq *q, const struct frame *f)
 	return 1;
 }
 
+static void grow(struct rte_mbuf *m, uint32_t n)
+{
+	m->data_len += (uint16_t)n;
+	m->pkt_len = m->data_len;
+}
+
+static void shift_back(struct rte_mbuf *m, uint32_t n)
+{
+	m->data_off -= (uint16_t)n;
+	grow(m, n);
+}
+
+/* The content, in front of its inner type, in one buffer that is ours alone: in the last one when
+ * what lies before it fits into that one's headroom, else in a fresh one. 0: it cannot be. */
+static int gather(struct tls_conn *c, struct bufq *q, const struct frame *f)
+{
+	struct rte_mbuf *last = q->tail, *m = NULL;
+	uint32_t n = q->bytes;
+
+	if (last != NULL && is_ours_alone(last) && rte_pktmbuf_tailroom(last) >= f->tail_n &&
+	    rte_pktmbuf_headroom(last) >= n - last->data_len + f->head_n) {
+		uint32_t before = n - last->data_len;
+		bufq_copy_out(q, 0, rte_pktmbuf_mtod_offset(last, uint8_t *, -(int)before), before);
+		bufq_consume(q, before);
+		shift_back(last, before);
+		q->bytes = n;
+		return 1;
+	}
+	if (f->head_n + n + f->tail_n <= ONE_BUFFER)
+		m = core_mbuf_alloc(c->tls->bufs, 1);
+	if (m == NULL || rte_pktmbuf_tailroom(m) < n + f->tail_n)
+		goto no;
+	bufq_copy_out(q, 0, rte_pktmbuf_mtod(m, uint8_t *), n);
+	grow(m, n);
+	bufq_clear(q);
+	bufq_append(q, m);
+	return 1;
+no:
+	if (m != NULL)
+		core_mbuf_free_seg(m);
+	return 0;
+}
+
+static void seal_one(struct tls_conn *c, const struct start *s, const struct frame *f,
+		     struct bufq *q)
+{
+	struct rte_mbuf *m = q->head;
+	uint32_t n = m->data_len;
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+
+	pkt_forget_sum(m);
+	p[n] = f->inner_type; /* in 1.2 the tag overwrites it */
+	n += c->is_1_3;
+	tls_aead_seal_whole(c->tls->aead, &s->key, s->nonce, s->aad, s->aad_n, p, n, p + n);
+	grow(m, f->tail_n);
+	shift_back(m, f->head_n);
+	memcpy(p - f->head_n, f->head, f->head_n);
+	q->bytes += f->head_n + f->tail_n;
+}
+
 static void write_end(struct tls_conn *c, struct tls_aead_op *op, const struct frame *f,
 		      uint8_t *to)
 {
@@ -235,12 +333,6 @@ static void write_end(struct tls_conn *c, struct tls_aead_op *op, const struct f
 		to++;
 	}
 	tls_aead_end_seal(op, to);
-}
-
-static void grow(struct rte_mbuf *m, uint32_t n)
-{
-	m->data_len += (uint16_t)n;
-	m->pkt_len = m->data_len;
 }
 
 static void seal_in_place(struct tls_conn *c, struct tls_aead_op *op, const struct frame *f,
@@ -255,8 +347,7 @@ static void seal_in_place(struct tls_conn *c, struct tls_aead_op *op, const stru
 	}
 	write_end(c, op, f, rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len));
 	grow(last, f->tail_n);
-	first->data_off -= (uint16_t)f->head_n;
-	grow(first, f->head_n);
+	shift_back(first, f->head_n);
 	memcpy(rte_pktmbuf_mtod(first, uint8_t *), f->head, f->head_n);
 	q->bytes += f->head_n + f->tail_n;
 }
@@ -338,14 +429,20 @@ static int seal(struct tls_conn *c, uint8_t type, struct bufq *q)
 {
 	struct tls_aead_op op;
 	struct frame f;
+	struct start s;
 	int rc = 0;
 
 	make_frame(c, type, q->bytes, &f);
-	begin(c, &c->tx, &op, f.head, f.head + TLS_HEADER_BYTES, q->bytes);
-	if (fits_in_place(q, &f))
-		seal_in_place(c, &op, &f, q);
-	else
-		rc = seal_into_fresh(c, &op, &f, q);
+	prepare(c, &c->tx, &s, f.head, q->bytes);
+	if (q->bytes <= ONE_BUFFER && gather(c, q, &f)) {
+		seal_one(c, &s, &f, q);
+	} else {
+		begin(c, &op, &s);
+		if (fits_in_place(q, &f))
+			seal_in_place(c, &op, &f, q);
+		else
+			rc = seal_into_fresh(c, &op, &f, q);
+	}
 	if (rc < 0)
 		return rc;
 	c->tx.seq++;

@@ -52,3 +52,17 @@ int tls_aead_end_open(struct tls_aead_op *op, const uint8_t tag[TLS_TAG_BYTES])
 {
 	return tag[0] != 0xff;
 }
+
+void tls_aead_seal_whole(struct tls_aead *a, const struct tls_aead_key *key,
+			 const uint8_t nonce[TLS_NONCE_BYTES], const void *aad, uint32_t aad_n,
+			 uint8_t *p, uint32_t n, uint8_t tag[TLS_TAG_BYTES])
+{
+	memset(tag, 0, TLS_TAG_BYTES);
+}
+
+int tls_aead_open_whole(struct tls_aead *a, const struct tls_aead_key *key,
+			const uint8_t nonce[TLS_NONCE_BYTES], const void *aad, uint32_t aad_n,
+			uint8_t *p, uint32_t n, const uint8_t tag[TLS_TAG_BYTES])
+{
+	return tag[0] != 0xff;
+}

@@ -382,6 +382,79 @@ static void shared_bytes_are_sealed_elsewhere(void **state)
 	assert_int_equal(rte_mempool_in_use_count(world_bufs), 0);
 }
 
+/* A buffer with n bytes of `big` from `at` on, behind so much headroom. */
+static void add_piece(struct bufq *q, uint32_t at, uint32_t n, uint32_t headroom)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(world_bufs);
+
+	assert_non_null(m);
+	m->data_off = (uint16_t)headroom;
+	memcpy(rte_pktmbuf_append(m, (uint16_t)n), big + at, n);
+	/* Not by bufq_append, which would join small ones. */
+	if (q->tail != NULL)
+		q->tail->next = m;
+	else
+		q->head = m;
+	q->tail = m;
+	q->bytes += n;
+	q->bufs++;
+}
+
+static void check_opens(uint32_t n)
+{
+	struct bufq content = { 0 };
+	static uint8_t got[4000];
+	struct tls_header h;
+	uint8_t type;
+
+	assert_true(tls_header_read(&wire, &h));
+	assert_int_equal(h.bytes, wire.bytes);
+	assert_int_equal(tls_record_open(far, &wire, &h, &content, &type), TLS_OPEN_OK);
+	assert_int_equal(type, TLS_TYPE_DATA);
+	assert_int_equal(content.bytes, n);
+	bufq_copy_out(&content, 0, got, n);
+	assert_memory_equal(got, big, n);
+	bufq_clear(&content);
+}
+
+/* Sizes around a buffer's, headrooms around what goes in front, the first or the last piece seen by
+ * somebody else. */
+static void content_may_lie_in_any_pieces(void **state)
+{
+	static const uint16_t suites[] = { SUITE_1_3, 0x1302, 0x1303, SUITE_1_2 };
+	static const uint32_t sizes[] = { 1, 165, 1024, 1900 },
+			      headrooms[] = { 0, 5, 128, 186, 400 };
+
+	for (uint32_t i = 0; i < sizeof(big); i++)
+		big[i] = (uint8_t)(i * 13 + i / 256);
+	for (uint32_t k = 0; k < 4 * 4 * 4 * 5 * 3; k++) {
+		struct bufq q = { 0 };
+		uint32_t first = sizes[k / 4 % 4], last = sizes[k / 16 % 4], how = k / 320;
+		struct rte_mbuf *seen;
+		begin(suites[k % 4], HD_TLS_SERVER);
+		near->limit = 4000;
+		add_piece(&q, 0, first, 128);
+		if (last > 1)
+			add_piece(&q, first, last, RTE_MIN(headrooms[k / 64 % 5], 2176 - last));
+		seen = how == 1 ? q.head : how == 2 ? q.tail : NULL;
+		if (seen != NULL)
+			rte_mbuf_refcnt_update(seen, 1);
+		assert_int_equal(tls_record_seal(near, TLS_TYPE_DATA, &q, q.bytes, &wire), 0);
+		check_opens(first + (last > 1 ? last : 0));
+		if (seen != NULL) {
+			const uint8_t *p = rte_pktmbuf_mtod(seen, const uint8_t *);
+			assert_memory_equal(p,
+					    how == 1   ? big
+					    : last > 1 ? big + first
+						       : big,
+					    seen->data_len);
+			rte_pktmbuf_free_seg(seen);
+		}
+		finish();
+		assert_int_equal(rte_mempool_in_use_count(world_bufs), 0);
+	}
+}
+
 static void records_grow_after_a_while_and_shrink_after_a_pause(void **state)
 {
 	uint32_t first, later;
@@ -456,6 +529,7 @@ int main(void)
 		cmocka_unit_test(an_end_without_close_notify_is_truncation),
 		cmocka_unit_test(a_small_fragment_limit_is_kept),
 		cmocka_unit_test(shared_bytes_are_sealed_elsewhere),
+		cmocka_unit_test(content_may_lie_in_any_pieces),
 		cmocka_unit_test(records_grow_after_a_while_and_shrink_after_a_pause),
 		cmocka_unit_test(released_connections_leave_no_keys),
 	};
