@@ -42,6 +42,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	list_init(&p->leases);
 	list_init(&p->starved);
 	list_init(&p->doomed);
+	list_init(&p->sealing);
 	if (core_pool_init(&p->legs, "proxy_legs", c->max_connections, sizeof(struct proxy_leg),
 			   c->socket) < 0)
 		goto free_proxy;
@@ -200,6 +201,7 @@ int proxy_run(struct proxy *p, hd_ns now)
 	did |= proxy_pool_sweep(p);
 	if (hd_unlikely(p->is_draining))
 		did |= proxy_leg_drain(p) | proxy_pool_drain(p);
+	proxy_tls_flush(p);
 	return did;
 }
 
@@ -239,7 +241,8 @@ hd_ns proxy_next_deadline(const struct proxy *p)
 
 uint64_t proxy_bytes_used(const struct proxy *p)
 {
-	return core_pool_bytes_used(&p->legs) + core_pool_bytes_used(&p->exchanges);
+	return core_pool_bytes_used(&p->legs) + core_pool_bytes_used(&p->exchanges) +
+	       core_pool_bytes_used(&p->secures);
 }
 
 uint32_t proxy_n_exchanges(const struct proxy *p)

@@ -40,11 +40,12 @@ static void flush(struct proxy *p, struct proxy_leg *leg)
 		bufq_clear(&t->unsent);
 	if (t->unsent.bytes > 0)
 		rc = tls_send(t->conn, &t->unsent, &wire, p->now);
+	t->stuck = rc < 0;
 	if (rc == 0 && t->closing)
 		tls_close(t->conn, &wire);
 	if (wire.bytes > 0)
 		tcp_send(leg->conn, &wire);
-	if (rc < 0) {
+	if (hd_unlikely(t->stuck)) {
 		proxy_count(p, HD_PROXY_SEAL_DELAYED);
 		tcp_ready_again(leg->conn, TCP_EV_WRITABLE);
 	} else if (t->closing) {
@@ -53,23 +54,37 @@ static void flush(struct proxy *p, struct proxy_leg *leg)
 	}
 }
 
+void proxy_tls_flush(struct proxy *p)
+{
+	struct list_link *l;
+
+	while ((l = list_pop_front(&p->sealing)) != NULL)
+		flush(p, tls_conn_user(list_entry(l, struct proxy_tls, sealing)->conn));
+}
+
+static void flush_later(struct proxy *p, struct proxy_tls *t)
+{
+	if (!list_is_linked(&t->sealing))
+		list_push_back(&p->sealing, &t->sealing);
+}
+
 void proxy_tls_send(struct proxy *p, struct proxy_leg *leg, struct bufq *q)
 {
 	bufq_concat(&leg->tls->unsent, q);
-	flush(p, leg);
+	flush_later(p, leg->tls);
 }
 
 void proxy_tls_close(struct proxy *p, struct proxy_leg *leg)
 {
 	leg->tls->closing = 1;
-	flush(p, leg);
+	flush_later(p, leg->tls);
 }
 
 uint32_t proxy_tls_send_space(const struct proxy_leg *leg)
 {
-	uint32_t space = tcp_send_space(leg->conn);
+	uint32_t space = tcp_send_space(leg->conn), unsent = leg->tls->unsent.bytes;
 
-	return leg->tls->unsent.bytes > 0 || space < SPACE_MIN ? 0 : space;
+	return leg->tls->stuck || space < unsent + SPACE_MIN ? 0 : space - unsent;
 }
 
 void proxy_tls_received(struct proxy_leg *leg, uint32_t bytes)
@@ -183,7 +198,7 @@ uint32_t proxy_tls_event(struct proxy *p, struct proxy_leg *leg, uint32_t events
 	if ((events & TCP_EV_READABLE) && (t->plain.bytes > 0 || leg->fin))
 		above |= TCP_EV_READABLE;
 	if (!leg->reset && (t->unsent.bytes > 0 || t->closing))
-		flush(p, leg);
+		flush_later(p, t);
 	return above;
 }
 
@@ -194,6 +209,8 @@ void proxy_tls_strip(struct proxy *p, struct proxy_leg *leg)
 	leg->tls = NULL;
 	leg->peer = NULL;
 	leg->fin = t->fin;
+	if (list_is_linked(&t->sealing))
+		list_remove(&t->sealing);
 	tls_release(t->conn);
 	bufq_clear(&t->plain);
 	bufq_clear(&t->unsent);

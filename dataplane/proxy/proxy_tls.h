@@ -15,7 +15,8 @@ struct proxy_leg;
 struct proxy_tls {
 	struct tls_conn *conn;
 	struct bufq plain;	/* verified and not taken yet */
-	struct bufq unsent;	/* not sealed yet for lack of buffers */
+	struct bufq unsent;	/* sealed at the end of the turn, or of the one in which there are buffers again */
+	struct list_link sealing; /* in proxy.sealing: something is unsent, or closing */
 	struct rte_mbuf *sni_m; /* a name that is longer than fits below */
 	uint32_t server;	/* hd_name_hash of the pattern that the name was found by */
 	uint8_t fin;		/* TCP's stream has ended */
@@ -25,6 +26,7 @@ struct proxy_tls {
 	uint8_t failed;
 	uint8_t again;	 /* stopped for lack of room: goes on when bytes are taken */
 	uint8_t closing; /* closes when `unsent` is out */
+	uint8_t stuck;	 /* no buffers to seal with */
 	uint8_t sni_n;	 /* at most 255 */
 	char sni[PROXY_SNI_INLINE];
 };
@@ -48,6 +50,8 @@ void proxy_tls_strip(struct proxy *p, struct proxy_leg *leg);
 struct hd_str proxy_tls_sni(const struct proxy_leg *leg);
 /* What came of handshakes on other threads. True: something was done. */
 int proxy_tls_run(struct proxy *p);
+/* The end of a turn: what was sent in it leaves in as few records as may be. */
+void proxy_tls_flush(struct proxy *p);
 
 /* proxy_stream.h, for legs with TLS. */
 void proxy_tls_received(struct proxy_leg *leg, uint32_t bytes);

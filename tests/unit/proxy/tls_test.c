@@ -175,6 +175,27 @@ static void request_and_answer_travel_in_records(void **state)
 	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
 }
 
+/* Head and body are sent one behind the other; the records' headers and tags are paid once. */
+static void small_answer_is_one_record(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_STRICT);
+	struct tcp_conn *c = secure_caller(b, MESH_HELLO);
+	const uint8_t *raw;
+	uint32_t n;
+
+	heard(c);
+	say_data(c, GET);
+	bed_run(b);
+	fake_tcp_say(bed_backend(b, 0), OK2);
+	bed_run(b);
+	raw = (const uint8_t *)c->text + c->text_read;
+	n = c->text_n - c->text_read;
+	assert_true(n > 5);
+	assert_int_equal(raw[0], 23);
+	assert_int_equal(n, 5 + (raw[3] << 8 | raw[4]));
+	assert_has(heard(c), "\r\n\r\nok");
+}
+
 static void handshake_takes_its_time_and_others_do_not_wait(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PERMISSIVE);
@@ -440,6 +461,7 @@ int main(int argc, char **argv)
 		T(unfinished_hello_has_ten_seconds),
 		T(backend_proves_who_it_is_before_it_gets_a_byte),
 		T(request_and_answer_travel_in_records),
+		T(small_answer_is_one_record),
 		T(handshake_takes_its_time_and_others_do_not_wait),
 		T(body_that_ends_with_the_connection_needs_close_notify),
 		T(close_notify_ends_a_body),
