@@ -192,6 +192,7 @@ void daemon_metrics(void *arg, struct observe_text *t)
 						  .snapshot = d->reload.snapshot,
 						  .requests = d->requests,
 						  .health = d->health,
+						  .http = d->http,
 						  .access = d->access,
 						  .version = HEDDLE_VERSION,
 						  .reloads = d->reload.loads,

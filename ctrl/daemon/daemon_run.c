@@ -253,7 +253,7 @@ static void on_http(void *arg)
 {
 	struct daemon *d = arg;
 
-	observe_http_run(d->http);
+	observe_http_run(d->http, loop_now());
 }
 
 static void on_watch(void *arg)
@@ -407,7 +407,7 @@ static unsigned int tick(void *arg)
 	busy_look(d, records_drain(d, now));
 	sock_server_tick(d->sock, now);
 	if (d->http != NULL)
-		observe_http_run(d->http);
+		observe_http_run(d->http, now);
 	reload_sweep(&d->reload);
 	reload_when_quiet(d, now);
 	certs_when_quiet(d, now);

@@ -10,15 +10,117 @@
 
 #include <microhttpd.h>
 
+/* One more takes the place of the one that has been idle longest. */
 #define MAX_CLIENTS 64
-#define CLIENT_TIMEOUT_S 10
+/* libmicrohttpd stops to accept at its own limit: those that are being closed need room. */
+#define MAX_ACCEPTED (2 * MAX_CLIENTS)
+/* In which nothing moves. */
+#define SILENCE_S 10
+/* From the connect, or from the end of an answer, to the end of the next head: however slowly its
+ * bytes come. */
+#define HEAD_WITHIN (10 * HD_NS_PER_S)
+
+struct http_client {
+	int fd; /* -1: free */
+	int answering;
+	hd_ns since; /* when it came, or its last answer ended */
+};
 
 struct observe_http {
 	struct MHD_Daemon *daemon;
 	const struct observe_http_ops *ops;
 	void *arg;
 	int epoll_fd;
+	hd_ns now;
+	struct http_client clients[MAX_ACCEPTED];
+	uint32_t n_clients; /* that nobody closes */
+	struct observe_http_stats stats;
 };
+
+/* libmicrohttpd learns of it as of a client that left, and frees the place then. */
+static void client_shed(struct observe_http *h, struct http_client *c, uint64_t *count)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	c->fd = -1;
+	h->n_clients--;
+	++*count;
+}
+
+/* Who waits for a head before who takes an answer, then who has been so longest. */
+static int idler_than(const struct http_client *a, const struct http_client *b)
+{
+	return a->answering != b->answering ? !a->answering : a->since < b->since;
+}
+
+static struct http_client *idlest(struct observe_http *h)
+{
+	struct http_client *found = NULL;
+
+	for (uint32_t i = 0; i < MAX_ACCEPTED; i++) {
+		struct http_client *c = &h->clients[i];
+
+		if (c->fd >= 0 && (found == NULL || idler_than(c, found)))
+			found = c;
+	}
+	return found;
+}
+
+static struct http_client *client_new(struct observe_http *h, int fd)
+{
+	uint32_t i = 0;
+
+	if (h->n_clients == MAX_CLIENTS)
+		client_shed(h, idlest(h), &h->stats.shed);
+	while (h->clients[i].fd >= 0)
+		i++;
+	h->clients[i] = (struct http_client){ .fd = fd, .since = h->now };
+	h->n_clients++;
+	return &h->clients[i];
+}
+
+static int connection_fd(struct MHD_Connection *c)
+{
+	return MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* NULL: it is being closed. */
+static struct http_client *client_of(struct observe_http *h, struct MHD_Connection *c)
+{
+	int fd = connection_fd(c);
+
+	for (uint32_t i = 0; i < MAX_ACCEPTED; i++)
+		if (h->clients[i].fd == fd)
+			return &h->clients[i];
+	return NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct observe_http *h = arg;
+	struct http_client *client;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		client_new(h, connection_fd(c));
+		return;
+	}
+	client = client_of(h, c);
+	if (client == NULL)
+		return;
+	client->fd = -1;
+	h->n_clients--;
+}
+
+static void on_answered(void *arg, struct MHD_Connection *c, void **state,
+			enum MHD_RequestTerminationCode how)
+{
+	struct http_client *client = client_of(arg, c);
+
+	if (client == NULL)
+		return;
+	client->answering = 0;
+	client->since = ((struct observe_http *)arg)->now;
+}
 
 static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned int status, const char *text,
 				   const char *allow)
@@ -66,11 +168,14 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 {
 	static int seen;
 	struct observe_http *h = arg;
+	struct http_client *client = client_of(h, c);
 
 	/* libmicrohttpd calls once for the head, then for each piece of a body, then for the
 	 * answer. */
 	if (*state == NULL) {
 		*state = &seen;
+		if (client != NULL)
+			client->answering = 1;
 		return MHD_YES;
 	}
 	if (*body_bytes != 0) {
@@ -125,6 +230,8 @@ int observe_http_open(const struct hd_addr *listen, const struct observe_http_op
 		return -ENOMEM;
 	h->ops = ops;
 	h->arg = arg;
+	for (uint32_t i = 0; i < MAX_ACCEPTED; i++)
+		h->clients[i].fd = -1;
 	fd = listen_open(listen);
 	if (fd < 0) {
 		free(h);
@@ -132,8 +239,10 @@ int observe_http_open(const struct hd_addr *listen, const struct observe_http_op
 	}
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, h,
 				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned int)MAX_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
-				     (unsigned int)CLIENT_TIMEOUT_S, MHD_OPTION_END);
+				     (unsigned int)MAX_ACCEPTED, MHD_OPTION_CONNECTION_TIMEOUT,
+				     (unsigned int)SILENCE_S, MHD_OPTION_NOTIFY_CONNECTION,
+				     on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_answered, h,
+				     MHD_OPTION_END);
 	info = h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (info == NULL) {
 		close(fd);
@@ -158,7 +267,19 @@ int observe_http_fd(const struct observe_http *h)
 	return h->epoll_fd;
 }
 
-void observe_http_run(struct observe_http *h)
+void observe_http_run(struct observe_http *h, hd_ns now)
 {
+	h->now = now;
+	for (uint32_t i = 0; i < MAX_ACCEPTED; i++) {
+		struct http_client *c = &h->clients[i];
+
+		if (c->fd >= 0 && !c->answering && now - c->since > HEAD_WITHIN)
+			client_shed(h, c, &h->stats.late);
+	}
 	MHD_run(h->daemon);
+}
+
+void observe_http_stats(const struct observe_http *h, struct observe_http_stats *out)
+{
+	*out = h->stats;
 }

@@ -15,6 +15,11 @@ struct observe_http_ops {
 	void (*metrics)(void *arg, struct observe_text *t);
 };
 
+/* Connections that we closed: one more came than there are places for; no head came in time. */
+struct observe_http_stats {
+	uint64_t shed, late;
+};
+
 /* 0, or a negative errno (-EADDRINUSE). */
 [[nodiscard]] int observe_http_open(const struct hd_addr *listen,
 				    const struct observe_http_ops *ops, void *arg,
@@ -23,6 +28,7 @@ void observe_http_close(struct observe_http *h);
 /* Readable when observe_http_run has something to do; also call it now and then for its deadlines.
  */
 int observe_http_fd(const struct observe_http *h);
-void observe_http_run(struct observe_http *h);
+void observe_http_run(struct observe_http *h, hd_ns now);
+void observe_http_stats(const struct observe_http *h, struct observe_http_stats *out);
 
 #endif

@@ -139,6 +139,19 @@ static void access_write(struct observe_text *t, const struct observe_access *a)
 			  (unsigned long long)s.write_errors);
 }
 
+static void http_write(struct observe_text *t, const struct observe_http *h)
+{
+	struct observe_http_stats s;
+
+	observe_http_stats(h, &s);
+	observe_text_add_family(t, "heddle_metrics_connections_closed", "counter",
+				"Connections to this endpoint that were closed to make room.");
+	observe_text_addf(t,
+			  "heddle_metrics_connections_closed_total{reason=\"full\"} %llu\n"
+			  "heddle_metrics_connections_closed_total{reason=\"no_head_in_time\"} %llu\n",
+			  (unsigned long long)s.shed, (unsigned long long)s.late);
+}
+
 static void daemon_write(struct observe_text *t, const struct observe_metrics_input *in)
 {
 	observe_text_add_family(t, "heddle_build", "info", "The running version.");
@@ -171,6 +184,8 @@ void observe_metrics_write(struct observe_text *t, const struct observe_metrics_
 	clusters_write(t, in->dp, in->snapshot);
 	observe_outliers_write(t, in->health, in->snapshot);
 	observe_requests_write(t, in->requests);
+	if (in->http != NULL)
+		http_write(t, in->http);
 	if (in->access != NULL)
 		access_write(t, in->access);
 }

@@ -6,6 +6,7 @@
 #include <heddle/dp.h>
 
 #include "observe_access.h"
+#include "observe_http.h"
 #include "observe_requests.h"
 #include "observe_text.h"
 
@@ -14,6 +15,7 @@ struct observe_metrics_input {
 	const struct hd_snapshot *snapshot;
 	const struct observe_requests *requests;
 	const struct health *health;
+	const struct observe_http *http;     /* NULL: not served over HTTP */
 	const struct observe_access *access; /* NULL: no access log */
 	const char *version;
 	uint64_t reloads, reload_failures;
