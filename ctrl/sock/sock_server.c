@@ -404,7 +404,8 @@ static void client_accept(struct sock_server *s, hd_ns now)
 	c = place_find(s, now);
 	ev.data.ptr = c;
 	if (c == NULL || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0) {
-		client_refuse(fd, "too many clients: try again");
+		client_refuse(fd, "too many clients: each of them waits for an answer or came within the "
+				  "last 2 s: try again");
 		return;
 	}
 	*c = (struct client){ .fd = fd, .events = EPOLLIN, .active = now };

@@ -14,6 +14,8 @@
 /* What a client may be behind. */
 #define BACKLOG_BYTES (1u << 20)
 #define GLOB_BYTES 128
+/* Half of the clients that the server has places for: the others are for short commands. */
+#define MAX_TAPS 32
 
 struct tap {
 	struct sock_job job;
@@ -27,6 +29,7 @@ struct tap {
 };
 
 static struct tap *taps;
+static uint32_t n_taps;
 
 static void tap_drop(struct sock_job *job)
 {
@@ -35,6 +38,7 @@ static void tap_drop(struct sock_job *job)
 	for (struct tap **at = &taps; *at != NULL; at = &(*at)->next) {
 		if (*at == t) {
 			*at = t->next;
+			n_taps--;
 			break;
 		}
 	}
@@ -113,6 +117,11 @@ int sock_tap(struct sock_request *rq)
 		return sock_refuse(rq, "tap: `limit` is how many requests, 1 at least");
 	if (glob != NULL && strlen(glob) >= GLOB_BYTES)
 		return sock_refuse(rq, "tap: a pattern of more than %d bytes", GLOB_BYTES - 1);
+	if (n_taps == MAX_TAPS)
+		return sock_refuse(rq,
+				   "tap: %d clients already follow: end one of them (a heddlectl tap each), "
+				   "or read the access log",
+				   MAX_TAPS);
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return -ENOMEM;
@@ -126,6 +135,7 @@ int sock_tap(struct sock_request *rq)
 	}
 	t->next = taps;
 	taps = t;
+	n_taps++;
 	rq->job = &t->job;
 	return SOCK_LATER;
 }

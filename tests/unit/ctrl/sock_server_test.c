@@ -185,6 +185,32 @@ static void the_longest_silent_client_makes_place(void **state)
 		close(fds[i]);
 }
 
+static void followers_leave_places_for_short_commands(void **state)
+{
+	int fds[64], n = 0, late;
+
+	for (; n < 64; n++) {
+		fds[n] = client();
+		say(fds[n], "{\"id\":1,\"command\":\"tap\"}\n");
+		if (strstr(hear(fds[n]), "already follow") != NULL)
+			break;
+	}
+	assert_int_equal(n, 32);
+	now += 3 * HD_NS_PER_S;
+	for (int i = 0; i < 100; i++) {
+		late = client();
+		say(late, "{\"id\":7,\"command\":\"drain\"}\n");
+		assert_non_null(strstr(hear(late), "\"id\":7"));
+		close(late);
+	}
+	close(fds[0]);
+	turn();
+	say(fds[32], "{\"id\":1,\"command\":\"tap\"}\n");
+	assert_string_equal(hear(fds[32]), "");
+	for (int i = 1; i <= 32; i++)
+		close(fds[i]);
+}
+
 static void a_line_without_end_is_refused(void **state)
 {
 	static char much[1 << 20];
@@ -299,6 +325,7 @@ int main(void)
 		TEST(a_client_that_leaves_while_workers_answer_harms_nothing),
 		TEST(a_client_that_never_reads_is_closed_in_the_end),
 		TEST(the_longest_silent_client_makes_place),
+		TEST(followers_leave_places_for_short_commands),
 		TEST(a_line_without_end_is_refused),
 		TEST(without_a_file_descriptor_a_client_is_told_so),
 		TEST(a_taken_path_is_refused_and_a_stale_one_replaced),
