@@ -30,6 +30,7 @@ static const struct sim_profile profiles[] = {
 	  .aborts = 300,
 	  .slow = 100,
 	  .callers = 16 },
+	{ .name = "offsets", .front = CALM, .back = CALM, .callers = 32, .offsets = 1 },
 	{ .name = "loss1",
 	  .front = { .loss = 10, .delay = 2 * MS, .jitter = MS },
 	  .back = { .loss = 10, .delay = MS, .jitter = MS / 2 },

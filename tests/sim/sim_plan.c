@@ -71,6 +71,20 @@ static void make_fault(struct sim_plan *p, struct sim_random *r)
 	}
 }
 
+#define OFFSETS 200 /* the head of an answer and its body */
+
+/* A backend resets or closes behind each byte of a small answer in turn, over many seeds. */
+static void make_offset(struct sim_plan *p, uint64_t seed, uint32_t id)
+{
+	p->answer_bytes %= 40;
+	p->request_bytes %= 100;
+	p->delay = 0;
+	p->fault_at = (uint32_t)((seed * 61 + id) % OFFSETS);
+	p->fault = (seed / OFFSETS + id) % 2 ? SIM_RESET_AMID : SIM_CLOSE_AMID;
+	if (p->answer_framing == SIM_UNTIL_CLOSE)
+		p->fault = SIM_RESET_AMID;
+}
+
 void sim_plan_make(struct sim_plan *p, const struct sim_profile *profile, uint64_t seed,
 		   uint32_t id)
 {
@@ -79,7 +93,9 @@ void sim_plan_make(struct sim_plan *p, const struct sim_profile *profile, uint64
 	*p = (struct sim_plan){ 0 };
 	make_request(p, &r);
 	make_answer(p, &r);
-	if (sim_chance(&r, profile->faults))
+	if (profile->offsets)
+		make_offset(p, seed, id);
+	else if (sim_chance(&r, profile->faults))
 		make_fault(p, &r);
 }
 

@@ -18,6 +18,7 @@ struct sim_profile {
 	uint32_t callers;		/* connections of a run */
 	int lossy;			/* connecting may fail by chance */
 	int cut;			/* everything may fail by chance */
+	int offsets;	  /* every answer ends early: each byte of a small one has its turn */
 	uint32_t starved; /* buffers that the worker has, and up to as many more; 0: plenty */
 };
 
