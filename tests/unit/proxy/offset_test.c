@@ -268,7 +268,7 @@ static void happen(struct tcp_conn *up, enum event event, const struct text *ans
 		fake_tcp_fin(up);
 		bed_run(bed);
 		if (at == 0)
-			fake_tcp_ack(up); /* a FIN alone does not say whether the request was seen */
+			fake_tcp_ack(up); /* a FIN alone does not say whether it was seen */
 		break;
 	case GO_RESET:
 		if (up->is_live)
