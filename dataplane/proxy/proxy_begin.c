@@ -833,9 +833,7 @@ static void patch_secure(struct proxy *p, const struct proxy_exchange *x,
 
 	q->is_secure = 1;
 	if (x->peer != NULL && x->role != HD_ROLE_SIDECAR)
-		q->xfcc = (struct hd_str){ (const char *)p->xfcc,
-					   proxy_xfcc_write(x->peer, own,
-							    x->role == HD_ROLE_GATEWAY, p->xfcc) };
+		q->xfcc = proxy_xfcc_element(&p->xfcc, x->peer, own, x->role == HD_ROLE_GATEWAY);
 }
 
 int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes,

@@ -109,6 +109,7 @@ struct proxy {
 	char date[30];
 
 	struct proxy_host_memo hosts[PROXY_HOST_MEMO];
+	struct proxy_xfcc xfcc;
 
 	/* Work space, valid within one step. */
 	struct proxy_route_memo memo;
@@ -118,7 +119,6 @@ struct proxy {
 	uint8_t path[PROXY_HEAD_ROOM];
 	char regex_path[PROXY_PROGRAM_PATH]; /* rewritten by a program */
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
-	uint8_t xfcc[PROXY_XFCC_MAX];
 	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA + PROXY_XFCC_MAX];
 };
 

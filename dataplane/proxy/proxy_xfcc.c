@@ -81,3 +81,30 @@ uint32_t proxy_xfcc_write(const struct tls_identity *peer, struct hd_str own, in
 	memmove(out, out + 1, (size_t)(w.at - out) - 1); /* the first ";" */
 	return (uint32_t)(w.at - out) - 1;
 }
+
+/* An element that names its own side begins with "By=" and that. */
+static int is_memo_of(const struct proxy_xfcc_memo *m, const struct tls_identity *peer,
+		      struct hd_str own, int with_cert)
+{
+	return m->n > 0 && m->serial == peer->serial && m->with_cert == with_cert &&
+	       m->own_n == own.n && (own.n == 0 || memcmp(m->text + 3, own.p, own.n) == 0);
+}
+
+struct hd_str proxy_xfcc_element(struct proxy_xfcc *x, const struct tls_identity *peer,
+				 struct hd_str own, int with_cert)
+{
+	struct proxy_xfcc_memo *m = &x->memos[peer->serial % PROXY_XFCC_MEMO];
+	uint32_t n;
+
+	if (hd_likely(is_memo_of(m, peer, own, with_cert)))
+		return (struct hd_str){ (const char *)m->text, m->n };
+	n = proxy_xfcc_write(peer, own, with_cert, x->longest);
+	if (n > sizeof(m->text) || own.n + 3 > n || peer->serial == 0)
+		return (struct hd_str){ (const char *)x->longest, n };
+	*m = (struct proxy_xfcc_memo){ .serial = peer->serial,
+				       .n = (uint16_t)n,
+				       .own_n = (uint16_t)own.n,
+				       .with_cert = (uint8_t)with_cert };
+	memcpy(m->text, x->longest, n);
+	return (struct hd_str){ (const char *)m->text, n };
+}
