@@ -67,6 +67,11 @@ void tls_destroy(struct tls *t)
 	rte_free(t);
 }
 
+uint64_t tls_bytes_used(const struct tls *t)
+{
+	return core_pool_bytes_used(&t->conns);
+}
+
 int tls_run(struct tls *t, hd_ns now)
 {
 	int any = tls_handover_run(t, now);

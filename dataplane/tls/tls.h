@@ -46,6 +46,9 @@ struct tls_config {
 [[nodiscard]] struct tls *tls_create(const struct tls_config *c, hd_ns now);
 void tls_destroy(struct tls *t);
 
+/* What connections take, without packet buffers and what their handshake needs. */
+uint64_t tls_bytes_used(const struct tls *t);
+
 /* Once a turn. True: something was done. */
 int tls_run(struct tls *t, hd_ns now);
 hd_ns tls_next_deadline(const struct tls *t);

@@ -253,6 +253,21 @@ void tls_threads_wake(struct tls_threads *t)
 	}
 }
 
+hd_ns tls_threads_ran(const struct tls_threads *t)
+{
+	hd_ns sum = 0;
+
+	for (uint32_t i = 0; i < t->n_threads; i++) {
+		struct timespec ts;
+		clockid_t clock;
+		if (t->threads[i].is_running &&
+		    pthread_getcpuclockid(t->threads[i].id, &clock) == 0 &&
+		    clock_gettime(clock, &ts) == 0)
+			sum += (hd_ns)ts.tv_sec * HD_NS_PER_S + (hd_ns)ts.tv_nsec;
+	}
+	return sum;
+}
+
 int tls_credential_set(struct tls_threads *t, uint32_t slot, const struct hd_tls_credential *c,
 		       char *error, size_t error_bytes)
 {

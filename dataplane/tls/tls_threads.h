@@ -32,6 +32,8 @@ int tls_threads_step(struct tls_threads *t);
 int tls_pushed(struct tls *t);
 /* Any thread. */
 void tls_threads_wake(struct tls_threads *t);
+/* Time that the threads were on a CPU; any thread, while they run. */
+hd_ns tls_threads_ran(const struct tls_threads *t);
 
 /* Behind hd_dp_tls_*, heddle/dp.h. */
 int tls_credential_set(struct tls_threads *t, uint32_t slot, const struct hd_tls_credential *c, char *error, size_t error_bytes);

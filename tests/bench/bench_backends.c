@@ -12,6 +12,7 @@
 /* An accepted connection. */
 struct bench_reply {
 	struct bench_reply *next;
+	struct host_stream stream;
 	uint64_t left;	  /* of the body that is being sent */
 	uint32_t matched; /* characters of the blank line seen */
 	uint32_t asked;	  /* whole requests not yet answered */
@@ -25,17 +26,17 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 }
 
 /* As much of the body as the connection takes now. */
-static void send_body(struct bench_backends *b, struct tcp_conn *conn, struct bench_reply *r)
+static void send_body(struct bench_backends *b, struct bench_reply *r)
 {
 	while (r->left > 0) {
-		uint32_t space = tcp_send_space(conn),
+		uint32_t space = host_stream_space(&r->stream),
 			 n = r->left < CHUNK ? (uint32_t)r->left : CHUNK;
 
 		if (space == 0)
 			return;
 		if (n > space)
 			n = space;
-		if (tcp_send_copy(conn, filler, n) != 0) {
+		if (host_stream_send(&r->stream, filler, n, host_now(b->host)) != 0) {
 			b->errors++;
 			return;
 		}
@@ -44,7 +45,7 @@ static void send_body(struct bench_backends *b, struct tcp_conn *conn, struct be
 }
 
 /* Small answers go out whole, as a server's would: head and body in one piece. */
-static void answer(struct bench_backends *b, struct tcp_conn *conn, struct bench_reply *r)
+static void answer(struct bench_backends *b, struct bench_reply *r)
 {
 	char whole[2048];
 	uint32_t body = b->options->size;
@@ -53,14 +54,15 @@ static void answer(struct bench_backends *b, struct tcp_conn *conn, struct bench
 	if (b->head_bytes + body <= sizeof(whole)) {
 		memcpy(whole, b->head, b->head_bytes);
 		memset(whole + b->head_bytes, 'x', body);
-		if (tcp_send_copy(conn, whole, b->head_bytes + body) != 0)
+		if (host_stream_send(&r->stream, whole, b->head_bytes + body, host_now(b->host)) !=
+		    0)
 			b->errors++;
 		return;
 	}
-	if (tcp_send_copy(conn, b->head, b->head_bytes) != 0)
+	if (host_stream_send(&r->stream, b->head, b->head_bytes, host_now(b->host)) != 0)
 		b->errors++;
 	r->left = body;
-	send_body(b, conn, r);
+	send_body(b, r);
 }
 
 /* Requests have no body: each blank line ends one. */
@@ -80,9 +82,9 @@ static void count_requests(struct bench_reply *r, const uint8_t *p, uint32_t n)
 	}
 }
 
-static void receive(struct tcp_conn *conn, struct bench_reply *r)
+static void receive(struct bench_reply *r)
 {
-	struct bufq *rx = tcp_conn_rx(conn);
+	struct bufq *rx = host_stream_rx(&r->stream);
 	uint32_t total = rx->bytes, n;
 	const uint8_t *p;
 
@@ -90,7 +92,7 @@ static void receive(struct tcp_conn *conn, struct bench_reply *r)
 		count_requests(r, p, n);
 		bufq_consume(rx, n);
 	}
-	tcp_received(conn, total);
+	host_stream_received(&r->stream, total);
 }
 
 static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
@@ -103,34 +105,36 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 		b->free = r->next;
 		*r = (struct bench_reply){ 0 };
 		tcp_conn_set_user(conn, r);
+		host_stream_open(&r->stream, b->tls, conn, &b->node, host_now(b->host));
 	}
-	if (r == NULL || events & (TCP_EV_FIN | TCP_EV_RESET | TCP_EV_CLOSED)) {
-		if (r != NULL) {
-			r->next = b->free;
-			b->free = r;
-			tcp_conn_set_user(conn, NULL);
-		}
+	if (r == NULL) {
 		tcp_release(conn);
 		return;
 	}
+	events = host_stream_event(&r->stream, events, host_now(b->host));
+	if (events & (TCP_EV_FIN | TCP_EV_RESET | TCP_EV_CLOSED)) {
+		tcp_conn_set_user(conn, NULL);
+		host_stream_release(&r->stream, host_now(b->host));
+		r->next = b->free;
+		b->free = r;
+		return;
+	}
 	if (events & TCP_EV_READABLE)
-		receive(conn, r);
-	send_body(b, conn, r);
+		receive(r);
+	send_body(b, r);
 	for (; r->left == 0 && r->asked > 0; r->asked--)
-		answer(b, conn, r);
+		answer(b, r);
 }
 
-static void fill_config(struct host_config *hc, const struct net_device *device,
-			struct rte_mempool *bufs, struct rte_mempool *indirect,
-			uint32_t connections)
+static void fill_config(struct host_config *hc, const struct bench_site *site, uint32_t connections)
 {
 	static const char *const addresses[] = { "10.2.0.2", "10.2.0.3" };
 
 	*hc = (struct host_config){ .name = "backends",
-				    .device = *device,
+				    .device = site->device,
 				    .n_addresses = HD_ARRAY_SIZE(addresses),
-				    .bufs = bufs,
-				    .indirect = indirect,
+				    .bufs = site->bufs,
+				    .indirect = site->indirect,
 				    .max_connections = connections * 2 + 1024,
 				    .secret = { 0x7654321, 0xfedcba98 },
 				    .socket = SOCKET_ID_ANY };
@@ -141,16 +145,27 @@ static void fill_config(struct host_config *hc, const struct net_device *device,
 	}
 }
 
+int bench_backends_turn(struct bench_backends *b, hd_ns now)
+{
+	int did = host_turn(b->host, now);
+
+	if (b->tls != NULL)
+		did |= host_tls_run(b->tls, on_event, b, now);
+	return did;
+}
+
 int bench_backends_init(struct bench_backends *b, const struct bench_options *o,
-			const struct net_device *device, struct rte_mempool *bufs,
-			struct rte_mempool *indirect, hd_ns now)
+			const struct bench_site *site, hd_ns now)
 {
 	struct host_app app = { .listener = on_listener, .event = on_event, .ctx = b };
 	struct host_config hc;
 
 	memset(b, 0, sizeof(*b));
-	fill_config(&hc, device, bufs, indirect, o->connections);
+	fill_config(&hc, site, o->connections);
 	b->options = o;
+	b->tls = site->tls;
+	if (hd_ip_parse("10.2.0.1", &b->node.ip) != 0)
+		abort();
 	b->head_bytes = (uint32_t)snprintf(
 		b->head, sizeof(b->head),
 		"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Wed, 25 Nov 2026 10:00:00 GMT\r\n"

@@ -22,11 +22,12 @@
 static const char keep[] = REQUEST(""), once[] = REQUEST("Connection: close\r\n");
 
 struct bench_call {
-	struct tcp_conn *conn; /* NULL: to be opened */
+	struct host_stream stream; /* tcp NULL: to be opened */
 	hd_ns sent;
 	uint64_t left;	       /* of the body */
 	uint8_t in_body, done; /* done: idle wants one request only */
 	uint8_t resting;       /* open loop: connected, and nothing asked */
+	uint8_t is_storm;      /* a handshake is all that is wanted of it */
 };
 
 static void ask(struct bench_callers *c, struct bench_call *call)
@@ -34,8 +35,8 @@ static void ask(struct bench_callers *c, struct bench_call *call)
 	int one_each = c->options->scenario == BENCH_CONNECT;
 
 	call->resting = 0;
-	if (tcp_send_copy(call->conn, one_each ? once : keep,
-			  (one_each ? sizeof(once) : sizeof(keep)) - 1) != 0)
+	if (host_stream_send(&call->stream, one_each ? once : keep,
+			     (one_each ? sizeof(once) : sizeof(keep)) - 1, host_now(c->host)) != 0)
 		c->errors++;
 }
 
@@ -118,7 +119,7 @@ static void answered(struct bench_callers *c, struct bench_call *call)
 /* 0: the connection is of no use any more. */
 static int receive(struct bench_callers *c, struct bench_call *call)
 {
-	struct bufq *rx = tcp_conn_rx(call->conn);
+	struct bufq *rx = host_stream_rx(&call->stream);
 	uint32_t before = rx->bytes;
 
 	while (rx->bytes > 0) {
@@ -138,19 +139,35 @@ static int receive(struct bench_callers *c, struct bench_call *call)
 		answered(c, call);
 	}
 	if (before != rx->bytes)
-		tcp_received(call->conn, before - rx->bytes);
+		host_stream_received(&call->stream, before - rx->bytes);
 	return 1;
+}
+
+static void let_go(struct bench_callers *c, struct bench_call *call)
+{
+	tcp_conn_set_user(call->stream.tcp, NULL);
+	host_stream_release(&call->stream, host_now(c->host));
+	*call = (struct bench_call){ .is_storm = call->is_storm };
 }
 
 static void give_up(struct bench_callers *c, struct bench_call *call)
 {
-	struct tcp_conn *conn = call->conn;
-
 	if (c->options->scenario != BENCH_CONNECT || call->in_body)
 		c->errors++;
-	*call = (struct bench_call){ 0 };
-	tcp_conn_set_user(conn, NULL);
-	tcp_release(conn);
+	let_go(c, call);
+}
+
+/* A handshake is what was asked for: it counts, and another one begins. Those of a storm are no
+ * requests: the established connections' are what it is measured by. */
+static void shaken(struct bench_callers *c, struct bench_call *call)
+{
+	c->handshakes++;
+	if (c->options->scenario == BENCH_HANDSHAKE) {
+		c->requests++;
+		if (c->measuring)
+			hist_add(&c->latency_ns, host_now(c->host) - call->sent);
+	}
+	let_go(c, call);
 }
 
 static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
@@ -162,9 +179,17 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 		tcp_release(conn);
 		return;
 	}
+	events = host_stream_event(&call->stream, events, host_now(c->host));
 	if (events & TCP_EV_CONNECTED) {
 		c->connected++;
-		ask_next(c, call);
+		if (!call->is_storm)
+			ask_next(c, call);
+	}
+	/* To resume it a ticket is wanted, which comes next. */
+	if (call->is_storm && call->stream.open &&
+	    (!c->options->resumed || !(events & TCP_EV_CONNECTED))) {
+		shaken(c, call);
+		return;
 	}
 	if (events & TCP_EV_READABLE && !receive(c, call)) {
 		c->errors++;
@@ -175,15 +200,13 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 		give_up(c, call);
 }
 
-static void fill_config(struct host_config *hc, const struct net_device *device,
-			struct rte_mempool *bufs, struct rte_mempool *indirect,
-			uint32_t connections)
+static void fill_config(struct host_config *hc, const struct bench_site *site, uint32_t connections)
 {
 	*hc = (struct host_config){ .name = "callers",
-				    .device = *device,
+				    .device = site->device,
 				    .n_addresses = 1,
-				    .bufs = bufs,
-				    .indirect = indirect,
+				    .bufs = site->bufs,
+				    .indirect = site->indirect,
 				    .max_connections = connections * 2 + 1024,
 				    .secret = { 0x1234567, 0x89abcdef },
 				    .socket = SOCKET_ID_ANY };
@@ -193,21 +216,26 @@ static void fill_config(struct host_config *hc, const struct net_device *device,
 }
 
 int bench_callers_init(struct bench_callers *c, const struct bench_options *o,
-		       const struct net_device *device, struct rte_mempool *bufs,
-		       struct rte_mempool *indirect, hd_ns now)
+		       const struct bench_site *site, hd_ns now)
 {
 	struct host_app app = { .event = on_event, .ctx = c };
 	struct host_config hc;
 
 	memset(c, 0, sizeof(*c));
-	fill_config(&hc, device, bufs, indirect, o->connections);
+	fill_config(&hc, site, o->connections + o->storm);
 	c->options = o;
+	c->tls = site->tls;
 	c->to.port = 80;
 	if (hd_ip_parse(BENCH_VIP, &c->to.ip) != 0)
 		abort();
-	c->calls = calloc(o->connections, sizeof(*c->calls));
+	c->n_calls = o->connections + o->storm;
+	c->calls = calloc(c->n_calls, sizeof(*c->calls));
 	c->host = host_create(&hc, &app, now);
-	return c->calls != NULL && c->host != NULL ? 0 : -1;
+	if (c->calls == NULL || c->host == NULL)
+		return -1;
+	for (uint32_t i = o->scenario == BENCH_HANDSHAKE ? 0 : o->connections; i < c->n_calls; i++)
+		c->calls[i].is_storm = 1;
+	return 0;
 }
 
 void bench_callers_fini(struct bench_callers *c)
@@ -218,17 +246,21 @@ void bench_callers_fini(struct bench_callers *c)
 
 static void open_missing(struct bench_callers *c)
 {
-	uint32_t opened = 0;
+	uint32_t opened = 0, n = c->is_storming ? c->n_calls : c->options->connections;
 
-	for (uint32_t i = 0; i < c->options->connections && opened < OPENS_A_TURN; i++) {
+	for (uint32_t i = 0; i < n && opened < OPENS_A_TURN; i++) {
 		struct bench_call *call = &c->calls[i];
 
-		if (call->conn != NULL)
+		struct tcp_conn *conn;
+
+		if (call->stream.tcp != NULL)
 			continue;
-		call->conn = host_connect(c->host, &c->to);
-		if (call->conn == NULL)
+		conn = host_connect(c->host, &c->to);
+		if (conn == NULL)
 			return;
-		tcp_conn_set_user(call->conn, call);
+		tcp_conn_set_user(conn, call);
+		call->sent = host_now(c->host);
+		host_stream_open(&call->stream, c->tls, conn, &c->to, host_now(c->host));
 		opened++;
 	}
 }
@@ -237,6 +269,8 @@ int bench_callers_turn(struct bench_callers *c, hd_ns now)
 {
 	int did = host_turn(c->host, now);
 
+	if (c->tls != NULL)
+		did |= host_tls_run(c->tls, on_event, c, now);
 	open_missing(c);
 	if (c->options->rate != 0)
 		ask_due(c, now);

@@ -7,11 +7,14 @@
 
 #include <rte_launch.h>
 
+#include "tls_threads.h"
+
 #define ACCESS_RECORDS 4096
 #define OUTCOMES 4096
 
 struct bench_dut {
 	struct worker *worker;
+	struct tls_threads *tls; /* NULL: no TLS */
 	struct bench_mesh *mesh;
 	struct hd_node node;
 	const struct hd_snapshot *_Atomic published;
@@ -23,8 +26,19 @@ struct bench_dut {
 	struct bench_line line;
 	clockid_t thread_clock;
 	_Atomic int running, stop;
-	int one_core;
+	int one_core, is_virtual;
 };
+
+static int make_tls(struct bench_dut *d, const struct mesh_pki *pki)
+{
+	const struct tls_threads_config c = { .n_workers = 1 };
+
+	d->tls = tls_threads_create(&c);
+	if (d->tls == NULL)
+		return -1;
+	mesh_pki_install(pki, d->tls, policy_snapshot_tls(d->published));
+	return 0;
+}
 
 static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		       const struct net_device devices[2], struct rte_mempool *bufs,
@@ -41,14 +55,15 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		.watched = d->watched,
 		.outcomes = d->outcomes,
 		.access = o->access_log ? d->access : NULL,
-		.max_connections = o->connections * 2 + 4096,
+		.tls_threads = d->tls,
+		.max_connections = (o->connections + o->storm) * 2 + 4096,
 		.flow_secret = { 0x0123456789abcdef, 0xfedcba9876543210 },
 		.secret = { 0x1122334455667788, 0x8877665544332211 },
 		.wall_offset = bench_time_wall_offset(d->time),
 		.socket = SOCKET_ID_ANY,
 	};
 
-	if (o->scenario == BENCH_CONNECT)
+	if (o->scenario == BENCH_CONNECT || o->scenario >= BENCH_HANDSHAKE)
 		c.max_connections += 1u << 17; /* TIME-WAIT */
 	d->worker = worker_create(&c, bench_time_now(d->time));
 	return d->worker != NULL;
@@ -56,7 +71,8 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 
 struct bench_dut *bench_dut_create(const struct bench_options *o,
 				   const struct net_device devices[2], struct rte_mempool *bufs,
-				   struct rte_mempool *indirect, const struct bench_time *time)
+				   struct rte_mempool *indirect, const struct bench_time *time,
+				   const struct mesh_pki *pki)
 {
 	struct bench_dut *d = aligned_alloc(_Alignof(struct bench_dut), sizeof(*d));
 
@@ -65,7 +81,8 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 	memset(d, 0, sizeof(*d));
 	d->time = time;
 	d->one_core = o->one_core;
-	d->mesh = bench_mesh_create(&d->node, o->outliers);
+	d->is_virtual = o->turns != 0;
+	d->mesh = bench_mesh_create(&d->node, o, pki);
 	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
 	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
@@ -75,7 +92,8 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 	if (d->mesh != NULL && d->slots.clusters[0] != NULL && d->slots.endpoints[0] != NULL &&
 	    d->health != NULL && d->access != NULL && d->watched != NULL && d->outcomes != NULL) {
 		d->published = bench_mesh_snapshot(d->mesh);
-		if (make_worker(d, o, devices, bufs, indirect))
+		if ((!o->tls || make_tls(d, pki) == 0) &&
+		    make_worker(d, o, devices, bufs, indirect))
 			return d;
 	}
 	fprintf(stderr, "heddle-bench: no memory for the worker: give DPDK more (-m)\n");
@@ -87,7 +105,10 @@ void bench_dut_destroy(struct bench_dut *d)
 {
 	if (d == NULL)
 		return;
+	if (d->tls != NULL)
+		tls_threads_stop(d->tls);
 	worker_destroy(d->worker);
+	tls_threads_destroy(d->tls);
 	bench_mesh_destroy(d->mesh);
 	free(d->slots.clusters[0]);
 	free(d->slots.endpoints[0]);
@@ -117,6 +138,12 @@ static void finish(struct bench_dut *d)
 void bench_dut_turn(struct bench_dut *d)
 {
 	worker_turn(d->worker, bench_time_now(d->time));
+	if (d->tls == NULL || !tls_pushed(d->worker->tls))
+		return;
+	if (d->is_virtual)
+		(void)tls_threads_step(d->tls);
+	else
+		tls_threads_wake(d->tls);
 }
 
 static int lcore_main(void *arg)
@@ -133,6 +160,8 @@ static int lcore_main(void *arg)
 
 int bench_dut_start(struct bench_dut *d, unsigned int lcore)
 {
+	if (d->tls != NULL && !d->is_virtual && tls_threads_start(d->tls) != 0)
+		return -1;
 	if (d->one_core) {
 		begin(d);
 		return 0;
@@ -168,6 +197,9 @@ void bench_dut_sample(struct bench_dut *d, struct bench_sample *out)
 		.rx = s->ports[0].rx_packets + s->ports[1].rx_packets,
 		.tx = s->ports[0].tx_packets + s->ports[1].tx_packets,
 		.turns = s->turns,
+		.handshakes = s->counters[HD_TLS_ACCEPTED] + s->counters[HD_TLS_ACCEPTED_RESUMED],
+		.resumed = s->counters[HD_TLS_ACCEPTED_RESUMED],
+		.handshake_cpu = d->tls != NULL ? tls_threads_ran(d->tls) : 0,
 	};
 }
 
@@ -197,7 +229,8 @@ double bench_dut_line_ns(const struct bench_dut *d)
 
 uint64_t bench_dut_bytes_used(const struct bench_dut *d)
 {
-	return tcp_bytes_used(d->worker->stack.tcp) + proxy_bytes_used(d->worker->proxy);
+	return tcp_bytes_used(d->worker->stack.tcp) + proxy_bytes_used(d->worker->proxy) +
+	       (d->tls != NULL ? tls_bytes_used(d->worker->tls) : 0);
 }
 
 uint32_t bench_dut_stage(const struct bench_dut *d)

@@ -17,11 +17,13 @@ struct bench_sample {
 	uint64_t busy, total;	/* TSC ticks */
 	uint64_t requests;
 	uint64_t rx, tx, turns;
+	uint64_t handshakes, resumed; /* with callers, done; resumed: of these */
+	hd_ns handshake_cpu;	      /* of the handshake thread */
 };
 
-/* devices: front and back. NULL, with a line on stderr, when memory is out. */
+/* devices: front and back. pki: with TLS. NULL, with a line on stderr, when memory is out. */
 struct bench_dut *bench_dut_create(const struct bench_options *o, const struct net_device devices[2], struct rte_mempool *bufs,
-				   struct rte_mempool *indirect, const struct bench_time *time);
+				   struct rte_mempool *indirect, const struct bench_time *time, const struct mesh_pki *pki);
 /* Runs worker_turn on the lcore until bench_dut_stop; with one_core, only when bench_dut_turn is called. */
 [[nodiscard]] int bench_dut_start(struct bench_dut *d, unsigned int lcore);
 void bench_dut_turn(struct bench_dut *d);

@@ -13,7 +13,15 @@ struct bench_mesh {
 
 static const char outliers[] = "  trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}\n";
 
-/* %s: nothing, or the line above. */
+static const char mutual[] = "  trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}\n";
+
+static const char strict[] = "---\n"
+			     "apiVersion: security.istio.io/v1\n"
+			     "kind: PeerAuthentication\n"
+			     "metadata: {name: default, namespace: default}\n"
+			     "spec: {mtls: {mode: STRICT}}\n";
+
+/* %s: nothing, or one of the lines above. */
 static const char objects[] =
 	"apiVersion: v1\n"
 	"kind: Service\n"
@@ -26,12 +34,12 @@ static const char objects[] =
 	"apiVersion: networking.istio.io/v1\n"
 	"kind: WorkloadEntry\n"
 	"metadata: {name: api-v1, namespace: default}\n"
-	"spec: {address: 10.2.0.2, labels: {app: api, version: v1}}\n"
+	"spec: {address: 10.2.0.2, serviceAccount: backend, labels: {app: api, version: v1}}\n"
 	"---\n"
 	"apiVersion: networking.istio.io/v1\n"
 	"kind: WorkloadEntry\n"
 	"metadata: {name: api-v2, namespace: default}\n"
-	"spec: {address: 10.2.0.3, labels: {app: api, version: v2}}\n"
+	"spec: {address: 10.2.0.3, serviceAccount: backend, labels: {app: api, version: v2}}\n"
 	"---\n"
 	"apiVersion: networking.istio.io/v1\n"
 	"kind: DestinationRule\n"
@@ -55,7 +63,8 @@ static const char objects[] =
 	"    - {destination: {host: api, subset: v1}, weight: 90}\n"
 	"    - {destination: {host: api, subset: v2}, weight: 10}\n"
 	"    timeout: 10s\n"
-	"    retries: {attempts: 2, retryOn: 'connect-failure,reset'}\n";
+	"    retries: {attempts: 2, retryOn: 'connect-failure,reset'}\n"
+	"%s";
 
 static void fill_port(struct hd_node_port *port, const char *name, enum hd_side side,
 		      const char *ip, uint8_t len)
@@ -68,11 +77,18 @@ static void fill_port(struct hd_node_port *port, const char *name, enum hd_side 
 		abort();
 }
 
-static int load(struct bench_mesh *m, const struct hd_node *node, int detects_outliers)
+static int load(struct bench_mesh *m, const struct hd_node *node, const struct bench_options *o,
+		const struct mesh_pki *pki)
 {
-	char text[sizeof(objects) + sizeof(outliers)];
-	int n = snprintf(text, sizeof(text), objects, detects_outliers ? outliers : "");
-	struct policy_settings s = { .node = node, .n_workers = 1 };
+	char text[sizeof(objects) + sizeof(outliers) + sizeof(strict)];
+	int n = snprintf(text, sizeof(text), objects,
+			 o->tls	       ? mutual
+			 : o->outliers ? outliers
+				       : "",
+			 o->tls ? strict : "");
+	struct policy_settings s = { .node = node,
+				     .n_workers = 1,
+				     .identity = o->tls ? &pki->identity : NULL };
 	struct policy_diags diags;
 	struct policy_texts texts;
 	int rc;
@@ -90,7 +106,8 @@ static int load(struct bench_mesh *m, const struct hd_node *node, int detects_ou
 	return rc;
 }
 
-struct bench_mesh *bench_mesh_create(struct hd_node *node, int detects_outliers)
+struct bench_mesh *bench_mesh_create(struct hd_node *node, const struct bench_options *o,
+				     const struct mesh_pki *pki)
 {
 	struct bench_mesh *m = calloc(1, sizeof(*m));
 
@@ -100,7 +117,7 @@ struct bench_mesh *bench_mesh_create(struct hd_node *node, int detects_outliers)
 	node->n_workers = 1;
 	if (m == NULL)
 		return NULL;
-	if (load(m, node, detects_outliers) == 0)
+	if (load(m, node, o, pki) == 0)
 		return m;
 	bench_mesh_destroy(m);
 	return NULL;

@@ -17,12 +17,21 @@ static const struct {
 	[BENCH_IDLE] = { "idle",
 			 "many connections with one request each, then silence: memory of each",
 			 10000, 1024 },
-	[BENCH_SYNFLOOD] = { "synflood", "http1 while nobody's SYNs arrive as fast as the wire takes them", 64,
+	[BENCH_SYNFLOOD] = { "synflood",
+			     "http1 while nobody's SYNs arrive as fast as the wire takes them", 64,
 			     1024 },
 	[BENCH_LOSS] = { "loss", "http1 through wires that lose one frame of a hundred", 64, 1024 },
+	[BENCH_MTLS] = { "mtls", "http1 over mutual TLS on both sides", 64, 1024 },
+	[BENCH_HANDSHAKE] = { "handshake", "mutual handshakes of callers, one after the other", 32,
+			      1024 },
+	[BENCH_STORM] = { "storm",
+			  "mtls at a steady rate, half of the time beside as many handshakes as go",
+			  64, 1024 },
 };
 
 #define LOSS_PER_MILLION 10000
+#define STORM_RATE 10000
+#define STORM_CONNECTIONS 64
 
 const char *bench_scenario_name(enum bench_scenario s)
 {
@@ -42,7 +51,7 @@ void bench_options_help(void)
 	     "\n"
 	     "  --scenario NAME   what is done (http1):");
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		printf("      %-8s      %s\n", scenarios[i].name, scenarios[i].text);
+		printf("      %-9s     %s\n", scenarios[i].name, scenarios[i].text);
 	puts("  --connections N   how many callers at once (64; bulk 4, idle 10000)\n"
 	     "  --size BYTES      body of an answer (1024; bulk 10485760)\n"
 	     "  --seconds N       how long to measure (10); --duration is the same\n"
@@ -54,6 +63,8 @@ void bench_options_help(void)
 	     "  --stages          where the worker was when the other core looked: shares of its busy time\n"
 	     "  --offloads        the wire checks and writes checksums, as most cards do; else the worker does\n"
 	     "  --access-log      write access records, and throw them away at the other core\n"
+	     "  --tls             mutual TLS with callers and backends (mtls, handshake, storm have it)\n"
+	     "  --resumed         handshakes of callers resume a session; else each is a full one\n"
 	     "  --outliers        the policy has outlier detection: each outcome is counted\n"
 	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but\n"
 	     "                    the same ones in the same order each run, for machines with one core\n"
@@ -95,6 +106,23 @@ static int scenario(const char *text, struct bench_options *o)
 	return -1;
 }
 
+static void fill_defaults(struct bench_options *o)
+{
+	if (o->connections == 0)
+		o->connections = scenarios[o->scenario].connections;
+	if (o->scenario == BENCH_LOSS && o->loss == 0)
+		o->loss = LOSS_PER_MILLION;
+	if (o->size == 0)
+		o->size = scenarios[o->scenario].size;
+	if (o->scenario >= BENCH_MTLS)
+		o->tls = 1;
+	if (o->scenario != BENCH_STORM)
+		return;
+	o->storm = STORM_CONNECTIONS;
+	if (o->rate == 0)
+		o->rate = STORM_RATE;
+}
+
 int bench_options_parse(struct bench_options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -113,6 +141,8 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "loss", required_argument, NULL, 'l' },
 		{ "stages", no_argument, NULL, 'S' },
 		{ "turns", required_argument, NULL, 'n' },
+		{ "tls", no_argument, NULL, 'T' },
+		{ "resumed", no_argument, NULL, 'R' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -166,6 +196,12 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 			rc = number("turns", optarg, 1, 100000000, &o->turns);
 			o->one_core = 1;
 			break;
+		case 'T':
+			o->tls = 1;
+			break;
+		case 'R':
+			o->resumed = 1;
+			break;
 		case 'j':
 			o->json = 1;
 			break;
@@ -180,11 +216,6 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		fprintf(stderr, "heddle-bench: \"%s\" is no option: see --help\n", argv[optind]);
 		rc = -1;
 	}
-	if (o->connections == 0)
-		o->connections = scenarios[o->scenario].connections;
-	if (o->scenario == BENCH_LOSS && o->loss == 0)
-		o->loss = LOSS_PER_MILLION;
-	if (o->size == 0)
-		o->size = scenarios[o->scenario].size;
+	fill_defaults(o);
 	return rc;
 }

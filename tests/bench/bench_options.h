@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE, BENCH_SYNFLOOD, BENCH_LOSS };
+enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE, BENCH_SYNFLOOD, BENCH_LOSS,
+		      BENCH_MTLS, BENCH_HANDSHAKE, BENCH_STORM };
 
 struct bench_options {
 	enum bench_scenario scenario;
@@ -15,7 +16,10 @@ struct bench_options {
 	uint32_t rate;	/* requests a second, open loop; 0: closed loop */
 	uint32_t syn_rate; /* synflood: SYNs a second; 0: as many as the wire takes */
 	uint32_t loss;	   /* of a million frames, each way on each wire */
+	uint32_t storm;	   /* connections that make one handshake after the other beside the others */
 	uint8_t json, offloads, access_log, one_core, outliers, stages;
+	uint8_t tls;	   /* mutual, with callers and with backends */
+	uint8_t resumed;   /* handshakes of callers resume a session */
 };
 
 const char *bench_scenario_name(enum bench_scenario s);

@@ -125,6 +125,41 @@ static void report_stages(const uint64_t *seen)
 			       stage_names[i]);
 }
 
+/* Handshakes that a core makes which does nothing else: by its thread's own time, and with the
+ * worker's part. */
+static double handshakes_per_core(const struct bench_result *r, int with_worker)
+{
+	double n = (double)(r->last.handshakes - r->first.handshakes),
+	       s = (double)(r->last.handshake_cpu - r->first.handshake_cpu) / (double)HD_NS_PER_S;
+
+	if (with_worker)
+		s += busy_ticks(&r->first, &r->last, r->options->one_core) / (double)r->tsc_hz;
+	return s == 0 ? 0 : n / s;
+}
+
+static double storm_ratio(const struct bench_result *r)
+{
+	uint64_t calm = hist_quantile(&r->calm_ns, 0.99);
+
+	return calm == 0 ? 0 : (double)hist_quantile(r->latency_ns, 0.99) / (double)calm;
+}
+
+static void report_handshakes(const struct bench_result *r)
+{
+	double n = (double)(r->last.handshakes - r->first.handshakes);
+
+	printf("handshakes     %.0f a second, %.0f %% resumed; a core that does nothing else makes %.0f a second, %.0f with the worker's part\n",
+	       n / seconds(r), n == 0 ? 0 : 100 * (double)(r->last.resumed - r->first.resumed) / n,
+	       handshakes_per_core(r, 0), handshakes_per_core(r, 1));
+}
+
+static void report_storm(const struct bench_result *r)
+{
+	printf("storm          %.0f handshakes a second; p99 of the established %.1f us, %.1f us without it: %.2f times\n",
+	       r->storm_rate, (double)hist_quantile(r->latency_ns, 0.99) / 1e3,
+	       (double)hist_quantile(&r->calm_ns, 0.99) / 1e3, storm_ratio(r));
+}
+
 void bench_report_text(const struct bench_result *r)
 {
 	const struct bench_options *o = r->options;
@@ -158,6 +193,10 @@ void bench_report_text(const struct bench_result *r)
 	if (o->scenario == BENCH_BULK)
 		printf("bodies         %.2f Gbit/s; %.2f Gbit/s for a whole core of the worker\n",
 		       (double)r->body_bytes * 8 / seconds(r) / 1e9, gbit_per_core(r));
+	if (o->scenario == BENCH_HANDSHAKE)
+		report_handshakes(r);
+	if (o->scenario == BENCH_STORM)
+		report_storm(r);
 	if (r->syns != 0)
 		printf("flood          %.0f SYNs a second, each answered or dropped with a counted name\n",
 		       (double)r->syns / seconds(r));
@@ -210,6 +249,14 @@ void bench_report_json(const struct bench_result *r)
 		       (double)r->body_bytes * 8 / seconds(r) / 1e9, gbit_per_core(r));
 	if (r->syns != 0)
 		printf(",\"syns_per_second\":%.0f", (double)r->syns / seconds(r));
+	if (o->scenario == BENCH_HANDSHAKE)
+		printf(",\"resumed\":%s,\"handshakes_per_core\":%.0f,\"handshakes_per_core_with_worker\":%.0f",
+		       o->resumed ? "true" : "false", handshakes_per_core(r, 0),
+		       handshakes_per_core(r, 1));
+	if (o->scenario == BENCH_STORM)
+		printf(",\"handshakes_per_second\":%.0f,\"p99_calm_us\":%.1f,\"p99_ratio\":%.2f",
+		       r->storm_rate, (double)hist_quantile(&r->calm_ns, 0.99) / 1e3,
+		       storm_ratio(r));
 	if (o->rate != 0)
 		printf(",\"rate\":%u", o->rate);
 	if (o->loss != 0)

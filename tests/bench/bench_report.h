@@ -22,6 +22,8 @@ struct bench_result {
 	uint64_t syns;		/* of a flood, that the wire took */
 	double clock_ratio, line_ns;
 	uint64_t tsc_hz;
+	struct hist calm_ns; /* storm: without it */
+	double storm_rate;   /* handshakes a second in it */
 	double table_bytes, buffer_bytes; /* a connection; 0: not measured */
 };
 
