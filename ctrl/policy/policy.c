@@ -102,6 +102,7 @@ void policy_destroy(struct policy *p)
 	policy_slots_fini(&p->credentials);
 	policy_slots_fini(&p->bundles);
 	policy_slots_fini(&p->contexts);
+	policy_cache_fini(&p->documents);
 	policy_regex_db_put(p->regexes);
 	free(p->strings);
 	free(p);
@@ -163,14 +164,17 @@ int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t gen
 	policy_arena_init(&l->arena, &l->oom);
 	policy_vec_init(&l->objects, sizeof(struct policy_object *));
 	policy_map_init(&l->by_identity, &l->arena);
+	policy_cache_begin(&p->documents);
 	if (setjmp(l->oom) == 0)
 		rc = run(l, texts, generation, out);
 	else
 		rc = -ENOMEM;
 	policy_yaml_reader_fini(&l->reader);
+	policy_document_close(l);
 	if (rc != 0)
 		policy_private_drop(l);
 	policy_arena_fini(&l->arena);
+	policy_cache_end(&p->documents);
 	free(l);
 	policy_diags_sort(diags);
 	return rc;

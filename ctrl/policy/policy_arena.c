@@ -6,6 +6,7 @@
 #include "policy_arena.h"
 
 #define SLAB_BYTES ((size_t)256 * 1024)
+#define SLAB_LEAST ((size_t)1024)
 
 struct policy_slab {
 	struct policy_slab *next;
@@ -15,7 +16,12 @@ struct policy_slab {
 
 void policy_arena_init(struct policy_arena *a, jmp_buf *oom)
 {
-	*a = (struct policy_arena){ .oom = oom };
+	*a = (struct policy_arena){ .oom = oom, .slab_bytes = SLAB_BYTES };
+}
+
+void policy_arena_expect(struct policy_arena *a, size_t bytes)
+{
+	a->slab_bytes = bytes < SLAB_LEAST ? SLAB_LEAST : bytes < SLAB_BYTES ? bytes : SLAB_BYTES;
 }
 
 void policy_arena_fini(struct policy_arena *a)
@@ -35,14 +41,14 @@ void policy_arena_exhausted(struct policy_arena *a)
 
 static struct policy_slab *slab_add(struct policy_arena *a, size_t bytes)
 {
-	size_t size = bytes > SLAB_BYTES / 4 ? bytes : SLAB_BYTES;
+	size_t size = bytes > a->slab_bytes / 4 ? bytes : a->slab_bytes;
 	struct policy_slab *s = calloc(1, sizeof(*s) + size);
 
 	if (s == NULL)
 		policy_arena_exhausted(a);
 	s->size = size;
 	a->bytes += sizeof(*s) + size;
-	if (size != SLAB_BYTES &&
+	if (size != a->slab_bytes &&
 	    a->slabs != NULL) { /* a large one: the current slab still has room */
 		s->next = a->slabs->next;
 		a->slabs->next = s;
@@ -93,19 +99,71 @@ struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s)
 	return (struct hd_str){ p, s.n };
 }
 
+/* What nearly all names are made of: "%.*s", "%s" and "%u" between plain text. Writes to p unless
+ * it is NULL; the length, or -1: the format has other things. */
+static int64_t str_simple(char *p, const char *format, va_list ap)
+{
+	size_t n = 0;
+
+	for (; *format != '\0'; format++) {
+		const char *text = format;
+		size_t bytes = 1;
+		char digits[12];
+
+		if (*format != '%') {
+		} else if (format[1] == '.' && format[2] == '*' && format[3] == 's') {
+			int most = va_arg(ap, int);
+
+			text = va_arg(ap, const char *);
+			bytes = most > 0 ? strnlen(text, (size_t)most) : 0;
+			format += 3;
+		} else if (format[1] == 's') {
+			text = va_arg(ap, const char *);
+			bytes = strlen(text);
+			format++;
+		} else if (format[1] == 'u') {
+			unsigned int u = va_arg(ap, unsigned int);
+			char *at = digits + sizeof(digits);
+
+			do
+				*--at = (char)('0' + u % 10);
+			while ((u /= 10) > 0);
+			text = at;
+			bytes = (size_t)(digits + sizeof(digits) - at);
+			format++;
+		} else {
+			return -1;
+		}
+		if (p != NULL)
+			memcpy(p + n, text, bytes);
+		n += bytes;
+	}
+	return n <= INT32_MAX ? (int64_t)n : -1;
+}
+
 static struct hd_str str_vprintf(struct policy_arena *a, const char *format, va_list ap)
 {
 	va_list again;
+	int64_t n;
 	char *p;
-	int n;
+	int simple;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, format, again);
+	n = str_simple(NULL, format, again);
 	va_end(again);
+	simple = n >= 0;
+	if (!simple) {
+		va_copy(again, ap);
+		n = vsnprintf(NULL, 0, format, again);
+		va_end(again);
+	}
 	if (n < 0)
 		n = 0;
 	p = policy_alloc(a, (size_t)n + 1);
-	vsnprintf(p, (size_t)n + 1, format, ap);
+	if (simple)
+		(void)str_simple(p, format, ap);
+	else
+		vsnprintf(p, (size_t)n + 1, format, ap);
 	return (struct hd_str){ p, (uint32_t)n };
 }
 
@@ -135,13 +193,25 @@ int policy_str_has(struct hd_str s, char c)
 	return s.n > 0 && memchr(s.p, c, s.n) != NULL;
 }
 
+/* Eight bytes at a time: a load hashes some hundred thousand names. Not against an attacker: who
+ * writes the policy may also write nonsense. */
 static uint32_t key_hash(struct hd_str key)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = key.n * UINT64_C(0x9e3779b97f4a7c15), w;
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < key.n; i++)
-		h = (h ^ (uint8_t)key.p[i]) * UINT64_C(0x100000001b3);
-	return (uint32_t)(h ^ (h >> 32));
+	for (; i + 8 <= key.n; i += 8) {
+		memcpy(&w, key.p + i, 8);
+		h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	if (i < key.n) {
+		w = 0;
+		memcpy(&w, key.p + i, key.n - i);
+		h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	return (uint32_t)(h ^ (h >> 29));
 }
 
 void policy_map_init(struct policy_map *m, struct policy_arena *a)
@@ -149,23 +219,25 @@ void policy_map_init(struct policy_map *m, struct policy_arena *a)
 	*m = (struct policy_map){ .arena = a };
 }
 
-static struct policy_map_entry *map_slot(const struct policy_map *m, struct hd_str key)
+static struct policy_map_entry *map_slot(const struct policy_map *m, struct hd_str key,
+					 uint32_t hash)
 {
-	uint32_t i = key_hash(key) & m->mask;
+	uint32_t i = hash & m->mask;
 
-	while (m->entries[i].value != NULL && !hd_str_eq(m->entries[i].key, key))
+	while (m->entries[i].value != NULL &&
+	       (m->entries[i].hash != hash || !hd_str_eq(m->entries[i].key, key)))
 		i = (i + 1) & m->mask;
 	return &m->entries[i];
 }
 
 void *policy_map_get(const struct policy_map *m, struct hd_str key)
 {
-	return m->entries == NULL ? NULL : map_slot(m, key)->value;
+	return m->entries == NULL ? NULL : map_slot(m, key, key_hash(key))->value;
 }
 
 struct policy_map_entry *policy_map_entry(struct policy_map *m, struct hd_str key)
 {
-	return map_slot(m, key);
+	return map_slot(m, key, key_hash(key));
 }
 
 static void map_grow(struct policy_map *m)
@@ -174,21 +246,28 @@ static void map_grow(struct policy_map *m)
 
 	m->mask = old.entries == NULL ? 15 : old.mask * 2 + 1;
 	m->entries = policy_alloc_array(m->arena, (size_t)m->mask + 1, sizeof(*m->entries));
-	for (uint32_t i = 0; old.entries != NULL && i <= old.mask; i++)
-		if (old.entries[i].value != NULL)
-			*map_slot(m, old.entries[i].key) = old.entries[i];
+	for (uint32_t i = 0; old.entries != NULL && i <= old.mask; i++) {
+		uint32_t at = old.entries[i].hash & m->mask;
+
+		if (old.entries[i].value == NULL)
+			continue;
+		while (m->entries[at].value != NULL)
+			at = (at + 1) & m->mask;
+		m->entries[at] = old.entries[i];
+	}
 }
 
 void *policy_map_add(struct policy_map *m, struct hd_str key, void *value)
 {
+	uint32_t hash = key_hash(key);
 	struct policy_map_entry *e;
 
 	if (m->entries == NULL || m->n * 2 > m->mask)
 		map_grow(m);
-	e = map_slot(m, key);
+	e = map_slot(m, key, hash);
 	if (e->value != NULL)
 		return e->value;
-	*e = (struct policy_map_entry){ key, value };
+	*e = (struct policy_map_entry){ key, value, hash };
 	m->n++;
 	return NULL;
 }

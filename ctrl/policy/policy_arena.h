@@ -19,9 +19,12 @@ struct policy_arena {
 	struct policy_slab *slabs;
 	jmp_buf *oom;
 	size_t bytes; /* asked of malloc */
+	size_t slab_bytes;
 };
 
 void policy_arena_init(struct policy_arena *a, jmp_buf *oom);
+/* A small arena: slabs of about so many bytes rather than of the usual quarter of a megabyte. */
+void policy_arena_expect(struct policy_arena *a, size_t bytes);
 void policy_arena_fini(struct policy_arena *a);
 
 /* Zeroed, aligned to 16. Does not return without memory. */
@@ -65,10 +68,11 @@ int policy_str_has(struct hd_str s, char c);
 
 #define POLICY_STR(s) (int)(s).n, (s).p /* for "%.*s" */
 
-/* Name -> anything, open addressing, in an arena; grows by doubling. Keys are not copied. */
+/* Name -> anything, open addressing, in an arena; grows fourfold. Keys are not copied. */
 struct policy_map_entry {
 	struct hd_str key;
 	void *value; /* never NULL in an entry that is used */
+	uint32_t hash;
 };
 
 struct policy_map {

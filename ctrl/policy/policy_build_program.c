@@ -352,12 +352,13 @@ uint32_t policy_build_program(struct policy_load *l, const struct policy_object 
 			      const struct policy_yaml *rewrite)
 {
 	const struct policy_yaml *match = policy_get(rewrite, "match");
-	struct program_run *r = policy_alloc(&l->arena, sizeof(*r));
+	struct program_run *r;
 	struct hd_program out = { .pieces_first = l->pieces.n, .steps_first = l->steps.n };
 	struct policy_check c;
 
 	if (match == NULL || match->text.n == 0)
 		return 0;
+	r = policy_alloc(&l->arena, sizeof(*r));
 	r->l = l;
 	program_compile(r, match->text);
 	out.pieces_count = template_put(l, policy_get_str(rewrite, "rewrite"), r->groups);

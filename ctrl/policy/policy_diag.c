@@ -69,6 +69,30 @@ void policy_diag_add(struct policy_diags *d, enum policy_severity severity, cons
 	*slot = row;
 }
 
+static void row_append(struct policy_diags *d, const struct policy_diag *row, const char *format,
+		       ...) __attribute__((format(printf, 3, 4)));
+
+static void row_append(struct policy_diags *d, const struct policy_diag *row, const char *format,
+		       ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	policy_diag_add(d, row->severity, row->file, row->line, row->col, format, ap);
+	va_end(ap);
+}
+
+void policy_diags_append(struct policy_diags *d, const struct policy_diags *from)
+{
+	uint32_t errors = d->errors + from->errors, warnings = d->warnings + from->warnings;
+
+	for (uint32_t i = 0; i < from->n; i++)
+		row_append(d, &from->rows[i], "%s", from->rows[i].message);
+	d->errors = errors;
+	d->warnings = warnings;
+	d->left_out += from->left_out;
+}
+
 static int row_compare(const void *pa, const void *pb)
 {
 	const struct policy_diag *a = pa, *b = pb;

@@ -14,4 +14,7 @@ void policy_diag_add(struct policy_diags *d, enum policy_severity severity, cons
 /* By file, line, column; equal rows once. */
 void policy_diags_sort(struct policy_diags *d);
 
+/* All of another's rows and counts. */
+void policy_diags_append(struct policy_diags *d, const struct policy_diags *from);
+
 #endif

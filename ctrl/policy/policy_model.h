@@ -6,6 +6,7 @@
 #define POLICY_MODEL_H
 
 #include "policy_authz.h"
+#include "policy_cache.h"
 #include "policy_regex.h"
 #include "policy_schema.h"
 #include "policy_slots.h"
@@ -22,6 +23,7 @@ struct policy_object {
 	const struct policy_yaml *metadata, *labels;
 	struct policy_yaml *body;	   /* what the kind's schema describes */
 	struct hd_str identity;		   /* kind/namespace/name: what must be unique */
+	uint8_t own_body;		   /* the body's node is no part of the document's tree */
 	uint8_t replaced;		   /* a later object has its name */
 	struct hd_str out_file, out_label; /* their copies in the snapshot, once there */
 	uint32_t layer;			   /* of its text */
@@ -97,8 +99,8 @@ struct policy_service {
 	uint32_t n_ports;
 	struct hd_ip *vips;
 	uint32_t n_vips;
-	const struct policy_yaml *selector;	      /* map of labels, may be NULL */
-	const struct policy_yaml *inline_endpoints;   /* of a ServiceEntry */
+	const struct policy_yaml *selector;	    /* map of labels, may be NULL */
+	const struct policy_yaml *inline_endpoints; /* of a ServiceEntry */
 	const struct hd_ip *dialled; /* of resolution NONE: its own addresses are its endpoints */
 	uint32_t n_dialled;
 	uint8_t is_dialled; /* resolution NONE */
@@ -128,6 +130,7 @@ struct policy {
 	struct policy_slots credentials, bundles, contexts; /* of TLS */
 	struct policy_regex_db *regexes;		    /* of the last load that had any */
 	struct policy_resolver resolver;
+	struct policy_cache documents;
 };
 
 /* PeerAuthentication's modes, by strictness. */
@@ -156,6 +159,9 @@ struct policy_load {
 	uint32_t errors; /* of diags before this load */
 	struct policy_yaml_reader reader;
 	const struct policy_texts *texts;
+	struct policy_document *document; /* that is being read: it lends its arena and diags */
+	struct policy_arena lent_arena;	  /* and these wait meanwhile */
+	struct policy_diags *lent_diags;
 
 	/* policy_objects.c */
 	struct policy_vec objects; /* struct policy_object * */
@@ -187,7 +193,8 @@ struct policy_load {
 	struct policy_vec listeners, vips, elsewhere, routers, domain_table, domains, vhosts, routes,
 		header_matches, destinations_out, destination_keys, retry_statuses, answers,
 		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, hashes,
-		places, programs, steps, clusters, endpoints, outliers, probes, services_out, tls_servers;
+		places, programs, steps, clusters, endpoints, outliers, probes, services_out,
+		tls_servers;
 	struct policy_tls_tables tls;
 	uint32_t n_dice;
 	struct policy_map listeners_by_address, vips_by_address, clusters_by_name, ranges, tables;
@@ -203,6 +210,8 @@ struct policy_regex_place {
 
 /* policy_objects.c: texts into objects, each checked by its schema. */
 void policy_objects_read(struct policy_load *l, const struct policy_texts *texts);
+/* Gives a document back what it lent, when a load left in the middle of it. */
+void policy_document_close(struct policy_load *l);
 
 /* policy_resolve.c: services and their ports. */
 void policy_resolve_services(struct policy_load *l);

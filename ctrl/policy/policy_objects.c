@@ -303,17 +303,17 @@ static void object_read(struct policy_load *l, struct policy_check *c,
 	struct policy_object *o = policy_alloc(&l->arena, sizeof(*o));
 
 	o->row = row;
-	o->layer = l->layer;
 	o->file = c->file;
 	o->line = root->line;
 	o->col = root->col;
 	o->body = body_of(c, l, row, root);
 	if (o->body == NULL)
 		return;
+	o->own_body = o->body != policy_yaml_raw(root, "spec");
 	object_describe(l, c, o, root);
 	c->security = row->security;
 	policy_check_object(c, row->schema, o->body);
-	object_enter(l, c, o);
+	*(struct policy_object **)policy_vec_push(&l->arena, &l->document->objects) = o;
 }
 
 /* `kind: List`, and the lists of one kind that the API server gives. */
@@ -463,8 +463,7 @@ static void traffic_enforced(struct policy_check *c, const struct policy_yaml *p
 	const struct policy_yaml *mode = policy_get(policy_get(policy, "tls"), "mode");
 
 	if (mode != NULL && mode->i == ISTIO_MUTUAL)
-		policy_unenforced(c, mode,
-				  "tls mode ISTIO_MUTUAL without an identity of the node");
+		policy_unenforced(c, mode, "tls mode ISTIO_MUTUAL without an identity of the node");
 	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
 	     y = y->next)
 		traffic_enforced(c, y);
@@ -504,21 +503,141 @@ static void enforcement_check(struct policy_load *l, const struct policy_object 
 	}
 }
 
+/* The document lends its arena and its diags, so that all that is made of it stays with it. */
+static void document_open(struct policy_load *l, struct policy_document *d)
+{
+	l->document = d;
+	l->lent_arena = l->arena;
+	l->lent_diags = l->diags;
+	l->arena = d->arena;
+	l->diags = &d->diags;
+}
+
+void policy_document_close(struct policy_load *l)
+{
+	if (l->document == NULL)
+		return;
+	l->document->arena = l->arena;
+	l->arena = l->lent_arena;
+	l->diags = l->lent_diags;
+	l->document = NULL;
+}
+
+static void document_read(struct policy_load *l, struct policy_document *d, uint32_t nodes,
+			  uint32_t copies)
+{
+	document_open(l, d);
+	text_read(l,
+		  (struct policy_yaml_reader){ .file = d->file,
+					       .bytes = d->bytes,
+					       .n = d->n,
+					       .line_base = d->line,
+					       .nodes = nodes,
+					       .copies = copies },
+		  &d->roots);
+	d->nodes = l->reader.nodes - nodes;
+	d->copies = l->reader.copies - copies;
+	for (uint32_t k = 0; k < d->roots.n; k++)
+		object_add(l, d->file, *(struct policy_yaml **)policy_vec_at(&d->roots, k), 0);
+	policy_document_close(l);
+	d->whole = 1;
+}
+
+/* A load changes what it has of an object. */
+static void document_enter(struct policy_load *l, const struct policy_document *d)
+{
+	struct policy_check c;
+
+	check_init(&c, l, d->file);
+	policy_diags_append(l->diags, &d->diags);
+	for (uint32_t i = 0; i < d->objects.n; i++) {
+		struct policy_object *o = policy_alloc(&l->arena, sizeof(*o));
+
+		*o = **(struct policy_object **)policy_vec_at(&d->objects, i);
+		o->layer = l->layer;
+		object_enter(l, &c, o);
+	}
+}
+
+static void too_many(struct policy_load *l, const struct policy_document *d)
+{
+	struct policy_yaml at = { .line = d->line + 1, .col = 1 };
+	struct policy_check c;
+
+	check_init(&c, l, d->file);
+	policy_error(&c, &at, "more than %u values in one file: take a part of it into another",
+		     POLICY_YAML_MAX_NODES);
+}
+
+static int has_pair(const char *p, size_t n, char first, const char *seconds)
+{
+	const char *at = p, *end = p + n;
+
+	while ((at = memchr(at, first, (size_t)(end - at))) != NULL)
+		if (++at < end && strchr(seconds, *at) != NULL)
+			return 1;
+	return 0;
+}
+
+/* A line of "---" begins a document wherever it stands (YAML 1.2 9.1.2), unless the text has
+ * directives, ends documents by "..." or ends lines in a way that is counted otherwise here. */
+static int may_split(const char *p, size_t n)
+{
+	return n > 0 && memchr(p, 0, n) == NULL && *p != '%' && *p != '.' &&
+	       memchr(p, '\r', n) == NULL && !has_pair(p, n, '\n', "%.") &&
+	       !has_pair(p, n, '\xc2', "\x85") && !has_pair(p, n, '\xe2', "\x80");
+}
+
+/* The bytes up to the next document, and how many lines they are. */
+static size_t document_bytes(const char *p, size_t n, uint32_t *lines)
+{
+	const char *at = p, *end = p + n;
+
+	*lines = 0;
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		at++;
+		++*lines;
+		if (end - at >= 3 && memcmp(at, "---", 3) == 0 &&
+		    (end - at == 3 || strchr(" \t\n", at[3]) != NULL))
+			return (size_t)(at - p);
+	}
+	return n;
+}
+
+static void text_enter(struct policy_load *l, const struct policy_text *t)
+{
+	int split = t->n <= POLICY_YAML_MAX_BYTES && may_split(t->bytes, t->n);
+	uint32_t line = 0, lines = 0, nodes = 0, copies = 0;
+	struct policy_cache *cache = &l->policy->documents;
+
+	for (size_t at = 0; at < t->n || at == 0; line += lines) {
+		const char *p = t->bytes + at;
+		size_t n = split ? document_bytes(p, t->n - at, &lines) : t->n;
+		struct policy_document *d = policy_cache_find(cache, t->name, p, n, line);
+
+		if (d == NULL) {
+			d = policy_cache_add(cache, t->name, p, n, line, &l->oom);
+			if (d == NULL)
+				policy_arena_exhausted(&l->arena);
+			document_read(l, d, nodes, copies);
+		}
+		document_enter(l, d);
+		nodes += d->nodes;
+		copies += d->copies;
+		if (nodes > POLICY_YAML_MAX_NODES && d->diags.errors == 0)
+			too_many(l, d);
+		if (nodes > POLICY_YAML_MAX_NODES || n == 0)
+			return;
+		at += n;
+	}
+}
+
 void policy_objects_read(struct policy_load *l, const struct policy_texts *texts)
 {
 	l->texts = texts;
 	for (uint32_t i = 0; i < texts->n; i++) {
-		const char *file = policy_str_copy(&l->arena, policy_str(texts->rows[i].name)).p;
-		struct policy_vec roots;
-
 		l->layer = texts->rows[i].layer;
-		text_read(l,
-			  (struct policy_yaml_reader){ .file = file,
-						       .bytes = texts->rows[i].bytes,
-						       .n = texts->rows[i].n },
-			  &roots);
-		for (uint32_t k = 0; k < roots.n; k++)
-			object_add(l, file, *(struct policy_yaml **)policy_vec_at(&roots, k), 0);
+		text_enter(l, &texts->rows[i]);
 	}
 	mesh_find(l);
 	if (l->diags->errors > l->errors)

@@ -523,8 +523,8 @@ struct policy_yaml *policy_get(const struct policy_yaml *map, const char *name)
 	if (map == NULL)
 		return NULL;
 	for (struct policy_yaml *y = map->first; y != NULL; y = y->next)
-		if (y->field != NULL &&
-		    (y->field->name == name || strcmp(y->field->name, name) == 0))
+		if (y->field != NULL && y->field->name[0] == name[0] &&
+		    strcmp(y->field->name, name) == 0)
 			return y->unset || y->bad ? NULL : y;
 	return NULL;
 }

@@ -304,6 +304,19 @@ static uint32_t *slots_table(struct policy_arena *a, uint32_t n)
 	return table;
 }
 
+/* Its cluster's name and its address, bytes as they are: there are many. */
+static struct hd_str endpoint_key(struct policy_load *l, const struct hd_cluster *c,
+				  const struct hd_endpoint *e)
+{
+	uint32_t n = c->name.n + (uint32_t)sizeof(e->addr.ip) + (uint32_t)sizeof(e->addr.port);
+	char *p = policy_alloc(&l->arena, n);
+
+	memcpy(p, c->name.p, c->name.n);
+	memcpy(p + c->name.n, &e->addr.ip, sizeof(e->addr.ip));
+	memcpy(p + n - sizeof(e->addr.port), &e->addr.port, sizeof(e->addr.port));
+	return (struct hd_str){ p, n };
+}
+
 /* The last step: nothing after it fails, so what is held is held by a whole snapshot. */
 static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 {
@@ -324,12 +337,8 @@ static int slots_hold(struct policy_load *l, struct hd_snapshot *s)
 		of_slot[slot] = i;
 		x->clusters_held++;
 		for (uint32_t k = clusters[i].endpoints_first; k < end; k++) {
-			char text[HD_ADDR_STRLEN];
-			struct hd_str key = policy_str_printf(
-				&l->arena, "%.*s %s", POLICY_STR(clusters[i].name),
-				hd_addr_format(&endpoints[k].addr, text));
-
-			slot = policy_slots_get(&l->policy->endpoints, key);
+			slot = policy_slots_get(&l->policy->endpoints,
+						endpoint_key(l, &clusters[i], &endpoints[k]));
 			if (slot < 0)
 				return -ENOMEM;
 			endpoints[k].slot = (uint32_t)slot;
