@@ -103,6 +103,7 @@ void policy_destroy(struct policy *p)
 	policy_slots_fini(&p->bundles);
 	policy_slots_fini(&p->contexts);
 	policy_cache_fini(&p->documents);
+	policy_spare_fini(&p->spare);
 	policy_regex_db_put(p->regexes);
 	free(p->strings);
 	free(p);
@@ -162,6 +163,7 @@ int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t gen
 	l->diags = diags;
 	l->errors = diags->errors;
 	policy_arena_init(&l->arena, &l->oom);
+	l->arena.spare = &p->spare;
 	policy_vec_init(&l->objects, sizeof(struct policy_object *));
 	policy_map_init(&l->by_identity, &l->arena);
 	policy_cache_begin(&p->documents);

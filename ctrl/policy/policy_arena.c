@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy_arena.h"
 
 #define SLAB_BYTES ((size_t)256 * 1024)
 #define SLAB_LEAST ((size_t)1024)
+#define SPARE_MOST 256 /* slabs */
 
 struct policy_slab {
 	struct policy_slab *next;
@@ -24,13 +25,35 @@ void policy_arena_expect(struct policy_arena *a, size_t bytes)
 	a->slab_bytes = bytes < SLAB_LEAST ? SLAB_LEAST : bytes < SLAB_BYTES ? bytes : SLAB_BYTES;
 }
 
+void policy_spare_fini(struct policy_spare *spare)
+{
+	while (spare->slabs != NULL) {
+		struct policy_slab *s = spare->slabs;
+
+		spare->slabs = s->next;
+		free(s);
+	}
+	spare->n = 0;
+}
+
+static void slab_release(struct policy_spare *spare, struct policy_slab *s)
+{
+	if (spare == NULL || s->size != SLAB_BYTES || spare->n == SPARE_MOST) {
+		free(s);
+		return;
+	}
+	s->next = spare->slabs;
+	spare->slabs = s;
+	spare->n++;
+}
+
 void policy_arena_fini(struct policy_arena *a)
 {
 	while (a->slabs != NULL) {
 		struct policy_slab *s = a->slabs;
 
 		a->slabs = s->next;
-		free(s);
+		slab_release(a->spare, s);
 	}
 }
 
@@ -39,10 +62,24 @@ void policy_arena_exhausted(struct policy_arena *a)
 	longjmp(*a->oom, 1);
 }
 
+/* Zeroed; one that was used before costs no page faults. */
+static struct policy_slab *slab_take(struct policy_arena *a, size_t size)
+{
+	struct policy_slab *s = size == SLAB_BYTES && a->spare != NULL ? a->spare->slabs : NULL;
+
+	if (s == NULL)
+		return calloc(1, sizeof(*s) + size);
+	a->spare->slabs = s->next;
+	a->spare->n--;
+	memset(s->bytes, 0, s->used);
+	s->used = 0;
+	return s;
+}
+
 static struct policy_slab *slab_add(struct policy_arena *a, size_t bytes)
 {
 	size_t size = bytes > a->slab_bytes / 4 ? bytes : a->slab_bytes;
-	struct policy_slab *s = calloc(1, sizeof(*s) + size);
+	struct policy_slab *s = slab_take(a, size);
 
 	if (s == NULL)
 		policy_arena_exhausted(a);
@@ -99,83 +136,64 @@ struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s)
 	return (struct hd_str){ p, s.n };
 }
 
-/* What nearly all names are made of: "%.*s", "%s" and "%u" between plain text. Writes to p unless
- * it is NULL; the length, or -1: the format has other things. */
-static int64_t str_simple(char *p, const char *format, va_list ap)
+static struct hd_str digits_of(char out[20], unsigned long long u)
+{
+	char *end = out + 20, *at = end;
+
+	do
+		*--at = (char)('0' + u % 10);
+	while ((u /= 10) > 0);
+	return (struct hd_str){ at, (uint32_t)(end - at) };
+}
+
+/* Writes to p unless it is NULL. The length. */
+static size_t str_put(char *p, const char *format, va_list ap)
 {
 	size_t n = 0;
 
 	for (; *format != '\0'; format++) {
-		const char *text = format;
-		size_t bytes = 1;
-		char digits[12];
+		struct hd_str part = { format, 1 };
+		char digits[20];
 
-		if (*format != '%') {
-		} else if (format[1] == '.' && format[2] == '*' && format[3] == 's') {
+		if (strncmp(format, "%.*s", 4) == 0) {
 			int most = va_arg(ap, int);
 
-			text = va_arg(ap, const char *);
-			bytes = most > 0 ? strnlen(text, (size_t)most) : 0;
+			part.p = va_arg(ap, const char *);
+			part.n = most > 0 ? (uint32_t)strnlen(part.p, (size_t)most) : 0;
 			format += 3;
-		} else if (format[1] == 's') {
-			text = va_arg(ap, const char *);
-			bytes = strlen(text);
+		} else if (strncmp(format, "%s", 2) == 0) {
+			part = policy_str(va_arg(ap, const char *));
 			format++;
-		} else if (format[1] == 'u') {
-			unsigned int u = va_arg(ap, unsigned int);
-			char *at = digits + sizeof(digits);
-
-			do
-				*--at = (char)('0' + u % 10);
-			while ((u /= 10) > 0);
-			text = at;
-			bytes = (size_t)(digits + sizeof(digits) - at);
+		} else if (strncmp(format, "%u", 2) == 0) {
+			part = digits_of(digits, va_arg(ap, unsigned int));
 			format++;
+		} else if (strncmp(format, "%llu", 4) == 0) {
+			part = digits_of(digits, va_arg(ap, unsigned long long));
+			format += 3;
 		} else {
-			return -1;
+			assert(*format != '%');
 		}
-		if (p != NULL)
-			memcpy(p + n, text, bytes);
-		n += bytes;
+		if (p != NULL && part.n > 0)
+			memcpy(p + n, part.p, part.n);
+		n += part.n;
 	}
-	return n <= INT32_MAX ? (int64_t)n : -1;
-}
-
-static struct hd_str str_vprintf(struct policy_arena *a, const char *format, va_list ap)
-{
-	va_list again;
-	int64_t n;
-	char *p;
-	int simple;
-
-	va_copy(again, ap);
-	n = str_simple(NULL, format, again);
-	va_end(again);
-	simple = n >= 0;
-	if (!simple) {
-		va_copy(again, ap);
-		n = vsnprintf(NULL, 0, format, again);
-		va_end(again);
-	}
-	if (n < 0)
-		n = 0;
-	p = policy_alloc(a, (size_t)n + 1);
-	if (simple)
-		(void)str_simple(p, format, ap);
-	else
-		vsnprintf(p, (size_t)n + 1, format, ap);
-	return (struct hd_str){ p, (uint32_t)n };
+	return n;
 }
 
 struct hd_str policy_str_printf(struct policy_arena *a, const char *format, ...)
 {
-	struct hd_str s;
 	va_list ap;
+	size_t n;
+	char *p;
 
 	va_start(ap, format);
-	s = str_vprintf(a, format, ap);
+	n = str_put(NULL, format, ap);
 	va_end(ap);
-	return s;
+	p = policy_alloc(a, n + 1);
+	va_start(ap, format);
+	(void)str_put(p, format, ap);
+	va_end(ap);
+	return (struct hd_str){ p, (uint32_t)n };
 }
 
 int policy_str_cmp(struct hd_str a, struct hd_str b)

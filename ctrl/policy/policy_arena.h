@@ -15,11 +15,20 @@
 
 struct policy_slab;
 
+/* Slabs that wait for the next load. */
+struct policy_spare {
+	struct policy_slab *slabs;
+	uint32_t n;
+};
+
+void policy_spare_fini(struct policy_spare *spare);
+
 struct policy_arena {
 	struct policy_slab *slabs;
 	jmp_buf *oom;
 	size_t bytes; /* asked of malloc */
 	size_t slab_bytes;
+	struct policy_spare *spare; /* where slabs come from and go to; NULL: malloc */
 };
 
 void policy_arena_init(struct policy_arena *a, jmp_buf *oom);
@@ -36,6 +45,9 @@ void policy_arena_exhausted(struct policy_arena *a) __attribute__((noreturn));
 /* Copies with a NUL behind, which is not counted. */
 struct hd_str policy_str_copy(struct policy_arena *a, struct hd_str s);
 struct hd_str policy_str_lower(struct policy_arena *a, struct hd_str s);
+/* Names are made of few things, and there are very many: of printf's it knows %.*s, %s, %u and
+ * %llu.
+ */
 struct hd_str policy_str_printf(struct policy_arena *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -36,7 +36,7 @@ static struct hd_str cookie_tail(struct policy_load *l, const struct policy_yaml
 	const struct policy_yaml *list = policy_get(cookie, "attributes");
 
 	if (seconds > 0)
-		s = policy_str_printf(a, "; Max-Age=%lld", (long long)seconds);
+		s = policy_str_printf(a, "; Max-Age=%llu", (unsigned long long)seconds);
 	if (path.n > 0)
 		s = policy_str_printf(a, "%.*s; Path=%.*s", POLICY_STR(s), POLICY_STR(path));
 	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;

@@ -15,7 +15,7 @@ static uint32_t row_named(struct policy_map *by_key, struct hd_str key)
 static struct hd_str text_key(struct policy_load *l, const struct policy_tls_text *t)
 {
 	return t->path.n > 0 ? t->path
-			     : policy_str_printf(&l->arena, "%08x:%u",
+			     : policy_str_printf(&l->arena, "%u:%u",
 						 hd_name_hash(t->pem.p, t->pem.n), t->pem.n);
 }
 
@@ -88,7 +88,7 @@ uint32_t policy_tls_bundle_add(struct policy_load *l, const struct policy_tls_bu
 static struct hd_str context_key(struct policy_load *l, const struct hd_tls_context *c)
 {
 	struct hd_str key = policy_str_printf(
-		&l->arena, "context %u %u %u %u %u %x-%x %u c=%.*s g=%.*s s=%.*s", c->role,
+		&l->arena, "context %u %u %u %u %u %u-%u %u c=%.*s g=%.*s s=%.*s", c->role,
 		c->bundle, c->peer, c->names_rule, c->no_resumption, c->version_min, c->version_max,
 		c->n_credentials, POLICY_STR(c->ciphers), POLICY_STR(c->curves),
 		POLICY_STR(c->sni));

@@ -131,6 +131,7 @@ struct policy {
 	struct policy_regex_db *regexes;		    /* of the last load that had any */
 	struct policy_resolver resolver;
 	struct policy_cache documents;
+	struct policy_spare spare;
 };
 
 /* PeerAuthentication's modes, by strictness. */

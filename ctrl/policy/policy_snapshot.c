@@ -32,6 +32,7 @@ int policy_private_create(struct policy_load *l)
 	if (l->private == NULL)
 		return -ENOMEM;
 	policy_arena_init(&l->private->arena, &l->oom);
+	l->private->arena.spare = &l->policy->spare;
 	return 0;
 }
 
@@ -50,6 +51,7 @@ static void private_destroy(struct policy *p, struct policy_private *x)
 	for (uint32_t i = 0; i < x->n_scratches; i++)
 		policy_regex_scratch_destroy(x->scratches[i]);
 	policy_regex_db_put(x->regexes);
+	x->arena.spare = p != NULL ? &p->spare : NULL;
 	policy_arena_fini(&x->arena);
 	free(x);
 }
