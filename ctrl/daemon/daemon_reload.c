@@ -200,6 +200,28 @@ static int snapshot_build(struct reload *r, const struct policy_texts *texts,
 	return rc;
 }
 
+/* What was applied and is now replaced whole by later applies is dropped: applying the same objects
+ * again and again takes no more memory than once. */
+static void texts_fold(struct policy_texts *texts, const struct hd_snapshot *s)
+{
+	uint32_t kept = 0, layer = 0, last = 0;
+
+	for (uint32_t i = 0; i < texts->n; i++) {
+		struct policy_text *row = &texts->rows[i];
+
+		if (row->layer > 0 && !policy_snapshot_uses_text(s, i)) {
+			free(row->name);
+			free(row->bytes);
+			continue;
+		}
+		layer += row->layer != last;
+		last = row->layer;
+		row->layer = layer;
+		texts->rows[kept++] = *row;
+	}
+	texts->n = kept;
+}
+
 /* Consumes texts, whatever happens. */
 static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_origin origin,
 		      struct policy_diags *diags)
@@ -223,6 +245,7 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 	if (r->snapshot != NULL)
 		r->retired[r->n_retired++] = r->snapshot;
 	r->snapshot = s;
+	texts_fold(texts, s);
 	history_push(r, texts);
 	r->now = (struct reload_generation){ .number = s->generation,
 					     .origin = origin,

@@ -156,6 +156,9 @@ void policy_destroy(struct policy *p);
 [[nodiscard]] int policy_check(struct policy *p, const struct policy_texts *texts,
 			       struct policy_diags *diags);
 
+/* Whether anything of text `i` of those it was loaded from is in force: an object that nothing in a
+ * higher layer replaces. */
+int policy_snapshot_uses_text(const struct hd_snapshot *s, uint32_t i);
 /* Adds what `previous` counted for destinations that `next` has too (same object, route, host and
  * subset). Once, when no worker reads `previous` any more and before it is freed. */
 void policy_snapshot_carry(struct hd_snapshot *next, const struct hd_snapshot *previous);

@@ -27,6 +27,7 @@ struct policy_object {
 	uint8_t replaced;		   /* a later object has its name */
 	struct hd_str out_file, out_label; /* their copies in the snapshot, once there */
 	uint32_t layer;			   /* of its text */
+	uint32_t text;			   /* its text, of those that are loaded */
 };
 
 /* How the entries of a WorkloadGroup are asked whether they are well. */
@@ -167,7 +168,7 @@ struct policy_load {
 	/* policy_objects.c */
 	struct policy_vec objects; /* struct policy_object * */
 	struct policy_map by_identity;
-	uint32_t layer;			/* of the text that is read */
+	uint32_t layer, text;		/* of the text that is read, and which it is */
 	const struct policy_yaml *mesh; /* MeshConfig, NULL when there is none */
 	struct hd_str root_namespace;
 

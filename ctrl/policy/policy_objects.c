@@ -555,6 +555,7 @@ static void document_enter(struct policy_load *l, const struct policy_document *
 
 		*o = **(struct policy_object **)policy_vec_at(&d->objects, i);
 		o->layer = l->layer;
+		o->text = l->text;
 		object_enter(l, &c, o);
 	}
 }
@@ -637,6 +638,7 @@ void policy_objects_read(struct policy_load *l, const struct policy_texts *texts
 	l->texts = texts;
 	for (uint32_t i = 0; i < texts->n; i++) {
 		l->layer = texts->rows[i].layer;
+		l->text = i;
 		text_enter(l, &texts->rows[i]);
 	}
 	mesh_find(l);

@@ -19,6 +19,7 @@ struct policy_private {
 	uint32_t credentials_held, bundles_held, contexts_held;
 	struct policy_tls tls;
 	struct policy_wants wants;
+	uint8_t *text_is_used; /* by text */
 };
 
 struct policy_arena *policy_private_arena(struct policy_private *p)
@@ -446,6 +447,18 @@ static uint8_t paths_of(const struct policy_load *l)
 				      0)];
 }
 
+static void texts_mark(struct policy_load *l)
+{
+	struct policy_private *x = l->private;
+
+	x->text_is_used = policy_alloc(&x->arena, l->texts->n + 1);
+	for (uint32_t i = 0; i < l->objects.n; i++) {
+		const struct policy_object *o = policy_object_at(l, i);
+
+		x->text_is_used[o->text] |= !o->replaced;
+	}
+}
+
 int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_snapshot **out)
 {
 	struct policy_private *x = l->private;
@@ -460,6 +473,7 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	regexes_renumber(l);
 	arrays_out(l, s);
 	workers_out(l, s);
+	texts_mark(l);
 	rc = regexes_out(l, s);
 	if (rc == 0)
 		rc = slots_hold(l, s);
@@ -471,6 +485,11 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	wants_out(l);
 	*out = s;
 	return 0;
+}
+
+int policy_snapshot_uses_text(const struct hd_snapshot *s, uint32_t i)
+{
+	return ((const struct policy_private *)s->arena)->text_is_used[i];
 }
 
 uint64_t policy_destination_requests(const struct hd_snapshot *s, uint32_t index)

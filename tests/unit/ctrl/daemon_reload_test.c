@@ -133,6 +133,53 @@ static void applied_objects_lie_over_the_files_until_these_change(void **state)
 	assert_int_equal(weight_now(), 80);
 }
 
+/* A text of its own for a ServiceEntry that nothing else names. */
+static const char *entry(const char *name)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text),
+		 "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: %s}\n"
+		 "spec:\n  hosts: [%s.example]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n"
+		 "  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+		 "  endpoints: [{address: 10.2.0.9}]\n",
+		 name, name);
+	return text;
+}
+
+static void what_later_applies_replace_whole_is_kept_no_longer(void **state)
+{
+	uint32_t n = r.now.texts.n;
+
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(apply(weights(i % 100)), 0);
+	assert_int_equal(r.now.texts.n, n + 1);
+	assert_int_equal(weight_now(), 99);
+	assert_int_equal(r.now.texts.rows[n].layer, 1);
+	assert_string_equal(r.now.texts.rows[n].name, "over.yaml");
+}
+
+static void applies_of_one_name_add_up_when_their_objects_differ(void **state)
+{
+	uint32_t n = r.now.texts.n, services = fake_dp_published(dp)->n_services;
+
+	assert_int_equal(apply(entry("one")), 0);
+	assert_int_equal(apply(entry("two")), 0);
+	assert_int_equal(fake_dp_published(dp)->n_services, services + 2);
+	assert_int_equal(r.now.texts.n, n + 2);
+	assert_int_equal(apply(entry("one")), 0);
+	assert_int_equal(r.now.texts.n, n + 2);
+	assert_int_equal(fake_dp_published(dp)->n_services, services + 2);
+}
+
+static void the_same_apply_again_is_nothing_to_return_to(void **state)
+{
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(apply(weights(50)), 0);
+	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(weight_now(), 90);
+}
+
 static void rollback_goes_back_step_by_step(void **state)
 {
 	assert_int_equal(apply(weights(50)), 0);
@@ -247,6 +294,9 @@ int main(void)
 		TEST(a_load_publishes_a_generation),
 		TEST(a_broken_file_changes_nothing),
 		TEST(applied_objects_lie_over_the_files_until_these_change),
+		TEST(what_later_applies_replace_whole_is_kept_no_longer),
+		TEST(applies_of_one_name_add_up_when_their_objects_differ),
+		TEST(the_same_apply_again_is_nothing_to_return_to),
 		TEST(rollback_goes_back_step_by_step),
 		TEST(a_reload_of_the_same_files_is_nothing_to_return_to),
 		TEST(a_refused_apply_leaves_no_trace),
