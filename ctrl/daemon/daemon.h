@@ -7,6 +7,7 @@
 
 #include "daemon_health.h"
 #include "daemon_certs.h"
+#include "daemon_loads.h"
 #include "daemon_loop.h"
 #include "daemon_names.h"
 #include "daemon_options.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct policy_node *node;
 	struct policy_texts node_text; /* as it was at start */
 	struct reload reload;
+	struct loads loads;
 	struct hd_dp *dp;
 	struct health *health;
 	struct daemon_health outcomes;
@@ -54,6 +56,7 @@ struct daemon {
 
 	struct loop loop;
 	struct loop_source on_signal, on_sock, on_http, on_watch, on_certs, on_event, on_names;
+	struct loop_source on_load;
 	hd_ns started, next_second;
 	time_t started_wall;
 	hd_ns changed_at, change_first; /* a file changed: the last time and the first since the
@@ -86,7 +89,5 @@ void daemon_stop(struct daemon *d);
 /* Logs each row; warnings that the last call logged too are only counted: a reload repeats them
  * all. */
 void daemon_log_diags(struct daemon *d, const struct policy_diags *diags);
-/* Reads the policy files again and says what came of it. */
-int daemon_reload(struct daemon *d, struct policy_diags *diags);
 
 #endif

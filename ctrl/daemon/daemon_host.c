@@ -8,6 +8,14 @@
 
 #define MAX_CERTIFICATES 64
 
+static void load_status(const struct loads *q, hd_ns now, struct sock_status *out)
+{
+	if (q->runs)
+		out->load_runs_s = (now - q->since) / HD_NS_PER_S;
+	if (q->retry_at > now)
+		out->retry_in_s = (q->retry_at - now) / HD_NS_PER_S + 1;
+}
+
 static void host_status(void *arg, struct sock_status *out)
 {
 	const struct daemon *d = arg;
@@ -25,7 +33,10 @@ static void host_status(void *arg, struct sock_status *out)
 		observe_access_stats(d->access, &st);
 		out->access_lost = st.lost;
 	}
-	snprintf(out->last_failure, sizeof(out->last_failure), "%s", d->reload.last_failure);
+	load_status(&d->loads, loop_now(), out);
+	snprintf(out->last_failure, sizeof(out->last_failure), "%s",
+		 d->reload.passing_failure[0] != '\0' ? d->reload.passing_failure
+						      : d->reload.last_failure);
 }
 
 static void host_rates(void *arg, uint32_t worker, struct sock_rates *out)
@@ -57,13 +68,6 @@ static uint32_t host_generations(void *arg, struct sock_generation *out, uint32_
 	return reload_generations(&d->reload, out, capacity);
 }
 
-static int host_check(void *arg, const struct policy_texts *over, struct policy_diags *diags)
-{
-	struct daemon *d = arg;
-
-	return reload_check(&d->reload, over, diags);
-}
-
 struct policy *daemon_registry_create(const struct daemon *d)
 {
 	struct policy_settings s = { 0 };
@@ -82,54 +86,9 @@ struct policy *daemon_registry_create(const struct daemon *d)
 	return p;
 }
 
-static int host_preview(void *arg, const struct policy_texts *over, struct policy_diags *diags,
-			void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
+static int host_load(void *arg, struct sock_load *load)
 {
-	struct daemon *d = arg;
-	struct policy *scratch = daemon_registry_create(d);
-	int rc = -ENOMEM;
-
-	if (scratch != NULL)
-		rc = reload_preview(&d->reload, scratch, over, diags, see, ctx);
-	if (scratch != NULL)
-		policy_destroy(scratch);
-	return rc;
-}
-
-static void say_generation(const struct daemon *d, const char *how, int rc,
-			   const struct policy_diags *diags)
-{
-	if (rc == 0)
-		hd_log(HD_LOG_NOTICE, "policy", "generation %llu is in use, %s",
-		       (unsigned long long)d->reload.now.number, how);
-	else
-		hd_log(HD_LOG_WARNING, "policy",
-		       "refused, %s, with %u errors: generation %llu stays in use", how,
-		       diags->errors, (unsigned long long)d->reload.now.number);
-}
-
-static int host_apply(void *arg, const struct policy_texts *over, struct policy_diags *diags)
-{
-	struct daemon *d = arg;
-	int rc = reload_apply(&d->reload, over, diags);
-
-	say_generation(d, "applied over the control socket", rc, diags);
-	return rc;
-}
-
-static int host_rollback(void *arg, struct policy_diags *diags)
-{
-	struct daemon *d = arg;
-	int rc = reload_rollback(&d->reload, diags);
-
-	if (rc != -ENOENT)
-		say_generation(d, "rolled back over the control socket", rc, diags);
-	return rc;
-}
-
-static int host_reload(void *arg, struct policy_diags *diags)
-{
-	return daemon_reload(arg, diags);
+	return loads_ask(arg, load);
 }
 
 static int host_log(void *arg, const char *level, const char *area)
@@ -292,11 +251,7 @@ void daemon_host_init(struct daemon *d)
 				      .snapshot = host_snapshot,
 				      .texts = host_texts,
 				      .generations = host_generations,
-				      .config_check = host_check,
-				      .config_preview = host_preview,
-				      .config_apply = host_apply,
-				      .config_rollback = host_rollback,
-				      .config_reload = host_reload,
+				      .load = host_load,
 				      .log = host_log,
 				      .endpoint_set = host_endpoint_set,
 				      .health = host_health,

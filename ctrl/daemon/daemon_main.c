@@ -203,11 +203,19 @@ static void names_first(struct daemon *d)
 	policy_diags_fini(&diags);
 }
 
-static int serve(struct daemon *d)
+/* The thread of a load that was left behind uses what is not given back yet. */
+_Noreturn static void leave(struct daemon *d, int code)
 {
-	int code = EXIT_BAD_CONFIGURATION, rc;
+	observe_access_close(d->access);
+	hd_log(HD_LOG_NOTICE, "daemon", "stopped");
+	_exit(code);
+}
+
+/* What the first traffic meets; the log says why there is none. */
+static int configuration_first(struct daemon *d)
+{
 	struct policy_diags diags;
-	char error[1024] = "";
+	int rc;
 
 	names_open(d);
 	policy_diags_init(&diags);
@@ -216,12 +224,21 @@ static int serve(struct daemon *d)
 		names_first(d);
 	daemon_log_diags(d, &diags);
 	policy_diags_fini(&diags);
-	if (rc != 0) {
-		hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config,
-		       rc == -EINVAL ? "see above" : strerror(-rc));
-		source_names_destroy(d->names);
+	if (rc == 0)
+		return 0;
+	hd_log(HD_LOG_ERROR, "daemon", "%s: not started: %s", d->options->config,
+	       rc == -EINVAL ? "see above" : strerror(-rc));
+	source_names_destroy(d->names);
+	return rc;
+}
+
+static int serve(struct daemon *d)
+{
+	int code = EXIT_BAD_CONFIGURATION, rc, left_behind = 0;
+	char error[1024] = "";
+
+	if (configuration_first(d) != 0)
 		return code;
-	}
 	d->started = loop_now();
 	d->started_wall = time(NULL);
 	rc = loop_init(&d->loop);
@@ -262,8 +279,12 @@ static int serve(struct daemon *d)
 		rc = hd_dp_start(d->dp, d->reload.snapshot, error, sizeof(error));
 	if (rc != 0)
 		goto close_dp;
+	rc = loads_open(d);
+	if (rc != 0)
+		goto close_dp;
 	rc = daemon_run(d);
 	code = rc == 0 ? EXIT_FINE : EXIT_BAD_CONFIGURATION;
+	left_behind = loads_close(d) != 0;
 
 close_dp:
 	alarm(DAEMON_LEAVE_WITHIN_S);
@@ -274,6 +295,8 @@ close_dp:
 	hd_dp_close(d->dp);
 	health_destroy(d->health);
 	sock_jobs_sweep(1);
+	if (left_behind)
+		leave(d, code);
 close_access:
 	observe_access_close(d->access);
 destroy_requests:

@@ -153,12 +153,13 @@ static int retired_room(struct reload *r)
 
 static void failure_note(struct reload *r, const struct policy_diags *diags, int rc)
 {
+	char *to = rc == -EINVAL ? r->last_failure : r->passing_failure;
+
 	r->failures++;
-	snprintf(r->last_failure, sizeof(r->last_failure), "%s", strerror(-rc));
+	snprintf(to, sizeof(r->last_failure), "%s", strerror(-rc));
 	for (uint32_t i = 0; i < diags->n; i++) {
 		if (diags->rows[i].severity == POLICY_ERROR) {
-			policy_diag_format(&diags->rows[i], r->last_failure,
-					   sizeof(r->last_failure));
+			policy_diag_format(&diags->rows[i], to, sizeof(r->last_failure));
 			return;
 		}
 	}
@@ -185,21 +186,6 @@ int reload_use(struct reload *r, struct hd_dp *dp, struct health *health)
 	return rc;
 }
 
-static int snapshot_build(struct reload *r, const struct policy_texts *texts,
-			  struct hd_snapshot **out, struct policy_diags *diags)
-{
-	int rc = retired_room(r);
-
-	if (rc == 0)
-		rc = policy_load(r->policy, texts, r->now.number + 1, out, diags);
-	if (rc != 0 || r->dp == NULL)
-		return rc;
-	rc = slots_reserve(r, *out);
-	if (rc != 0)
-		policy_snapshot_free(r->policy, *out);
-	return rc;
-}
-
 /* What was applied and is now replaced whole by later applies is dropped: applying the same objects
  * again and again takes no more memory than once. */
 static void texts_fold(struct policy_texts *texts, const struct hd_snapshot *s)
@@ -222,18 +208,94 @@ static void texts_fold(struct policy_texts *texts, const struct hd_snapshot *s)
 	texts->n = kept;
 }
 
-/* Consumes texts, whatever happens. */
-static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_origin origin,
-		      struct policy_diags *diags)
+/* The files into l->files, and the same into l->texts. 1: they are what they were. */
+static int files_build(const struct reload *r, struct reload_load *l)
 {
-	struct hd_snapshot *s;
-	int rc = snapshot_build(r, texts, &s, diags);
+	int rc = files_read(&l->files, r, l->diags);
 
-	if (rc != 0) {
-		policy_texts_fini(texts);
-		failure_note(r, diags, rc);
+	l->has_files = rc == 0;
+	if (rc != 0)
 		return rc;
+	if (l->kind == RELOAD_CHANGED && texts_equal(&l->files, &r->seen))
+		return 1;
+	return texts_copy(&l->texts, &l->files);
+}
+
+static int over_build(const struct reload *r, struct reload_load *l)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < l->n_over_paths && rc == 0; i++)
+		rc = policy_texts_read(l->over, l->over_paths[i], l->diags);
+	return rc == 0 ? texts_lay(&l->texts, r, l->over) : rc;
+}
+
+static int texts_build(const struct reload *r, struct reload_load *l)
+{
+	switch (l->kind) {
+	case RELOAD_FILES:
+	case RELOAD_CHANGED:
+		return files_build(r, l);
+	case RELOAD_AGAIN:
+		return texts_copy(&l->texts, &r->now.texts);
+	case RELOAD_ROLLBACK:
+		return r->n_history > 0 ? texts_copy(&l->texts, &r->history[0].texts) : -ENOENT;
+	default:
+		return over_build(r, l);
 	}
+}
+
+void reload_build(const struct reload *r, struct reload_load *l)
+{
+	policy_texts_init(&l->texts);
+	policy_texts_init(&l->files);
+	l->snapshot = NULL;
+	l->has_files = 0;
+	l->rc = texts_build(r, l);
+	if (l->rc != 0)
+		return;
+	if (l->kind == RELOAD_PREVIEW && l->scratch == NULL)
+		l->rc = -ENOMEM;
+	else if (l->kind == RELOAD_CHECK)
+		l->rc = policy_check(r->policy, &l->texts, l->diags);
+	else
+		l->rc = policy_load(l->kind == RELOAD_PREVIEW ? l->scratch : r->policy, &l->texts,
+				    r->now.number + 1, &l->snapshot, l->diags);
+}
+
+static int puts_into_force(enum reload_kind kind)
+{
+	return kind != RELOAD_CHECK && kind != RELOAD_PREVIEW;
+}
+
+void reload_discard(struct reload *r, struct reload_load *l)
+{
+	if (l->snapshot != NULL)
+		policy_snapshot_free(l->kind == RELOAD_PREVIEW ? l->scratch : r->policy,
+				     l->snapshot);
+	l->snapshot = NULL;
+	policy_texts_fini(&l->texts);
+	policy_texts_fini(&l->files);
+}
+
+static enum sock_origin origin_of(const struct reload *r, enum reload_kind kind)
+{
+	return kind == RELOAD_AGAIN	 ? r->now.origin
+	       : kind == RELOAD_APPLY	 ? SOCK_FROM_APPLY
+	       : kind == RELOAD_ROLLBACK ? SOCK_FROM_ROLLBACK
+					 : SOCK_FROM_FILES;
+}
+
+/* Whatever can fail comes first. */
+static int snapshot_publish(struct reload *r, struct reload_load *l)
+{
+	struct hd_snapshot *s = l->snapshot;
+	int rc = retired_room(r);
+
+	if (rc == 0 && r->dp != NULL)
+		rc = slots_reserve(r, s);
+	if (rc != 0)
+		return rc;
 	if (r->certs != NULL)
 		certs_load(r->certs, policy_snapshot_tls(s), s->generation);
 	if (r->names != NULL)
@@ -245,132 +307,75 @@ static int texts_load(struct reload *r, struct policy_texts *texts, enum sock_or
 	if (r->snapshot != NULL)
 		r->retired[r->n_retired++] = r->snapshot;
 	r->snapshot = s;
-	texts_fold(texts, s);
-	history_push(r, texts);
-	r->now = (struct reload_generation){ .number = s->generation,
-					     .origin = origin,
-					     .since = time(NULL),
-					     .warnings = diags->warnings,
-					     .texts = *texts };
-	r->loads++;
-	r->last_failure[0] = '\0';
+	l->snapshot = NULL;
 	return 0;
 }
 
-static int load_copy(struct reload *r, const struct policy_texts *from, enum sock_origin origin,
-		     struct policy_diags *diags)
+static void generation_take(struct reload *r, struct reload_load *l)
 {
-	struct policy_texts texts;
-
-	policy_texts_init(&texts);
-	if (texts_copy(&texts, from) != 0) {
-		policy_texts_fini(&texts);
-		return -ENOMEM;
-	}
-	return texts_load(r, &texts, origin, diags);
+	texts_fold(&l->texts, r->snapshot);
+	history_push(r, &l->texts);
+	r->now = (struct reload_generation){ .number = r->snapshot->generation,
+					     .origin = origin_of(r, l->kind),
+					     .since = time(NULL),
+					     .warnings = l->diags->warnings,
+					     .texts = l->texts };
+	policy_texts_init(&l->texts);
+	r->loads++;
+	r->last_failure[0] = '\0';
 }
 
-/* only_changed: 1 is returned for files that are what they were. */
-static int files_load(struct reload *r, struct policy_diags *diags, int only_changed)
+/* What was rolled back from, and what was returned to, leave the history: a second rollback goes
+ * one further. */
+static void history_pop(struct reload *r)
 {
-	struct policy_texts texts;
-	int rc;
+	for (int i = 0; i < 2 && r->n_history > 0; i++) {
+		policy_texts_fini(&r->history[0].texts);
+		r->n_history--;
+		memmove(&r->history[0], &r->history[1], r->n_history * sizeof(r->history[0]));
+	}
+}
 
-	policy_texts_init(&texts);
-	rc = files_read(&texts, r, diags);
-	if (rc != 0) {
-		policy_texts_fini(&texts);
-		failure_note(r, diags, rc);
-		return rc;
+int reload_end(struct reload *r, struct reload_load *l)
+{
+	if (l->rc == 0 && puts_into_force(l->kind))
+		l->rc = snapshot_publish(r, l);
+	/* What failed for another reason than its text is new the next time, too. */
+	if ((l->rc == 0 || l->rc == -EINVAL) && l->has_files) {
+		policy_texts_fini(&r->seen);
+		r->seen = l->files;
+		policy_texts_init(&l->files);
 	}
-	if (only_changed && texts_equal(&texts, &r->seen)) {
-		policy_texts_fini(&texts);
-		return 1;
-	}
-	policy_texts_fini(&r->seen);
-	r->seen = texts;
-	return load_copy(r, &r->seen, SOCK_FROM_FILES, diags);
+	if (l->rc == 0 && puts_into_force(l->kind))
+		generation_take(r, l);
+	if (l->rc == 0 && l->kind == RELOAD_ROLLBACK)
+		history_pop(r);
+	if (l->has_files)
+		r->passing_failure[0] = '\0';
+	if (l->rc < 0 && l->rc != -ENOENT && puts_into_force(l->kind))
+		failure_note(r, l->diags, l->rc);
+	reload_discard(r, l);
+	return l->rc;
+}
+
+int reload_run(struct reload *r, struct reload_load *l)
+{
+	reload_build(r, l);
+	return reload_end(r, l);
 }
 
 int reload_files(struct reload *r, struct policy_diags *diags)
 {
-	return files_load(r, diags, 0);
-}
+	struct reload_load l = { .kind = RELOAD_FILES, .diags = diags };
 
-int reload_changed(struct reload *r, struct policy_diags *diags)
-{
-	return files_load(r, diags, 1);
-}
-
-int reload_check(struct reload *r, const struct policy_texts *over, struct policy_diags *diags)
-{
-	struct policy_texts texts;
-	int rc;
-
-	policy_texts_init(&texts);
-	rc = texts_lay(&texts, r, over);
-	if (rc == 0)
-		rc = policy_check(r->policy, &texts, diags);
-	policy_texts_fini(&texts);
-	return rc;
-}
-
-int reload_preview(struct reload *r, struct policy *scratch, const struct policy_texts *over,
-		   struct policy_diags *diags,
-		   void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
-{
-	struct policy_texts texts;
-	struct hd_snapshot *s;
-	int rc;
-
-	policy_texts_init(&texts);
-	rc = texts_lay(&texts, r, over);
-	if (rc == 0)
-		rc = policy_load(scratch, &texts, r->now.number + 1, &s, diags);
-	policy_texts_fini(&texts);
-	if (rc != 0)
-		return rc;
-	see(ctx, s);
-	policy_snapshot_free(scratch, s);
-	return 0;
-}
-
-int reload_apply(struct reload *r, const struct policy_texts *over, struct policy_diags *diags)
-{
-	struct policy_texts texts;
-
-	policy_texts_init(&texts);
-	if (texts_lay(&texts, r, over) != 0) {
-		policy_texts_fini(&texts);
-		return -ENOMEM;
-	}
-	return texts_load(r, &texts, SOCK_FROM_APPLY, diags);
+	return reload_run(r, &l);
 }
 
 int reload_again(struct reload *r, struct policy_diags *diags)
 {
-	return load_copy(r, &r->now.texts, r->now.origin, diags);
-}
+	struct reload_load l = { .kind = RELOAD_AGAIN, .diags = diags };
 
-int reload_rollback(struct reload *r, struct policy_diags *diags)
-{
-	struct reload_generation back;
-	int rc;
-
-	if (r->n_history == 0)
-		return -ENOENT;
-	rc = load_copy(r, &r->history[0].texts, SOCK_FROM_ROLLBACK, diags);
-	if (rc != 0)
-		return rc;
-	/* What was rolled back from, and what was returned to, leave the history: a second rollback
-	 * goes one further. */
-	for (int i = 0; i < 2 && r->n_history > 0; i++) {
-		back = r->history[0];
-		policy_texts_fini(&back.texts);
-		r->n_history--;
-		memmove(&r->history[0], &r->history[1], r->n_history * sizeof(r->history[0]));
-	}
-	return 0;
+	return reload_run(r, &l);
 }
 
 void reload_sweep(struct reload *r)

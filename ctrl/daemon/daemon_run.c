@@ -80,85 +80,13 @@ static void say_systemd(const char *state)
 	sd_notifyf(0, "%s\nMONOTONIC_USEC=%" PRIu64, state, (uint64_t)(loop_now() / HD_NS_PER_US));
 }
 
-static void watch_again(struct daemon *d)
-{
-	if (source_watch_set(d->watch, d->node->policy_paths, d->node->n_policy_paths) != 0)
-		hd_log(HD_LOG_WARNING, "policy",
-		       "files are not watched any more for lack of memory: SIGHUP reads them");
-}
-
-static int load_said(struct daemon *d, int rc, const struct policy_diags *diags)
-{
-	daemon_log_diags(d, diags);
-	d->certs_changed_at = loop_now(); /* others may be wanted now */
-	if (rc == 0)
-		hd_log(HD_LOG_NOTICE, "policy",
-		       "generation %" PRIu64
-		       " is in use: %u services, %u routes, %u endpoints, %u warnings",
-		       d->reload.now.number, d->reload.snapshot->n_services,
-		       d->reload.snapshot->n_routes, d->reload.snapshot->n_endpoints,
-		       diags->warnings);
-	else
-		hd_log(HD_LOG_ERROR, "policy",
-		       "the files were refused (%s): generation %" PRIu64 " stays in use",
-		       rc == -EINVAL ? "see above" : strerror(-rc), d->reload.now.number);
-	return rc;
-}
-
-/* What the node file says is laid down at start; the operator should know when it says something
- * else by now. */
-static void node_compare(struct daemon *d)
-{
-	struct policy_texts now;
-	struct policy_diags diags;
-
-	policy_texts_init(&now);
-	policy_diags_init(&diags);
-	if (policy_texts_read(&now, d->options->config, &diags) == 0 && now.n == 1 &&
-	    d->node_text.n == 1 &&
-	    (now.rows[0].n != d->node_text.rows[0].n ||
-	     memcmp(now.rows[0].bytes, d->node_text.rows[0].bytes, now.rows[0].n) != 0))
-		hd_log(HD_LOG_WARNING, "daemon", "%s has changed: a restart is needed for that",
-		       d->options->config);
-	policy_diags_fini(&diags);
-	policy_texts_fini(&now);
-}
-
-int daemon_reload(struct daemon *d, struct policy_diags *diags)
-{
-	int rc;
-
-	say_systemd("RELOADING=1");
-	node_compare(d);
-	d->changed_at = d->change_first = 0;
-	watch_again(d);
-	rc = load_said(d, reload_files(&d->reload, diags), diags);
-	say_systemd("READY=1");
-	return rc;
-}
-
 static void reload_when_quiet(struct daemon *d, hd_ns now)
 {
-	struct policy_diags diags;
-	uint32_t applied = 0;
-	int rc;
-
 	if (d->changed_at == 0 ||
 	    (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX))
 		return;
 	d->changed_at = d->change_first = 0;
-	/* Before the files are read: a change after that is seen again. */
-	watch_again(d);
-	for (uint32_t i = 0; i < d->reload.now.texts.n; i++)
-		applied += d->reload.now.texts.rows[i].layer > 0;
-	policy_diags_init(&diags);
-	rc = reload_changed(&d->reload, &diags);
-	if (rc != 1) {
-		hd_log(HD_LOG_NOTICE, "policy", "policy files changed%s",
-		       applied && rc == 0 ? "; what was applied over them is gone" : "");
-		load_said(d, rc, &diags);
-	}
-	policy_diags_fini(&diags);
+	loads_want(d, LOADS_BY_CHANGE);
 }
 
 void daemon_drain(struct daemon *d)
@@ -216,7 +144,6 @@ static void on_terminate(struct daemon *d, const char *name)
 
 static void on_signal(void *arg)
 {
-	struct policy_diags diags;
 	struct daemon *d = arg;
 	int signo;
 
@@ -230,9 +157,7 @@ static void on_signal(void *arg)
 			break;
 		case SIGHUP:
 			hd_log(HD_LOG_NOTICE, "daemon", "SIGHUP: reading the policy files");
-			policy_diags_init(&diags);
-			daemon_reload(d, &diags);
-			policy_diags_fini(&diags);
+			loads_want(d, LOADS_BY_SIGNAL);
 			break;
 		case SIGUSR1:
 			if (d->access != NULL)
@@ -265,6 +190,14 @@ static void on_watch(void *arg)
 	d->changed_at = loop_now();
 	if (d->change_first == 0)
 		d->change_first = d->changed_at;
+}
+
+static void on_load(void *arg)
+{
+	struct daemon *d = arg;
+
+	loads_finish(d);
+	sock_server_tick(d->sock, loop_now());
 }
 
 static void certs_watch_again(struct daemon *d)
@@ -336,22 +269,13 @@ static unsigned int records_drain(struct daemon *d, hd_ns now)
 /* Where names lead is part of the endpoints: the same texts make another generation. */
 static void names_look(struct daemon *d, hd_ns now)
 {
-	struct policy_diags diags;
-	int rc;
-
-	if (d->names == NULL)
+	/* While a load runs the names are its own. */
+	if (d->names == NULL || d->loads.runs)
 		return;
 	d->names_changed |= names_run(d->names, now);
-	if (!d->names_changed)
-		return;
-	policy_diags_init(&diags);
-	rc = reload_again(&d->reload, &diags);
-	policy_diags_fini(&diags);
-	d->names_changed = rc != 0;
-	if (rc == 0)
-		hd_log(HD_LOG_INFO, "names",
-		       "names lead to other addresses: generation %" PRIu64 " is in use",
-		       d->reload.now.number);
+	if (d->names_changed)
+		loads_want(d, LOADS_BY_NAMES);
+	d->names_changed = 0;
 }
 
 static void on_names(void *arg)
@@ -392,7 +316,7 @@ static void second(struct daemon *d, hd_ns now)
 	certs_look(d->certs, wall_now());
 	if (source_watch_retry(d->cert_watch))
 		d->certs_changed_at = now;
-	if (source_watch_retry(d->watch) && d->changed_at == 0)
+	if (!d->loads.takes_the_watch && source_watch_retry(d->watch) && d->changed_at == 0)
 		d->changed_at = d->change_first = now;
 	sd_notify(0, "WATCHDOG=1");
 }
@@ -410,6 +334,7 @@ static unsigned int tick(void *arg)
 		observe_http_run(d->http, now);
 	reload_sweep(&d->reload);
 	reload_when_quiet(d, now);
+	loads_tick(d, now);
 	certs_when_quiet(d, now);
 	names_look(d, now);
 	drain_look(d, now);
@@ -422,7 +347,7 @@ static int sources_add(struct daemon *d)
 {
 	struct loop_source *sources[] = { &d->on_signal, &d->on_sock,  &d->on_watch,
 					  &d->on_certs,	 &d->on_event, &d->on_http,
-					  &d->on_names };
+					  &d->on_names, &d->on_load };
 	int rc = 0;
 
 	d->on_signal = (struct loop_source){ signals_fd(d->signals), on_signal, d };
@@ -432,6 +357,7 @@ static int sources_add(struct daemon *d)
 	d->on_names = (struct loop_source){
 		d->names != NULL ? source_names_fd(d->names) : -1, on_names, d
 	};
+	d->on_load = (struct loop_source){ loader_fd(d->loads.loader), on_load, d };
 	d->on_event = (struct loop_source){ hd_dp_event_fd(d->dp), on_event, d };
 	d->on_http =
 		(struct loop_source){ d->http != NULL ? observe_http_fd(d->http) : -1, on_http, d };
@@ -457,7 +383,6 @@ int daemon_run(struct daemon *d)
 		rc = daemon_health_open(&d->outcomes, d->health, d->dp, &d->loop);
 	if (rc != 0)
 		return rc;
-	watch_again(d);
 	/* What changed between the first load and the watch. */
 	d->certs_changed_at = loop_now();
 	d->changed_at = d->change_first = loop_now();

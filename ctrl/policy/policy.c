@@ -81,6 +81,8 @@ struct policy *policy_create(const struct policy_settings *s)
 
 	if (p == NULL)
 		return NULL;
+	pthread_mutex_init(&p->lock, NULL);
+	policy_spare_init(&p->spare);
 	policy_slots_init(&p->clusters);
 	policy_slots_init(&p->endpoints);
 	policy_slots_init(&p->credentials);
@@ -105,6 +107,7 @@ void policy_destroy(struct policy *p)
 	policy_cache_fini(&p->documents);
 	policy_spare_fini(&p->spare);
 	policy_regex_db_put(p->regexes);
+	pthread_mutex_destroy(&p->lock);
 	free(p->strings);
 	free(p);
 }
@@ -171,6 +174,7 @@ int policy_load(struct policy *p, const struct policy_texts *texts, uint64_t gen
 		rc = run(l, texts, generation, out);
 	else
 		rc = -ENOMEM;
+	policy_slots_unlock(l);
 	policy_yaml_reader_fini(&l->reader);
 	policy_document_close(l);
 	if (rc != 0)

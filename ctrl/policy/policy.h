@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy room: the node file and the mesh's objects in, an immutable snapshot out. Control
- * thread only; nothing here blocks on a worker, logs or exits. Every complaint is a row of
- * policy_diags with file, line and column.
+/* The policy room: the node file and the mesh's objects in, an immutable snapshot out. Any thread,
+ * one load of a registry at a time; another thread may free its snapshots meanwhile. Nothing here
+ * blocks on a worker, logs or exits. Every complaint is a row of policy_diags with file, line and
+ * column.
  *
  * A load is all or nothing: it either returns a whole snapshot or leaves everything as it was.
  */
@@ -99,7 +100,8 @@ void policy_texts_fini(struct policy_texts *t);
 [[nodiscard]] int policy_texts_add(struct policy_texts *t, const char *name, const char *bytes,
 				   size_t n);
 /* Adds a file, or each *.yaml, *.yml and *.json below a folder (in order of name, hidden ones left
- * out). -EINVAL with an error row when it cannot be read, -ENOMEM. */
+ * out). -EINVAL with an error row when it cannot be read; another negative errno, mostly with such
+ * a row, when that may be over by itself (-EMFILE, -ENOMEM). */
 [[nodiscard]] int policy_texts_read(struct policy_texts *t, const char *path,
 				    struct policy_diags *diags);
 

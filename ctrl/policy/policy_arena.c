@@ -25,6 +25,12 @@ void policy_arena_expect(struct policy_arena *a, size_t bytes)
 	a->slab_bytes = bytes < SLAB_LEAST ? SLAB_LEAST : bytes < SLAB_BYTES ? bytes : SLAB_BYTES;
 }
 
+void policy_spare_init(struct policy_spare *spare)
+{
+	*spare = (struct policy_spare){ 0 };
+	pthread_mutex_init(&spare->lock, NULL);
+}
+
 void policy_spare_fini(struct policy_spare *spare)
 {
 	while (spare->slabs != NULL) {
@@ -34,17 +40,22 @@ void policy_spare_fini(struct policy_spare *spare)
 		free(s);
 	}
 	spare->n = 0;
+	pthread_mutex_destroy(&spare->lock);
 }
 
 static void slab_release(struct policy_spare *spare, struct policy_slab *s)
 {
-	if (spare == NULL || s->size != SLAB_BYTES || spare->n == SPARE_MOST) {
-		free(s);
-		return;
+	if (spare != NULL && s->size == SLAB_BYTES) {
+		pthread_mutex_lock(&spare->lock);
+		if (spare->n < SPARE_MOST) {
+			s->next = spare->slabs;
+			spare->slabs = s;
+			spare->n++;
+			s = NULL;
+		}
+		pthread_mutex_unlock(&spare->lock);
 	}
-	s->next = spare->slabs;
-	spare->slabs = s;
-	spare->n++;
+	free(s);
 }
 
 void policy_arena_fini(struct policy_arena *a)
@@ -65,12 +76,19 @@ void policy_arena_exhausted(struct policy_arena *a)
 /* Zeroed; one that was used before costs no page faults. */
 static struct policy_slab *slab_take(struct policy_arena *a, size_t size)
 {
-	struct policy_slab *s = size == SLAB_BYTES && a->spare != NULL ? a->spare->slabs : NULL;
+	struct policy_slab *s = NULL;
 
+	if (size == SLAB_BYTES && a->spare != NULL) {
+		pthread_mutex_lock(&a->spare->lock);
+		s = a->spare->slabs;
+		if (s != NULL) {
+			a->spare->slabs = s->next;
+			a->spare->n--;
+		}
+		pthread_mutex_unlock(&a->spare->lock);
+	}
 	if (s == NULL)
 		return calloc(1, sizeof(*s) + size);
-	a->spare->slabs = s->next;
-	a->spare->n--;
 	memset(s->bytes, 0, s->used);
 	s->used = 0;
 	return s;

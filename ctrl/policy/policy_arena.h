@@ -9,18 +9,21 @@
 #ifndef POLICY_ARENA_H
 #define POLICY_ARENA_H
 
+#include <pthread.h>
 #include <setjmp.h>
 
 #include <heddle/base.h>
 
 struct policy_slab;
 
-/* Slabs that wait for the next load. */
+/* Slabs that wait for the next load. Any thread: one loads while another frees a snapshot. */
 struct policy_spare {
+	pthread_mutex_t lock;
 	struct policy_slab *slabs;
 	uint32_t n;
 };
 
+void policy_spare_init(struct policy_spare *spare);
 void policy_spare_fini(struct policy_spare *spare);
 
 struct policy_arena {

@@ -5,6 +5,8 @@
 #ifndef POLICY_MODEL_H
 #define POLICY_MODEL_H
 
+#include <pthread.h>
+
 #include "policy_authz.h"
 #include "policy_cache.h"
 #include "policy_regex.h"
@@ -126,10 +128,12 @@ struct policy_route_context {
 
 struct policy {
 	struct policy_settings settings;
-	char *strings; /* what settings point at */
+	char *strings;	      /* what settings point at */
+	pthread_mutex_t lock; /* of the slots: a load takes some while another thread frees a
+				 snapshot that has some */
 	struct policy_slots clusters, endpoints;
 	struct policy_slots credentials, bundles, contexts; /* of TLS */
-	struct policy_regex_db *regexes;		    /* of the last load that had any */
+	struct policy_regex_db *regexes; /* of the last load that had any; a load's alone */
 	struct policy_resolver resolver;
 	struct policy_cache documents;
 	struct policy_spare spare;
@@ -158,7 +162,8 @@ struct policy_load {
 	struct policy_arena arena;
 	struct policy *policy;
 	struct policy_diags *diags;
-	uint32_t errors; /* of diags before this load */
+	uint32_t errors;       /* of diags before this load */
+	uint8_t holds_the_lock; /* of policy: running out of memory gives it back */
 	struct policy_yaml_reader reader;
 	const struct policy_texts *texts;
 	struct policy_document *document; /* that is being read: it lends its arena and diags */
@@ -428,6 +433,7 @@ void policy_listener_add(struct policy_load *l, const struct hd_listener *row,
 			 const struct policy_object *o);
 
 /* policy_snapshot.c: the arrays into one snapshot. */
+void policy_slots_unlock(struct policy_load *l);
 int policy_private_create(struct policy_load *l);
 void policy_private_drop(struct policy_load *l);
 [[nodiscard]] int policy_snapshot_make(struct policy_load *l, uint64_t generation,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All expressions of a snapshot as one Hyperscan database. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,7 +55,8 @@ const uint32_t *policy_regex_set_sort(struct policy_regex_set *s)
 
 struct policy_regex_db {
 	hs_database_t *hs;
-	uint32_t held, n;
+	atomic_uint held;
+	uint32_t n;
 	char **patterns; /* anchored, in order of their texts */
 };
 
@@ -93,7 +95,7 @@ static int db_compile(struct policy_regex_db *db, uint32_t *at_fault, char *why,
 
 void policy_regex_db_put(struct policy_regex_db *db)
 {
-	if (db == NULL || --db->held > 0)
+	if (db == NULL || atomic_fetch_sub(&db->held, 1) > 1)
 		return;
 	for (uint32_t i = 0; db->patterns != NULL && i < db->n; i++)
 		free(db->patterns[i]);
@@ -105,7 +107,7 @@ void policy_regex_db_put(struct policy_regex_db *db)
 struct policy_regex_db *policy_regex_db_get(struct policy_regex_db *db)
 {
 	if (db != NULL)
-		db->held++;
+		atomic_fetch_add(&db->held, 1);
 	return db;
 }
 
@@ -120,7 +122,7 @@ static struct policy_regex_db *db_create(const struct policy_regex_set *s)
 
 	if (db == NULL)
 		return NULL;
-	db->held = 1;
+	atomic_init(&db->held, 1);
 	db->n = s->texts.n;
 	db->patterns = calloc(db->n, sizeof(*db->patterns));
 	for (uint32_t i = 0; db->patterns != NULL && i < db->n; i++) {

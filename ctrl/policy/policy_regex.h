@@ -27,7 +27,7 @@ uint32_t policy_regex_set_add(struct policy_regex_set *s, struct hd_str expressi
  * each old one. */
 const uint32_t *policy_regex_set_sort(struct policy_regex_set *s);
 
-/* A compiled set, each expression anchored at both ends; counted, for the control thread alone.
+/* A compiled set, each expression anchored at both ends; counted, by any thread.
  * Compiling takes about a millisecond an expression, so the next load takes it over when it has the
  * same set. */
 struct policy_regex_db;

@@ -37,18 +37,39 @@ int policy_private_create(struct policy_load *l)
 	return 0;
 }
 
+static void slots_lock(struct policy_load *l)
+{
+	pthread_mutex_lock(&l->policy->lock);
+	l->holds_the_lock = 1;
+}
+
+void policy_slots_unlock(struct policy_load *l)
+{
+	if (l->holds_the_lock)
+		pthread_mutex_unlock(&l->policy->lock);
+	l->holds_the_lock = 0;
+}
+
+static void slots_put(struct policy *p, const struct policy_private *x)
+{
+	pthread_mutex_lock(&p->lock);
+	for (uint32_t i = 0; i < x->clusters_held; i++)
+		policy_slots_put(&p->clusters, x->snapshot->clusters[i].slot);
+	for (uint32_t i = 0; i < x->endpoints_held; i++)
+		policy_slots_put(&p->endpoints, x->snapshot->endpoints[i].slot);
+	for (uint32_t i = 0; i < x->credentials_held; i++)
+		policy_slots_put(&p->credentials, x->tls.credentials[i].slot);
+	for (uint32_t i = 0; i < x->bundles_held; i++)
+		policy_slots_put(&p->bundles, x->tls.bundles[i].slot);
+	for (uint32_t i = 0; i < x->contexts_held; i++)
+		policy_slots_put(&p->contexts, x->tls.contexts[i].slot);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void private_destroy(struct policy *p, struct policy_private *x)
 {
-	for (uint32_t i = 0; p != NULL && i < x->clusters_held; i++)
-		policy_slots_put(&p->clusters, x->snapshot->clusters[i].slot);
-	for (uint32_t i = 0; p != NULL && i < x->endpoints_held; i++)
-		policy_slots_put(&p->endpoints, x->snapshot->endpoints[i].slot);
-	for (uint32_t i = 0; p != NULL && i < x->credentials_held; i++)
-		policy_slots_put(&p->credentials, x->tls.credentials[i].slot);
-	for (uint32_t i = 0; p != NULL && i < x->bundles_held; i++)
-		policy_slots_put(&p->bundles, x->tls.bundles[i].slot);
-	for (uint32_t i = 0; p != NULL && i < x->contexts_held; i++)
-		policy_slots_put(&p->contexts, x->tls.contexts[i].slot);
+	if (p != NULL)
+		slots_put(p, x);
 	for (uint32_t i = 0; i < x->n_scratches; i++)
 		policy_regex_scratch_destroy(x->scratches[i]);
 	policy_regex_db_put(x->regexes);
@@ -475,10 +496,13 @@ int policy_snapshot_make(struct policy_load *l, uint64_t generation, struct hd_s
 	workers_out(l, s);
 	texts_mark(l);
 	rc = regexes_out(l, s);
-	if (rc == 0)
-		rc = slots_hold(l, s);
+	if (rc != 0)
+		return rc;
+	slots_lock(l);
+	rc = slots_hold(l, s);
 	if (rc == 0)
 		rc = tls_hold(l);
+	policy_slots_unlock(l);
 	if (rc != 0)
 		return rc;
 	tls_number(l, s);

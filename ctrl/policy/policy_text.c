@@ -100,6 +100,19 @@ static int file_error(struct policy_diags *d, const char *path, const char *form
 	return -EINVAL;
 }
 
+/* What may be over by itself keeps its errno: it says nothing about the file. */
+static int is_passing(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR ||
+	       error == EAGAIN || error == EIO || error == ESTALE || error == ETIMEDOUT;
+}
+
+static int read_error(struct policy_diags *d, const char *path, const char *what, int error)
+{
+	file_error(d, path, "cannot be %s: %s", what, strerror(error));
+	return is_passing(error) ? -error : -EINVAL;
+}
+
 /* Read to its end rather than to its size: a pipe has none, and a file may grow. */
 static int stream_read(FILE *f, const char *path, char **out, size_t *n, struct policy_diags *diags)
 {
@@ -127,8 +140,10 @@ static int stream_read(FILE *f, const char *path, char **out, size_t *n, struct 
 	if (bytes == NULL)
 		return -ENOMEM;
 	if (ferror(f)) {
+		int why = errno;
+
 		free(bytes);
-		return file_error(diags, path, "cannot be read: %s", strerror(errno));
+		return read_error(diags, path, "read", why);
 	}
 	bytes[used] = '\0';
 	*out = bytes;
@@ -145,7 +160,7 @@ int policy_text_load(const char *path, char **bytes, size_t *n, struct policy_di
 	int rc;
 
 	if (fd < 0)
-		return file_error(diags, path, "cannot be opened: %s", strerror(errno));
+		return read_error(diags, path, "opened", errno);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return file_error(diags, path, "is no regular file");
@@ -194,7 +209,7 @@ static int entry_read(struct policy_texts *t, const char *folder, const char *na
 
 		if (lstat(path, &st) != 0)
 			return 0; /* gone since the folder was read */
-		return file_error(diags, path, "cannot be opened: %s", strerror(why));
+		return read_error(diags, path, "opened", why);
 	}
 	if (!S_ISDIR(st.st_mode) && !is_policy_name(name))
 		return 0;
@@ -211,9 +226,7 @@ static int folder_read(struct policy_texts *t, const char *path, unsigned int de
 		return file_error(diags, path, "folders go too deep");
 	n = scandir(path, &entries, is_policy, alphasort);
 	if (n < 0)
-		return errno == ENOMEM
-			       ? -ENOMEM
-			       : file_error(diags, path, "cannot be read: %s", strerror(errno));
+		return read_error(diags, path, "read", errno);
 	for (int i = 0; i < n; i++) {
 		if (rc == 0)
 			rc = entry_read(t, path, entries[i]->d_name, depth, diags);
@@ -232,7 +245,7 @@ static int texts_read(struct policy_texts *t, const char *path, unsigned int dep
 	int rc;
 
 	if (stat(path, &st) != 0)
-		return file_error(diags, path, "cannot be opened: %s", strerror(errno));
+		return read_error(diags, path, "opened", errno);
 	if (S_ISDIR(st.st_mode))
 		return folder_read(t, path, depth, diags);
 	rc = policy_text_load(path, &bytes, &n, diags);

@@ -16,6 +16,8 @@ struct sock_status {
 	int ready, draining;
 	int unenforced; /* --allow-unenforced was given */
 	uint64_t reloads, reload_failures;
+	uint64_t load_runs_s; /* for how long a load has been under way; 0: none, or not for long */
+	uint64_t retry_in_s; /* a load that failed is tried again then; 0: it is not */
 	uint64_t access_lost;
 	char last_failure[512]; /* of the last load that failed; empty when the last one succeeded
 				 */
@@ -49,6 +51,27 @@ struct sock_name {
 	hd_ns asks_in;	      /* until it is asked for again; 0: now */
 };
 
+enum sock_load_kind {
+	SOCK_LOAD_CHECK,
+	SOCK_LOAD_PREVIEW, /* builds what apply would, and throws it away */
+	SOCK_LOAD_APPLY,
+	SOCK_LOAD_ROLLBACK,
+	SOCK_LOAD_RELOAD /* reads the files again, as SIGHUP does */
+};
+
+/* A load of policy that a client asks for. Reading and building take their time: the host does that
+ * on another thread and says when it is over. */
+struct sock_load {
+	enum sock_load_kind kind;
+	struct policy_texts over;	 /* what check, preview and apply lay over the texts in use */
+	char **paths;			 /* files that the host reads and adds to over */
+	uint32_t n_paths;
+	/* rc: 0 or a negative errno; -EINVAL: rows of diags say why; -ENOENT: no generation to roll
+	 * back to; -ECANCELED: the daemon ends. preview: of that kind, until done returns. */
+	void (*done)(struct sock_load *load, int rc, const struct policy_diags *diags,
+		     const struct hd_snapshot *preview);
+};
+
 struct sock_rates {
 	double busy; /* share of the last second, 0 to 1 */
 	double requests_per_second;
@@ -68,18 +91,9 @@ struct sock_host {
 	const struct policy_texts *(*texts)(void *arg);
 	/* The newest first; how many were written. */
 	uint32_t (*generations)(void *arg, struct sock_generation *out, uint32_t capacity);
-	/* The texts laid over the files. 0 or a negative errno with rows in diags; -EINVAL: the
-	 * rows say why. */
-	int (*config_check)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
-	/* Builds what apply would, shows it to see and throws it away. */
-	int (*config_preview)(void *arg, const struct policy_texts *over,
-			      struct policy_diags *diags,
-			      void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx);
-	int (*config_apply)(void *arg, const struct policy_texts *over, struct policy_diags *diags);
-	/* -ENOENT: there is none before this one. */
-	int (*config_rollback)(void *arg, struct policy_diags *diags);
-	/* Reads the files again, as SIGHUP does. */
-	int (*config_reload)(void *arg, struct policy_diags *diags);
+	/* Begins a load. It is the host's until it calls done, which it does once, perhaps before
+	 * this returns. -EBUSY: too many wait already; done is not called. */
+	int (*load)(void *arg, struct sock_load *load);
 	/* -EINVAL: no such level; -ENOENT: no such area. area may be NULL. */
 	int (*log)(void *arg, const char *level, const char *area);
 	/* What an operator says about an endpoint, and what is known of all of them. */

@@ -8,6 +8,7 @@
 
 #define MAX_CLUSTERS 5
 #define BUSY_PERCENT 90
+#define LONG_LOAD_S 10
 
 static void say(json_t *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -28,6 +29,14 @@ static void of_daemon(json_t *out, const struct sock_status *st)
 		say(out, "draining: new connections are refused");
 	if (st->last_failure[0] != '\0')
 		say(out, "the last load of policy was refused: %s", st->last_failure);
+	if (st->retry_in_s > 0)
+		say(out, "the policy files could not be read; they are tried again in %llu s",
+		    (unsigned long long)st->retry_in_s);
+	if (st->load_runs_s >= LONG_LOAD_S)
+		say(out,
+		    "a load of policy has run for %llu s: its files or their file system do not "
+		    "answer, or its expressions take long to compile",
+		    (unsigned long long)st->load_runs_s);
 	if (st->unenforced)
 		say(out,
 		    "started with --allow-unenforced: policy that asks for security which is not "

@@ -34,6 +34,8 @@ class Daemon:
             raise RuntimeError(f"{self.program} is not built: ./dev build")
         self.socket, self.access = os.path.join(folder, "heddle.sock"), os.path.join(folder, "access.log")
         self.process, self.lines, self.changed = None, [], threading.Condition()
+        self.fakes = os.path.join(build, "tests/lib")
+        self.environment = None
 
     def write(self, name, content):
         """A whole file at once, as a careful operator does: beside it, then renamed."""
@@ -60,7 +62,8 @@ class Daemon:
     def spawn(self, *arguments):
         self.lines = []
         self.process = self.net.popen(self.net.heddle, self.program, "--config", os.path.join(self.folder, "node.yaml"),
-                                      *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+                                      *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                      env=self.environment)
         threading.Thread(target=self.read_log, args=(self.process,), daemon=True).start()
 
     def start(self, *arguments, timeout=30):

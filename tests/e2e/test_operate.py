@@ -177,6 +177,53 @@ def test_config_apply_under_load_changes_weights_and_no_request_fails(world):
     assert code == 0, out + err
 
 
+def test_files_that_do_not_answer_hold_their_load_and_nothing_else(world):
+    world.backends()
+    daemon = world.daemon = world.prepare(e2e_policy.api())
+    daemon.environment = {**os.environ, "LD_PRELOAD": os.path.join(daemon.fakes, "libfake_hang.so"),
+                          "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+    daemon.start()
+    daemon.write("mesh.d/hang.yaml", "{}")
+    daemon.wait_log(lambda line: "hang.yaml does not answer" in line, "the load to hang")
+    assert daemon.command("status", timeout=2)["generation"] == 1
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(daemon.socket)
+        s.sendall(b'{"id":1,"command":"config reload"}\n')
+        assert world.caller().request().status == 200
+        e2e_net.wait_for(lambda: daemon.access_lines(), "a line of the access log")
+        assert daemon.command("status", timeout=2)["ready"]
+        daemon.signal(signal.SIGTERM)
+        assert b"heddle ends" in s.makefile("rb").readline()
+    daemon.process.wait(15)
+    assert daemon.process.returncode == 0, daemon.process.returncode
+    assert any("left behind" in line for line in daemon.lines), daemon.lines[-5:]
+    world.stop_daemon()
+
+
+def test_expressions_that_compile_for_long_hold_up_nobody(world):
+    world.backends()
+    daemon = world.heddle(e2e_policy.api(), fresh=True)
+    heavy = [{"match": [{"uri": {"regex": f"/{i}(a|b|c)*d.{{0,200}}e[^/]{{1,100}}/.*"}}], "route": [e2e_policy.destination()]} for i in range(12)]
+    files, took = [{"name": "heavy.json", "content": json.dumps(e2e_policy.as_list(e2e_policy.virtual_service(heavy)))}], []
+
+    def check():
+        began = time.monotonic()
+        daemon.command("config check", files=files, timeout=60)
+        took.append(time.monotonic() - began)
+    thread, slowest, sent = threading.Thread(target=check), 0.0, 0
+    caller = world.caller()
+    thread.start()
+    while thread.is_alive():
+        for _ in range(200):
+            assert caller.request().status == 200
+            sent += 1
+        began = time.monotonic()
+        daemon.command("status")
+        slowest = max(slowest, time.monotonic() - began)
+    lost = daemon.command("stats", glob="worker.access_ring_full")[0]["value"]
+    assert took and slowest < max(0.5, took[0] / 2) and lost == 0, (took, slowest, sent, lost)
+
+
 def test_a_broken_file_is_refused_with_its_line_while_traffic_goes_on(world):
     world.backends()
     daemon = world.heddle(e2e_policy.api(), fresh=True)

@@ -178,42 +178,48 @@ static int verdict(struct fake_host *h, struct policy_diags *d)
 	return -EINVAL;
 }
 
-static int config_check(void *arg, const struct policy_texts *over, struct policy_diags *d)
-{
-	return verdict(arg, d);
-}
-
-static int config_preview(void *arg, const struct policy_texts *over, struct policy_diags *d,
-			  void (*see)(void *ctx, const struct hd_snapshot *preview), void *ctx)
+static int preview_show(struct sock_load *load, const struct policy_diags *d)
 {
 	struct hd_destination other[] = { destinations[0], destinations[1] };
 	struct hd_snapshot preview = snapshot;
-	int rc = verdict(arg, d);
 
-	if (rc != 0)
-		return rc;
 	other[0].weight = other[1].weight = 50;
 	preview.destinations = other;
-	see(ctx, &preview);
+	load->done(load, 0, d, &preview);
 	return 0;
 }
 
-static int config_apply(void *arg, const struct policy_texts *over, struct policy_diags *d)
+static int load_start(void *arg, struct sock_load *load)
 {
 	struct fake_host *h = arg;
+	struct policy_diags d;
+	int rc;
 
-	snprintf(h->applied, sizeof(h->applied), "%s", over->rows[0].name);
-	return verdict(h, d);
+	if (h->hold) {
+		h->held = load;
+		return 0;
+	}
+	policy_diags_init(&d);
+	rc = load->kind == SOCK_LOAD_ROLLBACK ? -ENOENT : verdict(h, &d);
+	if (load->kind == SOCK_LOAD_APPLY && load->over.n > 0)
+		snprintf(h->applied, sizeof(h->applied), "%s", load->over.rows[0].name);
+	if (rc == 0 && load->kind == SOCK_LOAD_PREVIEW)
+		preview_show(load, &d);
+	else
+		load->done(load, rc, &d, NULL);
+	policy_diags_fini(&d);
+	return 0;
 }
 
-static int config_rollback(void *arg, struct policy_diags *d)
+void fake_host_release(struct fake_host *h, int rc)
 {
-	return -ENOENT;
-}
+	struct sock_load *load = h->held;
+	struct policy_diags d;
 
-static int config_reload(void *arg, struct policy_diags *d)
-{
-	return verdict(arg, d);
+	policy_diags_init(&d);
+	h->held = NULL;
+	load->done(load, rc, &d, NULL);
+	policy_diags_fini(&d);
 }
 
 static int log_set(void *arg, const char *level, const char *area)
@@ -317,11 +323,7 @@ struct fake_host *fake_host_create(uint32_t n_workers)
 				      .snapshot = snapshot_get,
 				      .texts = texts,
 				      .generations = generations,
-				      .config_check = config_check,
-				      .config_preview = config_preview,
-				      .config_apply = config_apply,
-				      .config_rollback = config_rollback,
-				      .config_reload = config_reload,
+				      .load = load_start,
 				      .log = log_set,
 				      .endpoint_set = endpoint_set,
 				      .health = health_get,

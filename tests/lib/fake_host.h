@@ -17,6 +17,8 @@ struct fake_host {
 	struct health *health;
 	struct observe_failures failures;
 	int refuse; /* the next config_* call fails with two errors */
+	int hold;		/* the next load waits for fake_host_release */
+	struct sock_load *held; /* it */
 	int drained, stopped;
 	struct hd_addr said; /* by endpoint_set */
 	uint8_t said_health;
@@ -26,5 +28,7 @@ struct fake_host {
 
 struct fake_host *fake_host_create(uint32_t n_workers);
 void fake_host_destroy(struct fake_host *h);
+/* The load that is held ends with that. */
+void fake_host_release(struct fake_host *h, int rc);
 
 #endif

@@ -3,6 +3,8 @@
 #include "ctrl_test.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon_reload.h"
@@ -91,6 +93,9 @@ static uint32_t weight_now(void)
 	return UINT32_MAX;
 }
 
+#define RUN(kind_, ...) \
+	reload_run(&r, &(struct reload_load){ .kind = kind_, .diags = &diags, __VA_ARGS__ })
+
 static int apply(const char *text)
 {
 	struct policy_texts over;
@@ -98,7 +103,7 @@ static int apply(const char *text)
 
 	policy_texts_init(&over);
 	assert_int_equal(policy_texts_add(&over, "over.yaml", text, strlen(text)), 0);
-	rc = reload_apply(&r, &over, &diags);
+	rc = RUN(RELOAD_APPLY, .over = &over);
 	policy_texts_fini(&over);
 	return rc;
 }
@@ -126,10 +131,10 @@ static void applied_objects_lie_over_the_files_until_these_change(void **state)
 	assert_int_equal(apply(weights(50)), 0);
 	assert_int_equal(weight_now(), 50);
 	assert_int_equal(fake_dp_published(dp)->n_services, 1);
-	assert_int_equal(reload_changed(&r, &diags), 1);
+	assert_int_equal(RUN(RELOAD_CHANGED), 1);
 	assert_int_equal(weight_now(), 50);
 	write_policy("b.yaml", weights(80));
-	assert_int_equal(reload_changed(&r, &diags), 0);
+	assert_int_equal(RUN(RELOAD_CHANGED), 0);
 	assert_int_equal(weight_now(), 80);
 }
 
@@ -176,7 +181,7 @@ static void the_same_apply_again_is_nothing_to_return_to(void **state)
 {
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(apply(weights(50)), 0);
-	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(RUN(RELOAD_ROLLBACK), 0);
 	assert_int_equal(weight_now(), 90);
 }
 
@@ -184,12 +189,12 @@ static void rollback_goes_back_step_by_step(void **state)
 {
 	assert_int_equal(apply(weights(50)), 0);
 	assert_int_equal(apply(weights(20)), 0);
-	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(RUN(RELOAD_ROLLBACK), 0);
 	assert_int_equal(weight_now(), 50);
 	assert_int_equal(r.now.number, 4);
-	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(RUN(RELOAD_ROLLBACK), 0);
 	assert_int_equal(weight_now(), 90);
-	assert_int_equal(reload_rollback(&r, &diags), -ENOENT);
+	assert_int_equal(RUN(RELOAD_ROLLBACK), -ENOENT);
 }
 
 static void a_reload_of_the_same_files_is_nothing_to_return_to(void **state)
@@ -197,7 +202,7 @@ static void a_reload_of_the_same_files_is_nothing_to_return_to(void **state)
 	assert_int_equal(apply(weights(50)), 0);
 	assert_int_equal(reload_files(&r, &diags), 0);
 	assert_int_equal(reload_files(&r, &diags), 0);
-	assert_int_equal(reload_rollback(&r, &diags), 0);
+	assert_int_equal(RUN(RELOAD_ROLLBACK), 0);
 	assert_int_equal(weight_now(), 50);
 }
 
@@ -223,11 +228,81 @@ static void check_publishes_nothing(void **state)
 	struct policy_texts over;
 
 	policy_texts_init(&over);
-	assert_int_equal(reload_check(&r, &over, &diags), 0);
+	assert_int_equal(RUN(RELOAD_CHECK, .over = &over), 0);
 	assert_int_equal(policy_texts_add(&over, "x.yaml", "kind: [", 7), 0);
-	assert_int_equal(reload_check(&r, &over, &diags), -EINVAL);
+	assert_int_equal(RUN(RELOAD_CHECK, .over = &over), -EINVAL);
 	assert_ptr_equal(fake_dp_published(dp), before);
 	policy_texts_fini(&over);
+}
+
+static void files_may_be_named_to_be_laid_over(void **state)
+{
+	char path[128], *over_paths[] = { path };
+	struct policy_texts over;
+
+	policy_texts_init(&over);
+	snprintf(path, sizeof(path), "%s/over.txt", folder);
+	assert_int_equal(RUN(RELOAD_APPLY, .over = &over, .over_paths = over_paths,
+			     .n_over_paths = 1),
+			 -EINVAL);
+	assert_non_null(strstr(r.last_failure, path));
+	write_policy("over.txt", weights(30));
+	assert_int_equal(RUN(RELOAD_APPLY, .over = &over, .over_paths = over_paths,
+			     .n_over_paths = 1),
+			 0);
+	assert_int_equal(weight_now(), 30);
+	policy_texts_fini(&over);
+}
+
+static void what_passes_is_no_fault_of_the_files(void **state)
+{
+	struct rlimit old, none;
+
+	write_policy("b.yaml", weights(70));
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = old;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(RUN(RELOAD_CHANGED), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_string_equal(r.last_failure, "");
+	assert_non_null(strstr(r.passing_failure, "Too many open files"));
+	assert_int_equal(weight_now(), 90);
+	assert_int_equal(RUN(RELOAD_CHANGED), 0);
+	assert_string_equal(r.passing_failure, "");
+	assert_int_equal(weight_now(), 70);
+}
+
+static void no_memory_for_changed_files_is_tried_again(void **state)
+{
+	write_policy("b.yaml", weights(70));
+	fake_dp_fail_reserve(dp);
+	assert_int_equal(RUN(RELOAD_CHANGED), -ENOMEM);
+	assert_int_equal(RUN(RELOAD_CHANGED), 0);
+	assert_int_equal(weight_now(), 70);
+}
+
+/* The thread that builds, and this one that frees what was replaced. */
+static void *builds(void *load)
+{
+	reload_build(&r, load);
+	return NULL;
+}
+
+static void a_load_is_built_while_old_ones_are_freed(void **state)
+{
+	for (int i = 1; i < 50; i++) {
+		struct reload_load l = { .kind = RELOAD_FILES, .diags = &diags };
+		pthread_t thread;
+
+		write_policy("b.yaml", weights(i));
+		assert_int_equal(pthread_create(&thread, NULL, builds, &l), 0);
+		fake_dp_turn(dp, 0, 0);
+		reload_sweep(&r);
+		pthread_join(thread, NULL);
+		assert_int_equal(reload_end(&r, &l), 0);
+		assert_int_equal(weight_now(), i);
+	}
 }
 
 static void snapshots_are_freed_when_no_worker_reads_them(void **state)
@@ -302,6 +377,10 @@ int main(void)
 		TEST(a_refused_apply_leaves_no_trace),
 		TEST(no_memory_for_slots_changes_nothing),
 		TEST(check_publishes_nothing),
+		TEST(files_may_be_named_to_be_laid_over),
+		TEST(what_passes_is_no_fault_of_the_files),
+		TEST(no_memory_for_changed_files_is_tried_again),
+		TEST(a_load_is_built_while_old_ones_are_freed),
 		TEST(snapshots_are_freed_when_no_worker_reads_them),
 		TEST(an_ejected_endpoint_stays_out_over_reloads),
 		TEST(requests_of_a_destination_are_carried_over_reloads),

@@ -211,6 +211,29 @@ static void followers_leave_places_for_short_commands(void **state)
 		close(fds[i]);
 }
 
+static void others_are_answered_while_a_load_runs(void **state)
+{
+	int fd = client(), other = client(), gone = client();
+
+	h->hold = 1;
+	say(gone, "{\"id\":3,\"command\":\"config reload\"}\n");
+	close(gone);
+	turn();
+	fake_host_release(h, 0);
+	say(fd, "{\"id\":1,\"command\":\"config rollback\"}\n");
+	assert_string_equal(hear(fd), "");
+	say(other, "{\"id\":2,\"command\":\"drain\"}\n");
+	assert_non_null(strstr(hear(other), "\"id\":2"));
+	fake_host_release(h, -ENOENT);
+	assert_non_null(strstr(hear(fd), "\"id\":1"));
+	assert_non_null(strstr(got, "no generation before"));
+	say(fd, "{\"id\":4,\"command\":\"config reload\"}\n");
+	fake_host_release(h, 0);
+	assert_non_null(strstr(hear(fd), "\"generation\":7"));
+	close(fd);
+	close(other);
+}
+
 static void a_line_without_end_is_refused(void **state)
 {
 	static char much[1 << 20];
@@ -326,6 +349,7 @@ int main(void)
 		TEST(a_client_that_never_reads_is_closed_in_the_end),
 		TEST(the_longest_silent_client_makes_place),
 		TEST(followers_leave_places_for_short_commands),
+		TEST(others_are_answered_while_a_load_runs),
 		TEST(a_line_without_end_is_refused),
 		TEST(without_a_file_descriptor_a_client_is_told_so),
 		TEST(a_taken_path_is_refused_and_a_stale_one_replaced),
