@@ -149,8 +149,11 @@ void proxy_inbound_event(struct proxy *p, struct proxy_leg *leg)
 		settle(p, leg, l, NULL);
 		return;
 	}
+	if (tcp_conn_rx(leg->conn)->bytes < leg->look_at && !leg->fin)
+		return;
 	switch (tls_sniff(tcp_conn_rx(leg->conn), &hello)) {
 	case TLS_SNIFF_MORE:
+		leg->look_at = hello.look_at;
 		if (leg->fin)
 			proxy_leg_linger(p, leg);
 		else if (tcp_conn_rx(leg->conn)->bytes > 0 &&

@@ -55,7 +55,10 @@ struct proxy_leg {
 	uint8_t is_mesh;    /* down: we showed this node's identity */
 	hd_ns due; /* when the state ends by itself; the timer may be set to fire earlier and is
 		      then set anew */
-	struct http1_scan scan; /* of the head being received */
+	union {
+		struct http1_scan scan; /* of the head being received */
+		uint32_t look_at;	/* LEG_SNIFF: when so many bytes are there */
+	};
 	uint32_t requests;	/* carried so far, with the current one */
 	union {
 		struct {

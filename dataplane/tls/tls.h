@@ -77,12 +77,19 @@ struct tls_io {
 				 * still come, and what lies with a handshake thread stays until it is known to be done with */
 	struct bufq *plain;	/* verified plaintext goes to its end */
 	struct bufq *wire;	/* bytes to send go to its end */
-	uint32_t plain_room;	/* stop when plain holds so much */
+	uint32_t plain_room;	/* stop when plain holds so much (tls_plain_is_full) */
 	uint32_t wire_space;	/* 0: TCP takes nothing now; answers that can wait do (tls_wants_write) */
 	uint8_t fin;		/* TCP's stream ended behind `in`, by FIN or RST: without close_notify that is TLS_EV_FAILED */
 	/* Filled: */
 	uint32_t overhead;	/* bytes taken from in that were no plaintext: credit for TCP's window at once */
 };
+
+/* Counted in bytes and in buffers: records may be small. */
+#define TLS_PLAIN_BUF_BYTES 512
+static inline int tls_plain_is_full(const struct bufq *plain, uint32_t room)
+{
+	return plain->bytes >= room || plain->bufs >= room / TLS_PLAIN_BUF_BYTES;
+}
 
 /* Does all that can be done now. TLS_EV_* bits. */
 uint32_t tls_pump(struct tls_conn *c, struct tls_io *io, hd_ns now);
@@ -154,6 +161,7 @@ struct tls_hello {
 	uint32_t alpns;		/* HD_ALPN_BIT of those offered that we know */
 	uint8_t has_alpn;
 	uint16_t sni_n;
+	uint32_t look_at;	/* with TLS_SNIFF_MORE: another look is worth its work when `in` holds so much, or ended */
 	char sni[256];		/* lower case; empty: none */
 };
 

@@ -5,6 +5,7 @@
 #include "tls_conn.h"
 
 #define HELLO_MAX 16384 /* bytes of the message: more is none that anybody sends */
+#define MANY_RECORDS 64
 #define EXT_SERVER_NAME 0
 #define EXT_ALPN 16
 
@@ -124,13 +125,16 @@ static int read_hello(struct piece m, struct tls_hello *out)
 }
 
 /* The message's bytes may lie in several records: they are gathered in `out`, up to its size.
- * TLS_SNIFF_HELLO: all of what is there is gathered. */
-static enum tls_sniff gather(const struct bufq *in, uint8_t *out, uint32_t max, uint32_t *n)
+ * TLS_SNIFF_HELLO: all of what is there is gathered. Records of a byte or two make each look as
+ * long as the message: then the next is due when the rest of it may be there, which halves what is
+ * missing each few times. */
+static enum tls_sniff gather(const struct bufq *in, uint8_t *out, uint32_t max, uint32_t *n,
+			     uint32_t *look_at)
 {
 	uint32_t at = 0, need = 4;
 
-	*n = 0;
-	while (*n < need) {
+	*n = *look_at = 0;
+	for (uint32_t records = 0; *n < need; records++) {
 		uint8_t h[TLS_HEADER_BYTES];
 		uint32_t have = in->bytes - at < sizeof(h) ? in->bytes - at : (uint32_t)sizeof(h),
 			 body;
@@ -139,6 +143,8 @@ static enum tls_sniff gather(const struct bufq *in, uint8_t *out, uint32_t max, 
 			return at == 0 ? TLS_SNIFF_PLAIN : TLS_SNIFF_BAD;
 		if (have > 1 && h[1] != 3)
 			return at == 0 ? TLS_SNIFF_PLAIN : TLS_SNIFF_BAD;
+		if (records >= MANY_RECORDS)
+			*look_at = in->bytes + (need - *n);
 		if (have < sizeof(h))
 			return TLS_SNIFF_MORE;
 		body = (uint32_t)(h[3] << 8 | h[4]);
@@ -168,9 +174,11 @@ enum tls_sniff tls_sniff(const struct bufq *in, struct tls_hello *out)
 {
 	uint8_t message[HELLO_MAX];
 	uint32_t n;
-	enum tls_sniff v = gather(in, message, sizeof(message), &n);
+	uint32_t look_at;
+	enum tls_sniff v = gather(in, message, sizeof(message), &n, &look_at);
 
 	memset(out, 0, sizeof(*out));
+	out->look_at = look_at;
 	if (v != TLS_SNIFF_HELLO)
 		return v;
 	if (read_hello((struct piece){ message + 4, n - 4, 0 }, out))

@@ -284,6 +284,30 @@ static void a_hello_in_many_records_is_one(void **state)
 	}
 }
 
+/* A look goes over all records: one for each byte that comes would be much work for little. */
+static void a_hello_in_crumbs_is_looked_at_now_and_then(void **state)
+{
+	static uint8_t p[4096], f[65536];
+	uint32_t n = make_hello(p, sizeof(p), "a.example", "\005istio"), m, looks = 0;
+	struct bufq q = { 0 };
+	struct tls_hello h = { 0 };
+	enum tls_sniff v = TLS_SNIFF_MORE;
+
+	m = refragment(p, n, 1, f);
+	for (uint32_t at = 0; at < m; at++) {
+		assert_int_equal(v, TLS_SNIFF_MORE);
+		assert_int_equal(bufq_copy_in(&q, f + at, 1, world_bufs), 0);
+		if (q.bytes < h.look_at)
+			continue;
+		v = tls_sniff(&q, &h);
+		looks++;
+	}
+	assert_int_equal(v, TLS_SNIFF_HELLO);
+	assert_string_equal(h.sni, "a.example");
+	assert_in_range(looks, 1, 64 * 6 + 40);
+	bufq_clear(&q);
+}
+
 static void what_is_no_hello_is_told_at_once(void **state)
 {
 	static const struct {
@@ -319,6 +343,7 @@ int main(void)
 		cmocka_unit_test(the_prf_agrees_with_openssl),
 		cmocka_unit_test(a_hello_tells_name_and_protocols),
 		cmocka_unit_test(a_hello_in_many_records_is_one),
+		cmocka_unit_test(a_hello_in_crumbs_is_looked_at_now_and_then),
 		cmocka_unit_test(what_is_no_hello_is_told_at_once),
 	};
 
