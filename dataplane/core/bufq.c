@@ -163,6 +163,54 @@ void bufq_consume(struct bufq *q, uint32_t n)
 		trim_head(q, n);
 }
 
+/* Room for n bytes at the end of q. 0 or -ENOMEM. */
+static int make_room(struct bufq *q, uint32_t n, struct rte_mempool *pool)
+{
+	struct rte_mbuf *m;
+
+	if (has_room(q->tail, n))
+		return 0;
+	m = core_mbuf_alloc(pool, 1);
+	if (m == NULL)
+		return -ENOMEM;
+	push(q, m);
+	return 0;
+}
+
+/* n bytes (at most SMALL_BYTES) from the front of src into the room at the end of dst. */
+static void copy_front(struct bufq *dst, struct bufq *src, uint32_t n)
+{
+	uint8_t bytes[SMALL_BYTES];
+
+	bufq_copy_out(src, 0, bytes, n);
+	write_tail(dst, bytes, n);
+	bufq_consume(src, n);
+}
+
+/* What lies alone in a buffer with room stays there: the next pieces join it. */
+void bufq_concat_piece(struct bufq *dst, struct bufq *src, struct rte_mempool *bufs)
+{
+	uint32_t n = src->bytes;
+
+	if (n > 0 && n <= SMALL_BYTES &&
+	    (has_room(dst->tail, n) || src->bufs > 1 || !has_room(src->head, SMALL_BYTES)) &&
+	    make_room(dst, n, bufs) == 0)
+		copy_front(dst, src, n);
+	else
+		bufq_concat(dst, src);
+}
+
+int bufq_move_piece(struct bufq *dst, struct bufq *src, uint32_t n, struct rte_mempool *bufs,
+		    struct rte_mempool *indirect)
+{
+	if (n == 0 || n > SMALL_BYTES || n == src->head->data_len)
+		return bufq_move(dst, src, n, indirect);
+	if (make_room(dst, n, bufs) < 0)
+		return -ENOMEM;
+	copy_front(dst, src, n);
+	return 0;
+}
+
 void bufq_truncate(struct bufq *q, uint32_t n)
 {
 	struct bufq kept = { 0 };

@@ -29,6 +29,11 @@ void bufq_concat(struct bufq *dst, struct bufq *src);
  * cut in two is shared through an indirect mbuf from `indirect` (or its smaller part copied).
  * 0, or -ENOMEM with nothing moved. */
 [[nodiscard]] int bufq_move(struct bufq *dst, struct bufq *src, uint32_t n, struct rte_mempool *indirect);
+/* The same two for pieces that a peer cuts as small as it likes: few bytes are copied into the last buffer's room, or into a
+ * fresh buffer of `bufs`, so that no two neighbours are nearly empty. */
+void bufq_concat_piece(struct bufq *dst, struct bufq *src, struct rte_mempool *bufs);
+[[nodiscard]] int bufq_move_piece(struct bufq *dst, struct bufq *src, uint32_t n, struct rte_mempool *bufs,
+				  struct rte_mempool *indirect);
 /* Frees n bytes (n <= bytes) from the front. */
 void bufq_consume(struct bufq *q, uint32_t n);
 /* Frees what lies behind the first n bytes (n <= bytes). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many buffers are left for a worker. What it holds lies in its own pool, and, when another worker polls a port for it,
- * in that one's as well: the scarcest counts. */
+/* How many buffers are left for a worker. What it holds lies in its own pools, of buffers and of references to parts of them,
+ * and, when another worker polls a port for it, in that one's as well: the scarcest counts. */
 #ifndef CORE_SUPPLY_H
 #define CORE_SUPPLY_H
 
@@ -12,7 +12,7 @@
 #define CORE_SUPPLY_ALL 1024 /* nothing is in use */
 
 struct core_supply {
-	struct rte_mempool *pools[HD_MAX_PORTS + 1];
+	struct rte_mempool *pools[HD_MAX_PORTS + 2];
 	uint32_t n;
 };
 

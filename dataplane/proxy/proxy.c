@@ -32,6 +32,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	if (c->supply != NULL)
 		p->supply = *c->supply;
 	core_supply_add(&p->supply, c->bufs);
+	core_supply_add(&p->supply, c->indirect);
 	p->replay_bufs_max = c->bufs->size / REPLAY_SHARE;
 	p->copies_max = c->max_connections / COPIES_SHARE;
 	wheel_init(&p->wheel, now);

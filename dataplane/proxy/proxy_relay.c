@@ -4,6 +4,8 @@
 #include "core_mbuf.h"
 #include "proxy_relay.h"
 
+#define STEPS 1024
+
 void proxy_body_init(struct proxy_body *b, const struct http_head *h, int is_chunked_out)
 {
 	*b = (struct proxy_body){ .framing = h->framing, .is_chunked_out = is_chunked_out != 0 };
@@ -85,24 +87,26 @@ static enum proxy_relay_verdict gather_plain(struct proxy_body *b, struct bufq *
 }
 
 /* What the chunk parser measured as data must move whole, so `room` may be passed by less than one
- * buffer. */
+ * buffer. Small chunks are much work for few bytes: no more than STEPS of them at a time. */
 static enum proxy_relay_verdict gather_chunked(struct proxy_body *b, struct bufq *in,
 					       struct bufq *data, uint32_t room,
-					       struct rte_mempool *indirect, struct http_error *e)
+					       const struct proxy_relay_pools *pools,
+					       struct http_error *e)
 {
 	uint32_t looked = 0;
 
-	while (in->bytes > 0) {
+	for (uint32_t steps = 0; in->bytes > 0; steps++) {
 		uint32_t n, skip = 0, bytes = 0;
 		const uint8_t *p = bufq_front(in, &n);
 		enum http_verdict v;
-		if (data->bytes >= room || looked >= PROXY_RELAY_BUDGET)
+		if (data->bytes >= room || looked >= PROXY_RELAY_BUDGET || steps >= STEPS)
 			return RELAY_FULL;
 		v = http1_chunked_step(&b->chunked, p, n, &skip, &bytes, e);
 		if (v == HTTP_BAD)
 			return RELAY_BAD;
 		bufq_consume(in, skip);
-		if (bytes > 0 && bufq_move(data, in, bytes, indirect) < 0)
+		if (bytes > 0 &&
+		    bufq_move_piece(data, in, bytes, pools->bufs, pools->indirect) < 0)
 			return RELAY_NO_MEMORY;
 		if (v == HTTP_DONE)
 			return RELAY_DONE;
@@ -126,7 +130,7 @@ enum proxy_relay_verdict proxy_relay(struct proxy_body *b, struct bufq *in, stru
 	if (b->done)
 		return RELAY_DONE;
 	if (b->framing == HTTP_BODY_CHUNKED)
-		v = gather_chunked(b, in, &data, room, pools->indirect, e);
+		v = gather_chunked(b, in, &data, room, pools, e);
 	else
 		v = gather_plain(b, in, &data, room, pools->indirect);
 	*moved = data.bytes;

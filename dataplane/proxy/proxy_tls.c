@@ -168,7 +168,7 @@ static uint32_t pump(struct proxy *p, struct proxy_leg *leg)
 	else if (wire.bytes > 0)
 		tcp_send(leg->conn, &wire);
 	t->again = (got & TLS_EV_AGAIN) != 0;
-	if (t->again && t->plain.bytes < PROXY_TLS_PLAIN_ROOM)
+	if (t->again && !tls_plain_is_full(&t->plain, PROXY_TLS_PLAIN_ROOM))
 		tcp_ready_again(leg->conn, TCP_EV_READABLE);
 	if (got & TLS_EV_HANDSHAKEN)
 		events |= opened(p, leg);

@@ -128,6 +128,7 @@ struct tcp *tcp_create(const struct tcp_config *c, const struct tcp_ops *ops, vo
 	if (c->supply != NULL)
 		t->supply = *c->supply;
 	core_supply_add(&t->supply, header);
+	core_supply_add(&t->supply, indirect);
 	t->config.supply = NULL;
 	t->cc = tcp_cc_by_index(c->congestion_control);
 	list_init(&t->waiting);

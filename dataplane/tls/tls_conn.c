@@ -68,7 +68,7 @@ static void on_data(struct tls_conn *c, struct bufq *content, struct tls_io *io,
 	if (content->bytes == 0)
 		return;
 	c->odd = 0;
-	bufq_concat(io->plain, content);
+	bufq_concat_piece(io->plain, content, c->tls->bufs);
 	*events |= TLS_EV_READABLE;
 }
 
@@ -141,7 +141,7 @@ static void take_records(struct tls_conn *c, struct tls_io *io, uint32_t *events
 {
 	for (uint32_t i = 0; c->phase == TLS_PHASE_OPEN && !c->got_close; i++) {
 		enum step s;
-		if (io->plain->bytes >= io->plain_room || i >= TLS_PUMP_RECORDS) {
+		if (tls_plain_is_full(io->plain, io->plain_room) || i >= TLS_PUMP_RECORDS) {
 			*events |= io->in->bytes > 0 ? TLS_EV_AGAIN : 0;
 			return;
 		}

@@ -107,7 +107,12 @@ static void move(struct bufq *dst, struct model *to, struct bufq *src, struct mo
 
 	if (to->n + n > MODEL_MAX / 2)
 		return;
-	assert_int_equal(bufq_move(dst, src, n, indirect), 0);
+	if (below(2))
+		n = RTE_MIN(n, below(300));
+	if (below(2))
+		assert_int_equal(bufq_move_piece(dst, src, n, direct, indirect), 0);
+	else
+		assert_int_equal(bufq_move(dst, src, n, indirect), 0);
 	model_add(to, from->bytes, n);
 	model_drop(from, n);
 }
@@ -132,7 +137,10 @@ static void random_operations_keep_the_bytes_and_leak_nothing(void **state)
 			bufq_truncate(&q, b.n);
 		}
 		if (below(50) == 0 && a.n + b.n < MODEL_MAX / 2) {
-			bufq_concat(&p, &q);
+			if (below(2))
+				bufq_concat(&p, &q);
+			else
+				bufq_concat_piece(&p, &q, direct);
 			model_add(&a, b.bytes, b.n);
 			b.n = 0;
 		}
@@ -154,6 +162,27 @@ static void tiny_segments_share_one_buffer(void **state)
 	assert_int_equal(q.bytes, 1000);
 	assert_int_equal(q.bufs, 1);
 	bufq_clear(&q);
+}
+
+static void tiny_pieces_share_one_buffer_however_they_lie(void **state)
+{
+	struct bufq p = { 0 }, q = { 0 }, one = { 0 };
+
+	bufq_append(&p, make(2000));
+	for (int i = 0; i < 500; i++) {
+		assert_int_equal(bufq_move_piece(&q, &p, 1, direct, indirect), 0);
+		bufq_consume(&p, 1);
+		assert_int_equal(bufq_move(&one, &p, 1, indirect), 0);
+		bufq_concat_piece(&q, &one, direct);
+		bufq_append(&one, make(1));
+		bufq_concat_piece(&q, &one, direct);
+	}
+	assert_int_equal(q.bytes, 1500);
+	assert_int_equal(q.bufs, 1);
+	assert_int_equal(rte_mempool_in_use_count(indirect), 0);
+	bufq_clear(&p);
+	bufq_clear(&q);
+	assert_int_equal(rte_mempool_in_use_count(direct), 0);
 }
 
 static void a_shared_tail_is_never_written(void **state)
@@ -206,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_operations_keep_the_bytes_and_leak_nothing),
 		cmocka_unit_test(tiny_segments_share_one_buffer),
+		cmocka_unit_test(tiny_pieces_share_one_buffer_however_they_lie),
 		cmocka_unit_test(a_shared_tail_is_never_written),
 		cmocka_unit_test(without_memory_nothing_moves),
 	};

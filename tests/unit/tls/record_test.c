@@ -124,6 +124,38 @@ static void largest_records_pass_and_larger_ones_do_not(void **state)
 	}
 }
 
+/* As many records as there are bytes, each in a segment of its own or all one behind the other. */
+static void tiny_records_pin_little(void **state)
+{
+	static const uint16_t suites[] = { SUITE_1_3, SUITE_1_2 };
+	struct bufq all = { 0 };
+
+	for (uint32_t i = 0; i < 2 * HD_ARRAY_SIZE(suites); i++) {
+		begin(suites[i / 2], HD_TLS_SERVER);
+		for (uint32_t k = 0; k < 1500; k++) {
+			uint8_t bytes[64];
+			struct bufq one = { 0 };
+			assert_int_equal(tls_record_seal_bytes(far, TLS_TYPE_DATA, "x", 1, &one),
+					 0);
+			bufq_copy_out(&one, 0, bytes, one.bytes);
+			assert_int_equal(bufq_copy_in(i % 2 ? &in : &all, bytes, one.bytes,
+						      world_bufs),
+					 0);
+			bufq_clear(&one);
+			if (i % 2 == 0) {
+				bufq_concat(&in, &all);
+				pump(0);
+			}
+		}
+		while (in.bytes > 0)
+			pump(0);
+		assert_int_equal(plain.bytes, 1500);
+		assert_in_range(plain.bufs, 1, 2);
+		assert_int_equal(rte_mempool_in_use_count(world_indirect), 0);
+		finish();
+	}
+}
+
 static void a_length_beyond_any_record_is_refused_by_its_header(void **state)
 {
 	const uint8_t header[] = { 23, 3, 3, 0x41, 0x01 };
@@ -516,6 +548,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(largest_records_pass_and_larger_ones_do_not),
+		cmocka_unit_test(tiny_records_pin_little),
 		cmocka_unit_test(a_length_beyond_any_record_is_refused_by_its_header),
 		cmocka_unit_test(a_record_too_short_for_its_tag_is_refused),
 		cmocka_unit_test(padding_is_taken_off),
