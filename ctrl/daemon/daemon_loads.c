@@ -324,6 +324,7 @@ void loads_tick(struct daemon *d, hd_ns now)
 
 int loads_open(struct daemon *d)
 {
+	watch_again(d);
 	return loader_create(&d->loads.loader);
 }
 

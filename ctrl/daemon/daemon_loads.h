@@ -42,6 +42,7 @@ struct loads {
 	enum reload_kind retry_kind;
 };
 
+/* The files are watched from here on. */
 [[nodiscard]] int loads_open(struct daemon *d);
 /* What waits is refused, what runs is discarded. -EBUSY: its files do not answer, so all that it
  * uses must stay. */

@@ -21,6 +21,8 @@
 /* Files often change in company: wait until they are quiet, but not for ever. */
 #define QUIET (200 * HD_NS_PER_MS)
 #define QUIET_MAX (2 * HD_NS_PER_S)
+/* How long a change waits for a file that somebody still writes. */
+#define UNFINISHED_MAX (30 * HD_NS_PER_S)
 /* A drain ends when no connection is left; when nothing moves for the first while, no request is in
  * flight and nobody has bytes of ours to read; or after the second in any case. */
 #define DRAIN_IDLE (2 * HD_NS_PER_S)
@@ -80,10 +82,28 @@ static void say_systemd(const char *state)
 	sd_notifyf(0, "%s\nMONOTONIC_USEC=%" PRIu64, state, (uint64_t)(loop_now() / HD_NS_PER_US));
 }
 
+/* Half a file may be valid policy without the half that denies. */
+static int files_are_whole(struct daemon *d, hd_ns now)
+{
+	const char *unfinished = source_watch_unfinished(d->watch);
+
+	if (unfinished == NULL)
+		return 1;
+	if (now - d->change_first < UNFINISHED_MAX)
+		return 0;
+	hd_log(HD_LOG_WARNING, "policy",
+	       "%s is being written and was not closed for %" PRIu64
+	       " s: it is read as it is; write beside it and rename",
+	       unfinished, UNFINISHED_MAX / HD_NS_PER_S);
+	source_watch_forget(d->watch);
+	return 1;
+}
+
 static void reload_when_quiet(struct daemon *d, hd_ns now)
 {
-	if (d->changed_at == 0 ||
-	    (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX))
+	if (d->changed_at == 0 || d->loads.takes_the_watch ||
+	    (now - d->changed_at < QUIET && now - d->change_first < QUIET_MAX) ||
+	    !files_are_whole(d, now))
 		return;
 	d->changed_at = d->change_first = 0;
 	loads_want(d, LOADS_BY_CHANGE);

@@ -11,11 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EVENTS                                                                                   \
-	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | \
-	 IN_MOVE_SELF | IN_ONLYDIR)
+#define EVENTS                                                                                    \
+	(IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |       \
+	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define MAX_LINKS 8
 #define MAX_DEPTH 8
+/* Of a file that somebody writes they are remembered; what is written beside so many others counts
+ * as whole. */
+#define MAX_UNFINISHED 32
 
 /* One watched folder, for its own sake (name empty) or for one name in it. Several rows may share a
  * descriptor. */
@@ -25,10 +28,16 @@ struct row {
 	int wd; /* -1: not there now */
 };
 
+struct rows {
+	struct row *p;
+	uint32_t n, capacity;
+};
+
 struct source_watch {
 	int fd;
-	struct row *rows;
-	uint32_t n, capacity;
+	struct rows rows;
+	char *unfinished[MAX_UNFINISHED]; /* paths */
+	uint32_t n_unfinished;
 };
 
 int source_watch_create(struct source_watch **out)
@@ -46,42 +55,62 @@ int source_watch_create(struct source_watch **out)
 	return 0;
 }
 
-static void rows_clear(struct source_watch *w)
+static int rows_have(const struct rows *rows, int wd)
 {
-	for (uint32_t i = 0; i < w->n; i++) {
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (rows->p[i].wd == wd)
+			return 1;
+	return 0;
+}
+
+/* What other rows watch as well is not ended: an event between two watches would be lost. */
+static void rows_fini(struct source_watch *w, struct rows *rows, const struct rows *others)
+{
+	for (uint32_t i = 0; i < rows->n; i++) {
 		/* Rows that share a descriptor: the second removal fails with EINVAL, which is
 		 * right. */
-		if (w->rows[i].wd >= 0)
-			inotify_rm_watch(w->fd, w->rows[i].wd);
-		free(w->rows[i].folder);
-		free(w->rows[i].name);
+		if (rows->p[i].wd >= 0 && !rows_have(others, rows->p[i].wd))
+			inotify_rm_watch(w->fd, rows->p[i].wd);
+		free(rows->p[i].folder);
+		free(rows->p[i].name);
 	}
-	w->n = 0;
+	free(rows->p);
+	*rows = (struct rows){ 0 };
+}
+
+void source_watch_forget(struct source_watch *w)
+{
+	while (w->n_unfinished > 0)
+		free(w->unfinished[--w->n_unfinished]);
 }
 
 void source_watch_destroy(struct source_watch *w)
 {
+	const struct rows none = { 0 };
+
 	if (w == NULL)
 		return;
-	rows_clear(w);
-	free(w->rows);
+	rows_fini(w, &w->rows, &none);
+	source_watch_forget(w);
 	close(w->fd);
 	free(w);
 }
 
 static int row_add(struct source_watch *w, const char *folder, const char *name)
 {
+	struct rows *rows = &w->rows;
 	struct row *r;
 
-	if (w->n == w->capacity) {
-		uint32_t capacity = w->capacity ? w->capacity * 2 : 8;
-		struct row *rows = realloc(w->rows, capacity * sizeof(*rows));
-		if (rows == NULL)
+	if (rows->n == rows->capacity) {
+		uint32_t capacity = rows->capacity ? rows->capacity * 2 : 8;
+		struct row *p = realloc(rows->p, capacity * sizeof(*p));
+
+		if (p == NULL)
 			return -ENOMEM;
-		w->rows = rows;
-		w->capacity = capacity;
+		rows->p = p;
+		rows->capacity = capacity;
 	}
-	r = &w->rows[w->n];
+	r = &rows->p[rows->n];
 	r->folder = strdup(folder);
 	r->name = strdup(name);
 	if (r->folder == NULL || r->name == NULL) {
@@ -90,7 +119,7 @@ static int row_add(struct source_watch *w, const char *folder, const char *name)
 		return -ENOMEM;
 	}
 	r->wd = inotify_add_watch(w->fd, folder, EVENTS);
-	w->n++;
+	rows->n++;
 	return 0;
 }
 
@@ -171,14 +200,16 @@ static int path_add(struct source_watch *w, const char *path)
 
 int source_watch_set(struct source_watch *w, char *const *paths, uint32_t n)
 {
-	rows_clear(w);
-	for (uint32_t i = 0; i < n; i++) {
-		if (path_add(w, paths[i]) != 0) {
-			rows_clear(w);
-			return -ENOMEM;
-		}
-	}
-	return 0;
+	struct rows old = w->rows;
+	int rc = 0;
+
+	w->rows = (struct rows){ 0 };
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = path_add(w, paths[i]);
+	rows_fini(w, &old, &w->rows);
+	if (rc != 0)
+		rows_fini(w, &w->rows, &old);
+	return rc;
 }
 
 int source_watch_fd(const struct source_watch *w)
@@ -192,28 +223,73 @@ static int name_counts(const char *name)
 	return name[0] != '.' || strcmp(name, "..data") == 0;
 }
 
-static int event_counts(const struct source_watch *w, const struct inotify_event *e)
+static uint32_t unfinished_find(const struct source_watch *w, const char *path)
+{
+	uint32_t i = 0;
+
+	while (i < w->n_unfinished && strcmp(w->unfinished[i], path) != 0)
+		i++;
+	return i;
+}
+
+/* A file is whole again when who wrote it closed it, or when its name leads elsewhere. */
+static void unfinished_note(struct source_watch *w, const struct row *r,
+			    const struct inotify_event *e)
+{
+	char path[PATH_MAX];
+	uint32_t i;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", r->folder,
+			     r->folder[strlen(r->folder) - 1] == '/' ? "" : "/",
+			     e->name) >= sizeof(path))
+		return;
+	i = unfinished_find(w, path);
+	if (!(e->mask & IN_MODIFY)) {
+		if (i == w->n_unfinished)
+			return;
+		free(w->unfinished[i]);
+		w->unfinished[i] = w->unfinished[--w->n_unfinished];
+	} else if (i == w->n_unfinished && i < MAX_UNFINISHED) {
+		w->unfinished[i] = strdup(path);
+		w->n_unfinished += w->unfinished[i] != NULL;
+	}
+}
+
+static int row_counts(const struct row *r, const char *name)
+{
+	if (r->name[0] == '\0')
+		return name_counts(name);
+	return strcmp(r->name, name) == 0 || strcmp(name, "..data") == 0;
+}
+
+static int event_counts(struct source_watch *w, const struct inotify_event *e)
 {
 	const char *name = e->len > 0 ? e->name : "";
 	int counts = 0;
 
 	if (e->mask & IN_Q_OVERFLOW)
 		return 1;
-	for (uint32_t i = 0; i < w->n; i++) {
-		struct row *r = &w->rows[i];
+	for (uint32_t i = 0; i < w->rows.n; i++) {
+		struct row *r = &w->rows.p[i];
 
 		if (r->wd != e->wd)
 			continue;
 		if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) {
 			r->wd = -1;
 			counts = 1;
-		} else if (r->name[0] == '\0'
-				   ? name_counts(name)
-				   : strcmp(r->name, name) == 0 || strcmp(name, "..data") == 0) {
-			counts = 1;
+		} else if (row_counts(r, name)) {
+			if (name[0] != '\0')
+				unfinished_note(w, r, e);
+			/* What is being written is news when it is closed. */
+			counts |= !(e->mask & IN_MODIFY);
 		}
 	}
 	return counts;
+}
+
+const char *source_watch_unfinished(const struct source_watch *w)
+{
+	return w->n_unfinished > 0 ? w->unfinished[0] : NULL;
 }
 
 int source_watch_read(struct source_watch *w)
@@ -236,11 +312,13 @@ int source_watch_retry(struct source_watch *w)
 {
 	int changed = 0;
 
-	for (uint32_t i = 0; i < w->n; i++) {
-		if (w->rows[i].wd >= 0)
+	for (uint32_t i = 0; i < w->rows.n; i++) {
+		struct row *r = &w->rows.p[i];
+
+		if (r->wd >= 0)
 			continue;
-		w->rows[i].wd = inotify_add_watch(w->fd, w->rows[i].folder, EVENTS);
-		changed |= w->rows[i].wd >= 0;
+		r->wd = inotify_add_watch(w->fd, r->folder, EVENTS);
+		changed |= r->wd >= 0;
 	}
 	return changed;
 }

@@ -18,6 +18,11 @@ void source_watch_destroy(struct source_watch *w);
 int source_watch_fd(const struct source_watch *w);
 /* Consumes what happened. True when a watched file may have changed. */
 int source_watch_read(struct source_watch *w);
+/* A watched file that is written and was not closed since, so that it may not be whole; NULL: there
+ * is none. */
+const char *source_watch_unfinished(const struct source_watch *w);
+/* They count as whole, until they are written again. */
+void source_watch_forget(struct source_watch *w);
 /* Watches what came back since. True when something did. */
 int source_watch_retry(struct source_watch *w);
 

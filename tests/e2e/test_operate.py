@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -177,13 +178,44 @@ def test_config_apply_under_load_changes_weights_and_no_request_fails(world):
     assert code == 0, out + err
 
 
+def test_a_file_that_is_still_written_is_not_read_when_another_changes(world):
+    world.backends()
+    daemon = world.heddle({**e2e_policy.api(), "deny.yaml": "# nothing\n"}, fresh=True)
+    deny = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "d", "namespace": "default"},
+            "spec": {"action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/1k"]}}]}]}}
+    with open(os.path.join(daemon.folder, "mesh.d/deny.yaml"), "w", encoding="utf-8") as f:
+        f.write(json.dumps(e2e_policy.service("half", ips=("10.1.0.99",))) + "\n---\n")
+        f.flush()
+        daemon.write("mesh.d/other.yaml", "# nothing\n")
+        generation = daemon.generation()
+        began = time.monotonic()
+        e2e_net.wait_for(lambda: time.monotonic() - began > 3, "ten times as long as a change waits")
+        assert daemon.generation() == generation, daemon.lines[-3:]
+        f.write(json.dumps(deny))
+    e2e_net.wait_for(lambda: daemon.generation() > generation, "a new generation after the file was closed")
+    assert world.caller().request(path="/1k").status == 403
+
+
+def test_files_that_cannot_be_read_for_a_while_are_read_again(world):
+    world.backends()
+    daemon = world.heddle(e2e_policy.api(), fresh=True)
+    soft, hard = resource.prlimit(daemon.pid(), resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.pid(), resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{daemon.pid()}/fd")), hard))
+    daemon.write("mesh.d/more.json", e2e_policy.service("more", ips=("10.1.0.98",)))
+    daemon.wait_log(lambda line: "read again in" in line, "a line about another try")
+    resource.prlimit(daemon.pid(), resource.RLIMIT_NOFILE, (soft, hard))
+    assert any("tried again in" in p for p in daemon.command("status")["problems"])
+    e2e_net.wait_for(lambda: daemon.generation() > 1, "the files to be read again")
+    assert daemon.command("status")["last_reload_error"] is None
+
+
 def test_files_that_do_not_answer_hold_their_load_and_nothing_else(world):
     world.backends()
     daemon = world.daemon = world.prepare(e2e_policy.api())
     daemon.environment = {**os.environ, "LD_PRELOAD": os.path.join(daemon.fakes, "libfake_hang.so"),
                           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
     daemon.start()
-    daemon.write("mesh.d/hang.yaml", "{}")
+    daemon.write("mesh.d/hang.yaml", "# nothing\n")
     daemon.wait_log(lambda line: "hang.yaml does not answer" in line, "the load to hang")
     assert daemon.command("status", timeout=2)["generation"] == 1
     with socket.socket(socket.AF_UNIX) as s:

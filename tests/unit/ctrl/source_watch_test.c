@@ -62,6 +62,63 @@ static void a_written_file_in_a_folder_is_seen(void **state)
 	source_watch_destroy(w);
 }
 
+static void a_file_that_is_written_is_unfinished_until_it_is_closed(void **state)
+{
+	struct source_watch *w = watch(folder);
+	char path[128], *paths[] = { folder };
+	FILE *f;
+
+	path_in(path, "slow.yaml");
+	f = fopen(path, "w");
+	fputs("x", f);
+	fflush(f);
+	assert_true(source_watch_read(w)); /* it is there */
+	assert_string_equal(source_watch_unfinished(w), path);
+	write_file("other.yaml");
+	assert_true(source_watch_read(w));
+	/* Over a new set of watches, too. */
+	assert_int_equal(source_watch_set(w, paths, 1), 0);
+	assert_string_equal(source_watch_unfinished(w), path);
+	fputs("y", f);
+	fflush(f);
+	assert_false(source_watch_read(w));
+	fclose(f);
+	assert_true(source_watch_read(w));
+	assert_null(source_watch_unfinished(w));
+	source_watch_destroy(w);
+}
+
+static void a_file_that_goes_is_not_waited_for(void **state)
+{
+	struct source_watch *w = watch(folder);
+	char path[128];
+	FILE *f;
+
+	path_in(path, "slow.yaml");
+	f = fopen(path, "w");
+	fputs("x", f);
+	fflush(f);
+	unlink(path);
+	assert_true(source_watch_read(w));
+	assert_null(source_watch_unfinished(w));
+	fclose(f);
+	source_watch_destroy(w);
+}
+
+static void nothing_is_lost_while_watches_are_set_again(void **state)
+{
+	struct source_watch *w = watch(folder);
+	char *paths[] = { folder };
+
+	for (int i = 0; i < 20; i++) {
+		write_file("a.yaml");
+		assert_int_equal(source_watch_set(w, paths, 1), 0);
+		assert_true(source_watch_read(w));
+		assert_false(source_watch_read(w));
+	}
+	source_watch_destroy(w);
+}
+
 static void a_hidden_file_is_not_policy(void **state)
 {
 	struct source_watch *w = watch(folder);
@@ -162,6 +219,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_written_file_in_a_folder_is_seen, folder_make,
 						folder_remove),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_is_written_is_unfinished_until_it_is_closed, folder_make,
+			folder_remove),
+		cmocka_unit_test_setup_teardown(a_file_that_goes_is_not_waited_for, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(nothing_is_lost_while_watches_are_set_again,
+						folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(a_hidden_file_is_not_policy, folder_make,
 						folder_remove),
 		cmocka_unit_test_setup_teardown(a_neighbour_of_a_watched_file_does_not_count,
