@@ -10,7 +10,8 @@ struct cursor {
 	const uint8_t *end;
 };
 
-#define STRIDE 16
+#define LANE 16
+#define STRIDE (2 * LANE)
 
 static void put(struct cursor *c, const void *p, uint32_t n)
 {
@@ -28,8 +29,10 @@ static inline void put_received(struct cursor *c, const uint8_t *p, uint32_t n)
 		return;
 	}
 	for (uint32_t i = 0; i < n; i += STRIDE) {
-		__m128i w = _mm_loadu_si128((const __m128i *)(p + i));
-		_mm_storeu_si128((__m128i *)(c->at + i), w);
+		__m128i low = _mm_loadu_si128((const __m128i *)(p + i)),
+			high = _mm_loadu_si128((const __m128i *)(p + i + LANE));
+		_mm_storeu_si128((__m128i *)(c->at + i), low);
+		_mm_storeu_si128((__m128i *)(c->at + i + LANE), high);
 	}
 	c->at += n;
 }
@@ -49,20 +52,22 @@ static uint64_t lower8(uint64_t w)
 	return w | (((from_a ^ past_z) & ~w & (0x80 * ones)) >> 2);
 }
 
-/* In place, in the output. */
+/* The capital letters of n bytes, in place, in the output. */
 static inline void lower(uint8_t *p, uint32_t n)
 {
-	uint64_t w, mask;
+	static const uint8_t small[2 * LANE] = { [0 ... LANE - 1] = 0x20 };
 
-	for (; n > 8; n -= 8, p += 8) {
-		memcpy(&w, p, 8);
-		w = lower8(w);
-		memcpy(p, &w, 8);
+	for (;; n -= LANE, p += LANE) {
+		__m128i w = _mm_loadu_si128((const __m128i *)p),
+			bit = _mm_loadu_si128(
+				(const __m128i *)(small + LANE - (n < LANE ? n : LANE))),
+			past_a = _mm_add_epi8(w, _mm_set1_epi8((char)(0x80 - 'A'))),
+			capital = _mm_cmplt_epi8(past_a, _mm_set1_epi8(-128 + 26));
+
+		_mm_storeu_si128((__m128i *)p, _mm_or_si128(w, _mm_and_si128(capital, bit)));
+		if (n <= LANE)
+			return;
 	}
-	memcpy(&w, p, 8);
-	mask = UINT64_MAX >> (64 - 8 * n);
-	w = (lower8(w) & mask) | (w & ~mask);
-	memcpy(p, &w, 8);
 }
 
 /* Most lines are written "name: value" and go over in one piece. */
@@ -82,21 +87,52 @@ static inline void put_field(struct cursor *c, const uint8_t *bytes, const struc
 	lower(at, f->name_n);
 }
 
+static void two_digits(char *out, uint32_t n)
+{
+	out[0] = (char)('0' + n / 10);
+	out[1] = (char)('0' + n % 10);
+}
+
+static uint32_t digits_of(uint64_t n)
+{
+	static const uint64_t powers[] = {
+		UINT64_C(10),
+		UINT64_C(100),
+		UINT64_C(1000),
+		UINT64_C(10000),
+		UINT64_C(100000),
+		UINT64_C(1000000),
+		UINT64_C(10000000),
+		UINT64_C(100000000),
+		UINT64_C(1000000000),
+		UINT64_C(10000000000),
+		UINT64_C(100000000000),
+		UINT64_C(1000000000000),
+		UINT64_C(10000000000000),
+		UINT64_C(100000000000000),
+		UINT64_C(1000000000000000),
+		UINT64_C(10000000000000000),
+		UINT64_C(100000000000000000),
+		UINT64_C(1000000000000000000),
+		UINT64_C(10000000000000000000),
+	};
+	uint32_t i = 0;
+
+	while (i < HD_ARRAY_SIZE(powers) && n >= powers[i])
+		i++;
+	return i + 1;
+}
+
+/* Two digits at a time, from the back. */
 uint32_t proxy_rewrite_decimal(uint8_t *out, uint64_t n)
 {
-	uint8_t digits[20];
-	uint32_t i = 20;
+	uint32_t digits = digits_of(n), at;
 
-	if (n < 10) {
+	for (at = digits; at > 1; at -= 2, n /= 100)
+		two_digits((char *)out + at - 2, (uint32_t)(n % 100));
+	if (at == 1)
 		*out = (uint8_t)('0' + n);
-		return 1;
-	}
-	do {
-		digits[--i] = (uint8_t)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	memcpy(out, digits + i, 20 - i);
-	return 20 - i;
+	return digits;
 }
 
 static void put_decimal(struct cursor *c, uint64_t n)
@@ -134,12 +170,6 @@ void proxy_rewrite_uuid(uint64_t a, uint64_t b, char out[37])
 	memcpy(out + 24, hex + 20, 12);
 	out[8] = out[13] = out[18] = out[23] = '-';
 	out[36] = 0;
-}
-
-static void two_digits(char *out, uint32_t n)
-{
-	out[0] = (char)('0' + n / 10);
-	out[1] = (char)('0' + n % 10);
 }
 
 /* Days to year, month and day after Howard Hinnant's civil_from_days: eras of 400 years that begin
@@ -274,7 +304,7 @@ static int has_envoy_prefix(const uint8_t *name, uint32_t n)
 {
 	uint64_t w;
 
-	if (n < ENVOY_PREFIX)
+	if (hd_likely((name[0] | 0x20) != 'x') || n < ENVOY_PREFIX)
 		return 0;
 	memcpy(&w, name, 8);
 	return lower8(w) == __builtin_bswap64(UINT64_C(0x782d656e766f792d));
@@ -346,6 +376,8 @@ static void put_client_cert(struct cursor *c, const uint8_t *bytes, const struct
 
 static int is_original(const struct proxy_request_patch *q, const uint8_t *name, uint32_t n)
 {
+	if (!has_envoy_prefix(name, n))
+		return 0;
 	return (q->new_path != NULL && http_name_eq(name, n, "x-envoy-original-path")) ||
 	       (q->new_authority != NULL && http_name_eq(name, n, "x-envoy-original-host"));
 }
@@ -398,8 +430,9 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 		}
 		return;
 	default:
-		if (!f->hop && !is_steering(bytes + f->name, f->name_n, is_edge) &&
-		    !is_original(q, bytes + f->name, f->name_n))
+		if (!f->hop && (hd_likely(f->id != HTTP_F_UNKNOWN) ||
+				(!is_steering(bytes + f->name, f->name_n, is_edge) &&
+				 !is_original(q, bytes + f->name, f->name_n))))
 			put_field(c, bytes, f);
 	}
 }
@@ -407,8 +440,7 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 static void put_request_line(struct cursor *c, const uint8_t *bytes, const struct http_head *h,
 			     const struct proxy_request_patch *q)
 {
-	put(c, bytes + h->start, h->method_n);
-	put_text(c, " ");
+	put_received(c, bytes + h->start, h->method_n + 1u); /* and the blank behind it */
 	if (hd_likely(q->new_path == NULL)) {
 		put(c, q->path, q->path_n);
 	} else {
@@ -417,7 +449,7 @@ static void put_request_line(struct cursor *c, const uint8_t *bytes, const struc
 	}
 	put_text(c, " HTTP/1.1\r\nhost: ");
 	if (hd_likely(q->new_authority == NULL))
-		put(c, bytes + h->authority, h->authority_n);
+		put_received(c, bytes + h->authority, h->authority_n);
 	else
 		put(c, q->new_authority, q->new_authority_n);
 	put_end(c);
@@ -511,7 +543,9 @@ static void put_response_field(struct cursor *c, const uint8_t *bytes, const str
 {
 	switch (f->id) {
 	case HTTP_F_CONTENT_LENGTH:
-		if (q->has_length && !placed->length)
+		if (q->has_length && !placed->length && bytes[f->value] != '0')
+			put_field(c, bytes, f); /* as we would write it */
+		else if (q->has_length && !placed->length)
 			put_length(c, q->content_length);
 		placed->length = 1;
 		return;
@@ -537,7 +571,8 @@ static void put_response_field(struct cursor *c, const uint8_t *bytes, const str
 		placed->date = 1;
 		[[fallthrough]];
 	default:
-		if (!f->hop && !is_ours_in_answers(bytes + f->name, f->name_n))
+		if (!f->hop && (hd_likely(f->id != HTTP_F_UNKNOWN) ||
+				!is_ours_in_answers(bytes + f->name, f->name_n)))
 			put_field(c, bytes, f);
 	}
 }
