@@ -132,29 +132,33 @@ static inline uint16_t load16(const uint8_t *p)
 
 #define CRLF htole16('\r' | '\n' << 8)
 
-/* [name, colon) and what lies before `end`, where a CR is. */
+/* [name, colon) and what lies before `end`, where a CR is: the field with index i. */
 static inline __attribute__((always_inline)) void
-add_field(struct http_head *h, const uint8_t *p, uint32_t name, uint32_t colon, uint32_t end)
+put_field(struct http_head *h, uint32_t i, const uint8_t *p, uint32_t name, uint32_t colon,
+	  uint32_t end)
 {
-	uint32_t value = colon + 1, i = h->n_fields;
 	enum http_field_id id = http_field_find(p + name, colon - name);
 	struct http_field *f = &h->fields[i];
+	uint32_t value = colon + 1;
 
-	/* The CR ends the first loop. */
 	value += p[value] == ' ';
-	while (hd_unlikely(http_is_space(p[value])))
-		value++;
-	while (hd_unlikely(p[end - 1] <= ' ') && end > value && http_is_space(p[end - 1]))
-		end--;
-	h->n_fields = (uint16_t)(i + 1);
+	if (hd_unlikely(p[value] <= ' ')) {
+		while (http_is_space(p[value])) /* the CR ends it */
+			value++;
+	}
+	if (hd_unlikely(p[end - 1] <= ' ')) {
+		while (end > value && http_is_space(p[end - 1]))
+			end--;
+	}
 	f->name = (uint16_t)name;
 	f->name_n = (uint16_t)(colon - name);
 	f->value = (uint16_t)value;
 	f->value_n = (uint16_t)(end - value);
 	f->id = (uint8_t)id;
-	f->hop = HTTP_ALWAYS_HOP >> id & 1;
+	f->hop = 0;
 	if (id == HTTP_F_UNKNOWN)
 		return;
+	f->hop = HTTP_ALWAYS_HOP >> id & 1;
 	if (h->first[id] == 0)
 		h->first[id] = (uint16_t)(i + 1);
 	else
@@ -171,21 +175,34 @@ struct marks {
 
 typedef struct block (*block_reader)(const uint8_t *p);
 
-/* Zeros stand for what is past the end: they belong to no name and to no value. */
+/* What is past the end belongs to no name and to no value. Of the last bytes of a longer head those
+ * in front, which were looked at before, are shifted out. */
+static inline __attribute__((always_inline)) void read_last(struct marks *m, uint32_t at,
+							    block_reader read)
+{
+	uint8_t rest[BLOCK] = { 0 };
+	uint32_t seen = at + BLOCK - m->n;
+
+	if (hd_unlikely(at >= m->n)) {
+		m->b = (struct block){ UINT64_MAX, UINT64_MAX };
+	} else if (hd_likely(m->n >= BLOCK)) {
+		m->b = read(m->p + m->n - BLOCK);
+		m->b.no_token = ~(~m->b.no_token >> seen);
+		m->b.control = ~(~m->b.control >> seen);
+	} else {
+		memcpy(rest, m->p + at, m->n - at);
+		m->b = read(rest);
+	}
+}
+
 static inline __attribute__((always_inline)) void read_block(struct marks *m, uint32_t at,
 							     block_reader read)
 {
-	uint8_t rest[BLOCK];
-
 	m->base = at;
-	if (hd_likely(at + BLOCK <= m->n)) {
+	if (hd_likely(at + BLOCK <= m->n))
 		m->b = read(m->p + at);
-		return;
-	}
-	memset(rest, 0, sizeof(rest));
-	if (at < m->n)
-		memcpy(rest, m->p + at, m->n - at);
-	m->b = read(rest);
+	else
+		read_last(m, at, read);
 }
 
 /* Both: the first such byte at or after `at`, which never goes back. Past the end there is one. */
@@ -226,19 +243,21 @@ static inline __attribute__((always_inline)) int read_fields_by(const struct cur
 								block_reader read)
 {
 	struct marks m = { .p = c->p, .n = c->n };
+	uint32_t i = 0;
 
 	if (at + 2 > m.n)
 		return 0;
 	read_block(&m, at, read);
-	while (load16(m.p + at) != CRLF) {
+	for (; load16(m.p + at) != CRLF; i++) {
 		uint32_t colon = name_end(&m, at, read), end = value_end(&m, colon + 1, read);
 
 		if (end + 4 > m.n || load16(m.p + end) != CRLF || m.p[colon] != ':' ||
-		    colon == at || h->n_fields == HTTP_MAX_FIELDS)
+		    colon == at || i == HTTP_MAX_FIELDS)
 			return 0;
-		add_field(h, m.p, at, colon, end);
+		put_field(h, i, m.p, at, colon, end);
 		at = end + 2;
 	}
+	h->n_fields = (uint16_t)i;
 	h->bytes = (uint16_t)(at + 2);
 	return 1;
 }

@@ -33,37 +33,39 @@ AVX2 static inline uint64_t total_avx2(__m256i x, size_t bytes)
 		     bytes);
 }
 
-/* The last n % 32 bytes, out of the last 32. Behind an odd number of bytes these are the other
- * bytes of their words (RFC 1071 2 (B)). */
-AVX2 static inline uint64_t tail_avx2(const uint8_t *p, size_t n)
+/* The last n % 32 bytes, out of the last 32; what is masked out counts nothing but what is put on
+ * each word. n is even. */
+AVX2 static inline __m256i tail_avx2(__m256i sum, const uint8_t *p, size_t n)
 {
 	static const uint8_t keep[64] = { [32 ... 63] = 0xff };
 	__m256i mask = _mm256_loadu_si256((const __m256i *)(keep + n % 32)),
 		x = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(p + n - 32)), mask);
-	uint64_t sum;
 
 	x = _mm256_xor_si256(x, _mm256_set1_epi16(LESS));
-	sum = total_avx2(_mm256_madd_epi16(x, _mm256_set1_epi16(1)), 32);
-	return n & 1 ? cksum_swap(cksum_fold(sum)) : sum;
+	return _mm256_add_epi32(sum, _mm256_madd_epi16(x, _mm256_set1_epi16(1)));
 }
 
 /* At least 32 bytes. */
 AVX2 static uint64_t add_avx2(uint64_t sum, const uint8_t *p, size_t n)
 {
-	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+	__m256i a = _mm256_setzero_si256(), b = a;
 	size_t at = 0;
 
-	for (; at + 128 <= n; at += 128) {
+	if (n & 1) /* it counts as if a zero followed */
+		sum += p[--n];
+	for (; at + 64 <= n; at += 64) {
 		a = step_avx2(a, p + at);
 		b = step_avx2(b, p + at + 32);
-		c = step_avx2(c, p + at + 64);
-		d = step_avx2(d, p + at + 96);
 	}
-	for (; at + 32 <= n; at += 32)
+	if (at + 32 <= n) {
 		a = step_avx2(a, p + at);
-	a = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
-	sum += total_avx2(a, at);
-	return at == n ? sum : sum + tail_avx2(p, n);
+		at += 32;
+	}
+	if (at != n) {
+		b = tail_avx2(b, p, n);
+		at += 32;
+	}
+	return sum + total_avx2(_mm256_add_epi32(a, b), at);
 }
 
 static size_t add_sse2(uint64_t *sum, const uint8_t *p, size_t n)
