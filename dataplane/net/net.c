@@ -133,6 +133,7 @@ struct net *net_create(const struct net_config *c, const struct net_device *devi
 	n->stats = stats;
 	n->pool = pool;
 	n->now = now;
+	n->syns_left = UINT32_MAX;
 	for (uint32_t k = 0; k < HD_ARRAY_SIZE(n->hash_key); k++)
 		n->hash_key[k] = derive(c->secret, k + 1);
 	n->id_state = derive(c->secret, 11);
@@ -218,7 +219,7 @@ static inline void prefetch_frame(struct rte_mbuf *m)
 }
 
 uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now,
-		int *any_received)
+		int *received)
 {
 	struct net_if *i = &n->ifs[port];
 	struct hd_port_stats *ps = &n->stats->ports[port];
@@ -226,7 +227,7 @@ uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t ma
 	uint64_t bytes = 0;
 
 	n->now = now;
-	*any_received = got != 0;
+	*received = got;
 	for (uint16_t k = 0; k < got; k++)
 		rte_prefetch0(out[k]);
 	for (uint16_t k = 0; k < got && k < RX_AHEAD; k++)
@@ -239,7 +240,7 @@ uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t ma
 			prefetch_frame(out[k + RX_AHEAD]);
 		bytes += m->pkt_len;
 		verdict = net_seg_fast(n, i, m);
-		if (hd_unlikely(verdict != NET_PASS))
+		if (hd_unlikely(verdict == NET_TAKEN))
 			verdict = net_eth_input(n, i, m);
 		if (hd_likely(verdict == NET_PASS)) {
 			out[kept++] = m;
@@ -251,6 +252,16 @@ uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t ma
 	ps->rx_packets += got;
 	ps->rx_bytes += bytes;
 	return kept;
+}
+
+void net_allow_syns(struct net *n, uint32_t syns)
+{
+	n->syns_left = syns;
+}
+
+uint32_t net_syns_left(const struct net *n)
+{
+	return n->syns_left;
 }
 
 int net_tx_flush(struct net *n)

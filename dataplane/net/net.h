@@ -58,8 +58,12 @@ void net_leaving_drop(struct net *n);
 /* Those of them that others have too, beyond our subnets: packets may come from there. The same way. */
 void net_set_elsewhere(struct net *n, const struct hd_ip *ips, uint32_t count);
 
-/* One burst of one port: receives up to `max`, handles what is net's, returns TCP segments with facts in out. */
-uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now, int *any_received);
+/* One burst of one port: receives up to `max`, handles what is net's, returns TCP segments with facts in out. received: how many
+ * frames there were. */
+uint16_t net_rx(struct net *n, uint32_t port, struct rte_mbuf **out, uint16_t max, hd_ns now, int *received);
+/* So many SYNs pass from now on; what comes beyond is thrown away before anything of it is looked at. UINT32_MAX at first. */
+void net_allow_syns(struct net *n, uint32_t syns);
+uint32_t net_syns_left(const struct net *n);
 /* Sends what is queued on all ports. True: something was sent. */
 int net_tx_flush(struct net *n);
 /* ARP, ND and cache timers. */

@@ -82,6 +82,7 @@ struct net {
 	struct hd_worker_stats *stats;
 	struct rte_mempool *pool;
 	hd_ns now; /* of this turn */
+	uint32_t syns_left; /* net_allow_syns */
 	uint64_t hash_key[4];
 	uint64_t id_state, id_key;
 	struct net_events events;

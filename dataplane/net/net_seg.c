@@ -55,6 +55,17 @@ static inline void read_header(struct pkt_facts *f, const struct rte_tcp_hdr *h)
 	f->flags = h->tcp_flags;
 }
 
+/* In a flood most SYNs are nobody's, and each costs as much as a segment of a connection. */
+static inline int is_shed(struct net *n, const struct rte_tcp_hdr *h)
+{
+	if (hd_likely((h->tcp_flags & (PKT_TCP_SYN | PKT_TCP_ACK)) != PKT_TCP_SYN))
+		return 0;
+	if (hd_unlikely(n->syns_left == 0))
+		return 1;
+	n->syns_left--;
+	return 0;
+}
+
 /* The complete road's end: everything about addresses was checked. */
 uint32_t net_seg_input(struct net *n, struct net_pkt *p)
 {
@@ -68,6 +79,8 @@ uint32_t net_seg_input(struct net *n, struct net_pkt *p)
 	if (f->data_offset < TCP_MIN_BYTES || f->data_offset > p->l4_bytes ||
 	    net_pull(p->m, (uint32_t)p->l4 + f->data_offset) != 0)
 		return HD_TCP_BAD_OFFSET;
+	if (is_shed(n, h))
+		return HD_NET_SYN_SHED;
 	f->key.local = p->dst;
 	f->key.remote = p->src;
 	f->tcp_offset = p->l4;
@@ -117,6 +130,8 @@ static inline uint32_t fast_tcp(struct net *n, struct net_if *i, struct rte_mbuf
 
 	if (header < TCP_MIN_BYTES || header > l4_bytes)
 		return NET_TAKEN;
+	if (is_shed(n, h))
+		return HD_NET_SYN_SHED;
 	f->data_offset = (uint8_t)header;
 	f->tcp_offset = (uint16_t)l4;
 	f->payload = (uint16_t)(l4_bytes - header);
@@ -174,8 +189,9 @@ static inline uint32_t fast_ip6(struct net *n, struct net_if *i, struct rte_mbuf
 			cksum_pseudo(&f->key.remote, &f->key.local, PROTO_TCP, bytes));
 }
 
-/* NET_PASS for an ordinary TCP segment to an address of ours. Anything else, wrong or merely
- * unusual, has NET_TAKEN and is untouched: the complete road judges it and names what is wrong. */
+/* NET_PASS for an ordinary TCP segment to an address of ours; HD_NET_SYN_SHED for a SYN too many.
+ * Anything else, wrong or merely unusual, has NET_TAKEN and is untouched: the complete road judges
+ * it and names what is wrong. */
 uint32_t net_seg_fast(struct net *n, struct net_if *i, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *h = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);

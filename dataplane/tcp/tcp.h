@@ -190,6 +190,8 @@ void tcp_set_connect_timeout(struct tcp_conn *c,
 
 const char *tcp_conn_state_name(const struct tcp_conn *c);
 uint32_t tcp_n_connections(const struct tcp *t);
+/* SYNs are answered with cookies: too many handshakes are open. */
+int tcp_is_flooded(const struct tcp *t, hd_ns now);
 /* Of its pools and its table: what is in use, without packet buffers. The table counts by its part that the connections need. */
 uint64_t tcp_bytes_used(const struct tcp *t);
 /* Bytes that wait or are unacknowledged in all send queues. */

@@ -3,6 +3,14 @@
 #include "tcp_cookie.h"
 #include "tcp_stack.h"
 
+#define FLOOD_MEMORY_NS (100 * HD_NS_PER_MS)
+
+int tcp_is_flooded(const struct tcp *t, hd_ns now)
+{
+	return hd_unlikely(t->cookies_until != 0) &&
+	       now + TCP_COOKIE_LIFE_NS < t->cookies_until + FLOOD_MEMORY_NS;
+}
+
 static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *s,
 				       const struct pkt_facts *f)
 {

@@ -145,21 +145,46 @@ static int load_snapshot(struct worker *w, hd_ns now)
 	return 1;
 }
 
-static int receive(struct worker *w, hd_ns now)
+/* One port's share of a turn; segments: how many tcp got. Returns how many frames there were. */
+static int receive_port(struct worker *w, uint32_t port, hd_ns now, uint32_t *segments)
 {
 	struct rte_mbuf *pkts[WORKER_BURST];
-	int any = 0, received;
+	int received, all = 0;
 
-	for (uint32_t port = 0; port < w->n_ports; port++) {
+	for (int i = 0; i < WORKER_FLOOD_BURSTS; i++) {
 		uint16_t n = net_rx(w->stack.net, port, pkts, WORKER_BURST, now, &received);
-		any |= received;
-		if (n == 0)
-			continue;
-		hd_stage(&w->stats, HD_STAGE_TCP);
-		tcp_input_burst(w->stack.tcp, pkts, n, now);
-		hd_stage(&w->stats, HD_STAGE_RECEIVE);
+
+		all += received;
+		if (n > 0) {
+			hd_stage(&w->stats, HD_STAGE_TCP);
+			tcp_input_burst(w->stack.tcp, pkts, n, now);
+			hd_stage(&w->stats, HD_STAGE_RECEIVE);
+		}
+		*segments += n;
+		if (hd_likely(!w->is_shedding) || received < WORKER_BURST || n > WORKER_BURST / 2)
+			break;
 	}
-	return any;
+	return all;
+}
+
+/* SYNs of a flood must not take the time of connections: when a port's burst came full of them and
+ * of other segments, only few pass in the next turn, and what is thrown away makes room for more
+ * bursts. A worker that has time answers all of them. */
+static int receive(struct worker *w, hd_ns now)
+{
+	uint32_t allowed = w->is_shedding ? WORKER_FLOOD_SYNS : UINT32_MAX, segments = 0;
+	int any = 0, is_full = 0;
+
+	net_allow_syns(w->stack.net, allowed);
+	for (uint32_t port = 0; port < w->n_ports; port++) {
+		int received = receive_port(w, port, now, &segments);
+
+		any |= received;
+		is_full |= received >= WORKER_BURST;
+	}
+	w->is_shedding = is_full && tcp_is_flooded(w->stack.tcp, now) &&
+			 segments > allowed - net_syns_left(w->stack.net);
+	return any != 0;
 }
 
 static int run_timers(struct worker *w, hd_ns now)

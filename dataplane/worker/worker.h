@@ -10,6 +10,8 @@
 #include "worker_stack.h"
 
 #define WORKER_BURST 32		/* packets of one port a turn */
+#define WORKER_FLOOD_BURSTS 8	/* so many of them while most are SYNs of a flood, to find what waits behind */
+#define WORKER_FLOOD_SYNS 8	/* of a flood that pass in a turn when something did */
 #define WORKER_MESSAGES 16	/* of ctrl a turn */
 #define WORKER_DUMP_PLACES 256	/* of connections, looked at for a dump in a turn */
 
@@ -46,6 +48,7 @@ struct worker {
 	const struct hd_snapshot *snapshot;	/* of this turn */
 	const struct hd_snapshot *_Atomic *published;
 	struct hd_ring *mailbox;
+	int is_shedding;			/* SYNs: as the last turn saw a flood in front of segments */
 	uint64_t last_tsc;
 	uint32_t n_ports;
 	uint32_t index;

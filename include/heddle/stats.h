@@ -32,6 +32,7 @@
 	X(NET_IP_CHAIN, "ip", "bad_chain", "IPv6 extension headers out of order, too many or cut off")			\
 	X(NET_IP_NO_ROUTE, "ip", "no_route", "no route to the destination")						\
 	X(NET_TCP_CHECKSUM, "tcp", "bad_checksum", "TCP checksum")							\
+	X(NET_SYN_SHED, "tcp", "syns_shed", "SYNs thrown away unread in a flood, while segments of connections waited behind them")	\
 	X(NET_UDP_PORT, "udp", "no_port", "datagram for a UDP port: none is open")					\
 	X(NET_ICMP_MALFORMED, "icmp", "malformed", "cut off, or a code that the type does not have")			\
 	X(NET_ICMP_CHECKSUM, "icmp", "bad_checksum", "ICMP checksum")							\

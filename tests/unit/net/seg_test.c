@@ -265,6 +265,32 @@ static void forwarded_parts_keep_a_right_sum(void **state)
 	}
 }
 
+static void syns_beyond_the_allowance_are_thrown_away(void **state)
+{
+	struct world *w = *state;
+	struct tcp_args a = data_segment(1), syn = data_segment(1);
+	struct frame f, from_syn;
+	struct rte_mbuf *in;
+	int received;
+
+	syn.flags = PKT_TCP_SYN;
+	frame_tcp(&from_syn, &syn);
+	frame_tcp(&f, &a);
+	net_allow_syns(w->net, 2);
+	for (uint32_t i = 0; i < 4; i++) {
+		fake_device_put(&w->dev[0], from_syn.b, from_syn.n, 0);
+		assert_int_equal(net_rx(w->net, 0, &in, 1, w->now, &received), i < 2);
+		assert_int_equal(received, 1);
+		if (i < 2)
+			rte_pktmbuf_free(in);
+	}
+	assert_int_equal(net_syns_left(w->net), 0);
+	assert_int_equal(world_count(w, HD_NET_SYN_SHED), 2);
+	fake_device_put(&w->dev[0], f.b, f.n, 0);
+	assert_int_equal(net_rx(w->net, 0, &in, 1, w->now, &received), 1);
+	rte_pktmbuf_free(in);
+}
+
 static void a_known_payload_sum_is_used(void **state)
 {
 	struct world *w = *state;
@@ -379,6 +405,7 @@ int main(void)
 		WORLD_TEST(frames_of_other_stations_and_kinds_are_dropped),
 		WORLD_TEST(what_we_send_is_well_formed),
 		WORLD_TEST(a_known_payload_sum_is_used),
+		WORLD_TEST(syns_beyond_the_allowance_are_thrown_away),
 		WORLD_TEST(forwarded_parts_keep_a_right_sum),
 		WORLD_TEST(a_device_without_chains_gets_one_buffer),
 		WORLD_TEST(a_full_device_keeps_order_then_drops_and_counts),
