@@ -132,15 +132,16 @@ static inline uint16_t load16(const uint8_t *p)
 
 #define CRLF htole16('\r' | '\n' << 8)
 
-/* [name, colon) and what lies before `end`, where a CR is: the field with index i. */
+/* [name, colon) and what lies before `end`, where a CR is: the field with index i, at *f. */
 static inline __attribute__((always_inline)) void
-put_field(struct http_head *h, uint32_t i, const uint8_t *p, uint32_t name, uint32_t colon,
-	  uint32_t end)
+put_field(struct http_head *h, struct http_field *f, uint32_t i, const uint8_t *p, size_t name,
+	  size_t colon, size_t end)
 {
-	enum http_field_id id = http_field_find(p + name, colon - name);
-	struct http_field *f = &h->fields[i];
-	uint32_t value = colon + 1;
+	const struct http_known *k = http_field_find(p + name, colon - name);
+	size_t value = colon + 1;
 
+	f->name = (uint16_t)name;
+	f->name_n = (uint16_t)(colon - name);
 	value += p[value] == ' ';
 	if (hd_unlikely(p[value] <= ' ')) {
 		while (http_is_space(p[value])) /* the CR ends it */
@@ -150,26 +151,23 @@ put_field(struct http_head *h, uint32_t i, const uint8_t *p, uint32_t name, uint
 		while (end > value && http_is_space(p[end - 1]))
 			end--;
 	}
-	f->name = (uint16_t)name;
-	f->name_n = (uint16_t)(colon - name);
 	f->value = (uint16_t)value;
 	f->value_n = (uint16_t)(end - value);
-	f->id = (uint8_t)id;
-	f->hop = 0;
-	if (id == HTTP_F_UNKNOWN)
+	f->id = k->id;
+	f->hop = k->hop;
+	if (k->id == HTTP_F_UNKNOWN)
 		return;
-	f->hop = HTTP_ALWAYS_HOP >> id & 1;
-	if (h->first[id] == 0)
-		h->first[id] = (uint16_t)(i + 1);
+	if (hd_likely(h->first[k->id] == 0))
+		h->first[k->id] = (uint16_t)(i + 1);
 	else
-		h->repeated |= UINT32_C(1) << id;
+		h->repeated |= UINT32_C(1) << k->id;
 }
 
 /* The fields' bytes, a block at a time, each looked at once. */
 struct marks {
 	const uint8_t *p;
-	uint32_t n;
-	uint32_t base; /* of the block */
+	size_t n;
+	size_t base; /* of the block */
 	struct block b;
 };
 
@@ -177,11 +175,11 @@ typedef struct block (*block_reader)(const uint8_t *p);
 
 /* What is past the end belongs to no name and to no value. Of the last bytes of a longer head those
  * in front, which were looked at before, are shifted out. */
-static inline __attribute__((always_inline)) void read_last(struct marks *m, uint32_t at,
+static inline __attribute__((always_inline)) void read_last(struct marks *m, size_t at,
 							    block_reader read)
 {
 	uint8_t rest[BLOCK] = { 0 };
-	uint32_t seen = at + BLOCK - m->n;
+	size_t seen = at + BLOCK - m->n;
 
 	if (hd_unlikely(at >= m->n)) {
 		m->b = (struct block){ UINT64_MAX, UINT64_MAX };
@@ -195,7 +193,7 @@ static inline __attribute__((always_inline)) void read_last(struct marks *m, uin
 	}
 }
 
-static inline __attribute__((always_inline)) void read_block(struct marks *m, uint32_t at,
+static inline __attribute__((always_inline)) void read_block(struct marks *m, size_t at,
 							     block_reader read)
 {
 	m->base = at;
@@ -206,7 +204,7 @@ static inline __attribute__((always_inline)) void read_block(struct marks *m, ui
 }
 
 /* Both: the first such byte at or after `at`, which never goes back. Past the end there is one. */
-static inline __attribute__((always_inline)) uint32_t name_end(struct marks *m, uint32_t at,
+static inline __attribute__((always_inline)) size_t name_end(struct marks *m, size_t at,
 							       block_reader read)
 {
 	uint64_t hit = 0;
@@ -218,10 +216,10 @@ static inline __attribute__((always_inline)) uint32_t name_end(struct marks *m, 
 		read_block(m, at, read);
 		hit = m->b.no_token;
 	}
-	return at + (uint32_t)__builtin_ctzll(hit);
+	return at + (size_t)__builtin_ctzll(hit);
 }
 
-static inline __attribute__((always_inline)) uint32_t value_end(struct marks *m, uint32_t at,
+static inline __attribute__((always_inline)) size_t value_end(struct marks *m, size_t at,
 								block_reader read)
 {
 	uint64_t hit = 0;
@@ -233,28 +231,29 @@ static inline __attribute__((always_inline)) uint32_t value_end(struct marks *m,
 		read_block(m, at, read);
 		hit = m->b.control;
 	}
-	return at + (uint32_t)__builtin_ctzll(hit);
+	return at + (size_t)__builtin_ctzll(hit);
 }
 
 /* From the first field line to the end of the head. Behind each line there are at least two bytes
  * more, so one look at the end a line is enough. */
-static inline __attribute__((always_inline)) int read_fields_by(const struct cursor *c, uint32_t at,
+static inline __attribute__((always_inline)) int read_fields_by(const struct cursor *c, size_t at,
 								struct http_head *h,
 								block_reader read)
 {
 	struct marks m = { .p = c->p, .n = c->n };
+	struct http_field *f = h->fields;
 	uint32_t i = 0;
 
 	if (at + 2 > m.n)
 		return 0;
 	read_block(&m, at, read);
-	for (; load16(m.p + at) != CRLF; i++) {
-		uint32_t colon = name_end(&m, at, read), end = value_end(&m, colon + 1, read);
+	for (; load16(m.p + at) != CRLF; i++, f++) {
+		size_t colon = name_end(&m, at, read), end = value_end(&m, colon + 1, read);
 
 		if (end + 4 > m.n || load16(m.p + end) != CRLF || m.p[colon] != ':' ||
 		    colon == at || i == HTTP_MAX_FIELDS)
 			return 0;
-		put_field(h, i, m.p, at, colon, end);
+		put_field(h, f, i, m.p, at, colon, end);
 		at = end + 2;
 	}
 	h->n_fields = (uint16_t)i;

@@ -2,7 +2,11 @@
 /* Known field names, by http_known_slot. The unit test finds every name of HTTP_FIELDS. */
 #include "http_internal.h"
 
-#define K(symbol, text) { .name = text, .n = sizeof(text) - 1, .id = HTTP_F_##symbol }
+#define K(symbol, text)                                                            \
+	{                                                                          \
+		.name = text, .n = sizeof(text) - 1, .id = HTTP_F_##symbol,        \
+		.hop = HTTP_ALWAYS_HOP >> HTTP_F_##symbol & 1                      \
+	}
 
 const struct http_known http_known[HTTP_KNOWN_SLOTS] = {
 	[0] = K(DATE, "date"),
@@ -30,7 +34,7 @@ const struct http_known http_known[HTTP_KNOWN_SLOTS] = {
 
 enum http_field_id http_field_lookup(const uint8_t *name, uint32_t n)
 {
-	return http_field_find(name, n);
+	return (enum http_field_id)http_field_find(name, n)->id;
 }
 
 int http_name_eq(const uint8_t *p, uint32_t n, const char *lower)

@@ -98,20 +98,24 @@ static inline int http_token_is(const uint8_t *p, uint32_t n, const char *lower)
 /* Known field names: a hash without collisions over length, first and last letter. Case drops out
  * of it because bit 5 times 9 or 24 vanishes modulo 32. */
 #define HTTP_KNOWN_SLOTS 32
+#define HTTP_KNOWN_EMPTY 2 /* one that no name has */
 
 struct http_known {
-	char name[30];
-	uint8_t n, id; /* 0, 0: an empty slot */
+	char name[29];
+	uint8_t n;
+	uint8_t id, hop; /* of struct http_field */
 };
-extern const struct http_known http_known[HTTP_KNOWN_SLOTS];
+extern const struct http_known http_known[HTTP_KNOWN_SLOTS]; /* n 0: an empty slot */
 
-static inline enum http_field_id http_field_find(const uint8_t *name, uint32_t n)
+/* An empty slot for names that are not known. */
+static inline const struct http_known *http_field_find(const uint8_t *name, size_t n)
 {
 	const struct http_known *k =
 		&http_known[(n + name[0] * 9u + name[n - 1] * 24u) % HTTP_KNOWN_SLOTS];
 
-	return k->n == n && http_token_is(name, n, k->name) ? (enum http_field_id)k->id
-							    : HTTP_F_UNKNOWN;
+	return hd_likely(k->n == n && http_token_is(name, (uint32_t)n, k->name))
+		       ? k
+		       : &http_known[HTTP_KNOWN_EMPTY];
 }
 
 /* The number of a known field name, HTTP_F_UNKNOWN for others. The name is a token. */
