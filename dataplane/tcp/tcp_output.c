@@ -45,8 +45,11 @@ static uint32_t emit_options(const struct tcp_options *o, uint8_t *out)
 	return sizeof(stamp);
 }
 
+/* New data takes one straight line from here to transmit; what is seldom calls. */
+#define INLINED static inline __attribute__((always_inline))
+
 /* A header of its own in a fresh mbuf, or NULL. */
-static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, const struct out *o)
+INLINED struct rte_mbuf *put_header(struct tcp *t, const struct flow_key *key, const struct out *o)
 {
 	struct rte_mbuf *m = core_mbuf_alloc(t->header, 1);
 	struct tcp_header *h;
@@ -70,6 +73,11 @@ static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, 
 	m->data_len = (uint16_t)(sizeof(*h) + options);
 	m->pkt_len = m->data_len;
 	return m;
+}
+
+static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, const struct out *o)
+{
+	return put_header(t, key, o);
 }
 
 static void transmit_as(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, uint8_t ecn)
@@ -373,14 +381,14 @@ static uint32_t refer_payload(struct tcp *t, struct rte_mbuf *m, const struct bu
 }
 
 /* A data segment from place p, which moves on; returns the payload's bytes (maybe fewer than
- * asked), or -1. PSH and FIN in last_flags go only on a segment that took everything. */
-static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct place *p,
-			 uint32_t want, uint8_t last_flags)
+ * asked), or -1. PSH and FIN in last_flags go only on a segment that took everything. is_new: RFC
+ * 3168 6.1.5, what is sent again is not ECT. */
+INLINED int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct place *p,
+			  uint32_t want, uint8_t last_flags, int is_new)
 {
 	struct rte_mbuf *m;
 	struct out o;
 	uint32_t done, n;
-	int is_new = seq == c->snd_nxt; /* RFC 3168 6.1.5: what is sent again is not ECT */
 
 	fill(t, c, &o, seq, 0);
 	if (c->ooo != NULL)
@@ -390,7 +398,7 @@ static int32_t send_data(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct
 	    0) /* RFC 9293 MUST-16: c->mss has paid for the timestamp, not for these */
 		n = u32_min(want, c->mss + (c->flags & TCP_F_TS ? TCP_OPTIONS_TS_BYTES : 0u) -
 					  tcp_options_bytes(&o.opt));
-	m = build_header(t, &c->key, &o);
+	m = put_header(t, &c->key, &o);
 	if (m == NULL)
 		return -1;
 	done = copied_bytes(m, &c->tx, p, n);
@@ -434,7 +442,7 @@ static int resend(struct tcp *t, struct tcp_conn *c, struct tcp_sent *s, uint32_
 		flags = PKT_TCP_PSH;
 	}
 	do { /* more than one segment when the MSS became smaller meanwhile */
-		int32_t n = send_data(t, c, seq, &p, left, flags);
+		int32_t n = send_data(t, c, seq, &p, left, flags, 0);
 
 		if (n < 0)
 			return -ENOBUFS;
@@ -514,7 +522,7 @@ static int was_idle(const struct tcp *t, const struct tcp_conn *c)
 }
 
 /* The next n bytes that were never sent, and the FIN when it is due and all else is sent. */
-static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int with_fin)
+INLINED enum step send_next(struct tcp *t, struct tcp_conn *c, uint32_t n, int with_fin)
 {
 	struct place p = { c->tx_buf, c->tx_off };
 	uint32_t unsent = tcp_conn_unsent(c);
@@ -528,7 +536,7 @@ static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int wit
 		restart_after_idle(t, c);
 	if (c->sb->n == 0)
 		c->sb->progress_ms = t->now_ms;
-	sent = send_data(t, c, c->snd_nxt, &p, n, flags);
+	sent = send_data(t, c, c->snd_nxt, &p, n, flags, 1);
 	if (sent < 0)
 		return STEP_NO_MEMORY;
 	with_fin = with_fin && (uint32_t)sent == n;
@@ -545,6 +553,11 @@ static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int wit
 		c->state_ms = 0;
 	}
 	return STEP_SENT;
+}
+
+static enum step send_new(struct tcp *t, struct tcp_conn *c, uint32_t n, int with_fin)
+{
+	return send_next(t, c, n, with_fin);
 }
 
 /* RFC 6928 2 means ten segments, also when some are small: nothing is known of the path yet. */
@@ -578,7 +591,7 @@ static enum step step_new(struct tcp *t, struct tcp_conn *c)
 		c->flags |= TCP_F_CWND_LIMITED;
 		return STEP_DONE;
 	}
-	return send_new(t, c, n, fin && n == unsent && n < usable);
+	return send_next(t, c, n, fin && n == unsent && n < usable);
 }
 
 /* What is deemed lost, in order. */
