@@ -40,6 +40,13 @@ void tcp_timers_arm(struct tcp *t, struct tcp_conn *c)
 		wheel_arm(&t->wheel, &c->timer, at);
 }
 
+/* The entry already lies where a deadline so far ahead needs it, or earlier: nothing to compute. */
+static int is_armed_within(const struct tcp *t, const struct tcp_conn *c, uint32_t in_us)
+{
+	return wheel_is_armed(&c->timer) &&
+	       c->timer.deadline <= t->now + (hd_ns)in_us * HD_NS_PER_US;
+}
+
 uint32_t tcp_timers_rto_us(const struct tcp *t, const struct tcp_conn *c)
 {
 	struct tcp_rto_limits after_lost_syn = t->rto;
@@ -56,7 +63,8 @@ void tcp_timers_set_rtx_at(struct tcp *t, struct tcp_conn *c, enum tcp_rtx_kind 
 {
 	c->rtx_kind = (uint8_t)kind;
 	c->rtx_us = tcp_deadline(t->now_us + in_us);
-	tcp_timers_arm(t, c);
+	if (!is_armed_within(t, c, in_us))
+		tcp_timers_arm(t, c);
 }
 
 /* RFC 8985 7.2: 2 SRTT, and time for a delayed ACK when it could be one. */
@@ -110,7 +118,8 @@ void tcp_timers_set_delack(struct tcp *t, struct tcp_conn *c)
 	if (c->delack_us != 0 && (int32_t)(at - c->delack_us) >= 0)
 		return;
 	c->delack_us = at;
-	tcp_timers_arm(t, c);
+	if (!is_armed_within(t, c, in))
+		tcp_timers_arm(t, c);
 }
 
 void tcp_timers_set_state(struct tcp *t, struct tcp_conn *c, hd_ns in)
