@@ -39,22 +39,37 @@ uint32_t tcp_lookup(const struct tcp *t, const struct flow_key *key, uint32_t ha
 	return 0;
 }
 
-static void prefetch_candidate(const struct tcp *t, uint32_t hash)
+#define NO_CANDIDATE UINT32_MAX
+
+/* The first value whose signature fits, with its lines on their way; NO_CANDIDATE: none. */
+static uint32_t prefetch_candidate(const struct tcp *t, uint32_t hash)
 {
 	const struct tcp_bucket *b = tcp_table_bucket(&t->table, hash);
 	uint32_t hit = tcp_bucket_match(b, tcp_table_signature(hash)), value;
 
 	if (hit == 0)
-		return;
+		return NO_CANDIDATE;
 	value = b->value[(uint32_t)__builtin_ctz(hit) / 2];
 	if (value & TCP_VALUE_WAIT) {
 		rte_prefetch0(tcp_wait_at(t, value));
-		return;
+		return NO_CANDIDATE;
 	}
 	rte_prefetch0(tcp_conn_at(t, value));
 	rte_prefetch0(&tcp_conn_at(t, value)->tx);
 	rte_prefetch0(&tcp_conn_at(t, value)->rx);
 	rte_prefetch0(&tcp_conn_at(t, value)->key);
+	return value;
+}
+
+/* Segments before this one in the burst may have ended the connection, or given its place away. */
+static int is_still(const struct tcp *t, uint32_t candidate, const struct flow_key *key)
+{
+	const struct tcp_conn *c;
+
+	if (hd_unlikely(candidate == NO_CANDIDATE))
+		return 0;
+	c = tcp_conn_at(t, candidate);
+	return c->flags & TCP_F_IN_TABLE && flow_key_eq(&c->key, key);
 }
 
 void tcp_segment_init(struct tcp_segment *s, struct rte_mbuf *m, const struct pkt_facts *f)
@@ -236,16 +251,17 @@ static void input_predicted(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *
 	tcp_input_deliver(c, &s);
 }
 
-static void input_one(struct tcp *t, struct rte_mbuf *m)
+static void input_one(struct tcp *t, struct rte_mbuf *m, uint32_t candidate)
 {
 	struct pkt_facts *f = pkt_facts(m);
 	const uint8_t *options = rte_pktmbuf_mtod_offset(
 		m, const uint8_t *, f->tcp_offset + sizeof(struct rte_tcp_hdr));
-	uint32_t value, isn_floor = 0;
+	uint32_t value = candidate, isn_floor = 0;
 	struct tcp_segment s;
-	int found;
+	int found = is_still(t, candidate, &f->key);
 
-	value = tcp_lookup(t, &f->key, f->hash, &found);
+	if (hd_unlikely(!found))
+		value = tcp_lookup(t, &f->key, f->hash, &found);
 	if (found && !(value & TCP_VALUE_WAIT)) {
 		struct tcp_conn *c = tcp_conn_at(t, value);
 
@@ -271,6 +287,8 @@ static void input_one(struct tcp *t, struct rte_mbuf *m)
 
 void tcp_input_burst(struct tcp *t, struct rte_mbuf **pkts, uint16_t n, hd_ns now)
 {
+	uint32_t candidates[BURST];
+
 	tcp_set_now(t, now);
 	tcp_shortage_look(t);
 	for (uint32_t first = 0; first < n; first += BURST) {
@@ -279,8 +297,8 @@ void tcp_input_burst(struct tcp *t, struct rte_mbuf **pkts, uint16_t n, hd_ns no
 		for (uint32_t i = first; i < end; i++)
 			rte_prefetch0(tcp_table_bucket(&t->table, pkt_facts(pkts[i])->hash));
 		for (uint32_t i = first; i < end; i++)
-			prefetch_candidate(t, pkt_facts(pkts[i])->hash);
+			candidates[i - first] = prefetch_candidate(t, pkt_facts(pkts[i])->hash);
 		for (uint32_t i = first; i < end; i++)
-			input_one(t, pkts[i]);
+			input_one(t, pkts[i], candidates[i - first]);
 	}
 }
