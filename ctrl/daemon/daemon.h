@@ -15,6 +15,7 @@
 #include "daemon_reload.h"
 #include "daemon_signals.h"
 #include "daemon_watchdog.h"
+#include "jwt_thread.h"
 #include "observe_access.h"
 #include "observe_failures.h"
 #include "observe_http.h"
@@ -35,6 +36,7 @@ struct daemon {
 	struct reload reload;
 	struct loads loads;
 	struct hd_dp *dp;
+	struct jwt_thread *jwt;
 	struct health *health;
 	struct daemon_health outcomes;
 	struct sock_host host;

@@ -203,6 +203,12 @@ static void names_first(struct daemon *d)
 	policy_diags_fini(&diags);
 }
 
+static int tokens_open(struct daemon *d)
+{
+	d->jwt = jwt_thread_start(d->dp);
+	return d->jwt != NULL ? 0 : -ENOMEM;
+}
+
 /* The thread of a load that was left behind uses what is not given back yet. */
 _Noreturn static void leave(struct daemon *d, int code)
 {
@@ -276,6 +282,8 @@ static int serve(struct daemon *d)
 	rc = d->health != NULL ? reload_use(&d->reload, d->dp, d->health) : -ENOMEM;
 	daemon_host_init(d);
 	if (rc == 0)
+		rc = tokens_open(d);
+	if (rc == 0)
 		rc = hd_dp_start(d->dp, d->reload.snapshot, error, sizeof(error));
 	if (rc != 0)
 		goto close_dp;
@@ -292,6 +300,7 @@ close_dp:
 	certs_use(d->certs, NULL);
 	sock_server_close(d->sock);
 	d->sock = NULL;
+	jwt_thread_stop(d->jwt);
 	hd_dp_close(d->dp);
 	health_destroy(d->health);
 	sock_jobs_sweep(1);

@@ -24,6 +24,12 @@ struct policy_authz_policy {
 	uint8_t by_port, by_ip; /* as in hd_authz_profile */
 };
 
+/* A RequestAuthentication. */
+struct policy_authz_request {
+	struct policy_authz_policy whom; /* for its selector and targets */
+	uint32_t first, count;		 /* in jwt_rules */
+};
+
 /* The lists of some policies that always apply together. */
 struct policy_authz_scope {
 	uint32_t lists[HD_AUTHZ_ACTIONS]; /* as in hd_authz_profile */
@@ -36,10 +42,13 @@ struct policy_authz {
 	struct policy_vec values, terms, groups, rules, dimensions, buckets, lists, profiles,
 		targets, words, policies_out;
 	struct policy_vec policies; /* struct policy_authz_policy, by namespace and name */
-	struct policy_map scopes;   /* numbers of policies -> struct policy_authz_scope */
+	struct policy_vec requests; /* struct policy_authz_request, in the order of files */
+	struct policy_vec jwt_rules, jwt_keys, jwt_places, jwt_claim_headers, jwt_texts;
+	struct policy_map scopes; /* numbers of policies -> struct policy_authz_scope */
 	struct policy_map profiles_by_key, targets_by_key;
-	struct policy_map applied; /* what a workload is known by -> profile + 1 */
-	struct policy_map aliases; /* trust domains that are the mesh's own */
+	struct policy_map applied;   /* what a workload is known by -> profile + 1 */
+	struct policy_map jwt_lists; /* numbers of rules -> place in words + 1 */
+	struct policy_map aliases;   /* trust domains that are the mesh's own */
 };
 
 /* All policies into rules; first of all. */
@@ -48,6 +57,12 @@ void policy_authz_read(struct policy_load *l);
 /* One rule of a policy into the arrays. */
 void policy_authz_rule(struct policy_load *l, struct policy_authz_policy *p,
 		       const struct policy_yaml *rule, struct hd_authz_rule *out);
+
+/* policy_build_jwt.c: the rules of a RequestAuthentication. */
+void policy_build_jwt(struct policy_load *l, const struct policy_object *o, uint32_t *first,
+		      uint32_t *count);
+void policy_jwt_out(struct policy_load *l, struct hd_jwt *out,
+		    void *(*array_out)(struct policy_load *l, const struct policy_vec *v));
 
 /* A list of rules (rising numbers) that share an action; 1 + its index, 0 when there are none. */
 uint32_t policy_authz_list(struct policy_load *l, const struct policy_vec *rules);

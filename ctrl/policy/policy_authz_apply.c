@@ -37,6 +37,30 @@ static int is_dry_run(const struct policy_object *o)
 	return y != NULL && policy_str_is(y->text, "true");
 }
 
+static void whom_read(struct policy_authz_policy *p, const struct policy_object *o)
+{
+	const struct policy_yaml *refs = policy_get(o->body, "targetRefs");
+
+	p->object = o;
+	p->selector = policy_get(policy_get(o->body, "selector"), "matchLabels");
+	p->selector = p->selector != NULL && p->selector->n > 0 ? p->selector : NULL;
+	p->has_targets = policy_get(o->body, "targetRef") != NULL || (refs != NULL && refs->n > 0);
+}
+
+static void requests_find(struct policy_load *l)
+{
+	for (uint32_t i = 0; i < l->objects.n; i++) {
+		const struct policy_object *o = policy_object_at(l, i);
+		struct policy_authz_request *r;
+
+		if (o->replaced || o->row->id != POLICY_REQUEST_AUTHENTICATION)
+			continue;
+		r = policy_vec_push(&l->arena, &l->authz.requests);
+		whom_read(&r->whom, o);
+		policy_build_jwt(l, o, &r->first, &r->count);
+	}
+}
+
 static void policies_find(struct policy_load *l)
 {
 	struct policy_vec *v = &l->authz.policies;
@@ -44,16 +68,11 @@ static void policies_find(struct policy_load *l)
 	for (uint32_t i = 0; i < l->objects.n; i++) {
 		const struct policy_object *o = policy_object_at(l, i);
 		struct policy_authz_policy *p;
-		const struct policy_yaml *refs = policy_get(o->body, "targetRefs");
 
 		if (o->replaced || o->row->id != POLICY_AUTHORIZATION_POLICY)
 			continue;
 		p = policy_vec_push(&l->arena, v);
-		p->object = o;
-		p->selector = policy_get(policy_get(o->body, "selector"), "matchLabels");
-		p->selector = p->selector != NULL && p->selector->n > 0 ? p->selector : NULL;
-		p->has_targets =
-			policy_get(o->body, "targetRef") != NULL || (refs != NULL && refs->n > 0);
+		whom_read(p, o);
 		p->said = action_of(o);
 		p->action = is_dry_run(o) ? HD_AUTHZ_AUDIT : p->said;
 		policy_vec_init(&p->rules, sizeof(uint32_t));
@@ -178,10 +197,17 @@ static void arrays_init(struct policy_authz *z, struct policy_arena *a)
 	policy_vec_init(&z->words, sizeof(uint32_t));
 	policy_vec_init(&z->policies_out, sizeof(struct hd_authz_policy));
 	policy_vec_init(&z->policies, sizeof(struct policy_authz_policy));
+	policy_vec_init(&z->requests, sizeof(struct policy_authz_request));
+	policy_vec_init(&z->jwt_rules, sizeof(struct hd_jwt_rule));
+	policy_vec_init(&z->jwt_keys, sizeof(struct hd_jwt_key));
+	policy_vec_init(&z->jwt_places, sizeof(struct hd_jwt_place));
+	policy_vec_init(&z->jwt_claim_headers, sizeof(struct hd_jwt_claim_header));
+	policy_vec_init(&z->jwt_texts, sizeof(struct hd_str));
 	policy_map_init(&z->scopes, a);
 	policy_map_init(&z->profiles_by_key, a);
 	policy_map_init(&z->targets_by_key, a);
 	policy_map_init(&z->applied, a);
+	policy_map_init(&z->jwt_lists, a);
 	policy_map_init(&z->aliases, a);
 }
 
@@ -226,19 +252,29 @@ static void target_warn(struct policy_load *l, const struct policy_object *o,
 		       POLICY_STR(kind), POLICY_STR(name));
 }
 
+static struct policy_authz_request *request_at(const struct policy_load *l, uint32_t i)
+{
+	return policy_vec_at(&l->authz.requests, i);
+}
+
+static void refs_warn(struct policy_load *l, const struct policy_object *o)
+{
+	const struct policy_yaml *refs = policy_get(o->body, "targetRefs"),
+				 *ref = policy_get(o->body, "targetRef");
+
+	if (ref != NULL)
+		target_warn(l, o, ref);
+	for (const struct policy_yaml *y = refs != NULL ? refs->first : NULL; y != NULL;
+	     y = y->next)
+		target_warn(l, o, y);
+}
+
 static void targets_warn(struct policy_load *l)
 {
-	for (uint32_t i = 0; i < l->authz.policies.n; i++) {
-		const struct policy_object *o = policy_at(l, i)->object;
-		const struct policy_yaml *refs = policy_get(o->body, "targetRefs"),
-					 *ref = policy_get(o->body, "targetRef");
-
-		if (ref != NULL)
-			target_warn(l, o, ref);
-		for (const struct policy_yaml *y = refs != NULL ? refs->first : NULL; y != NULL;
-		     y = y->next)
-			target_warn(l, o, y);
-	}
+	for (uint32_t i = 0; i < l->authz.policies.n; i++)
+		refs_warn(l, policy_at(l, i)->object);
+	for (uint32_t i = 0; i < l->authz.requests.n; i++)
+		refs_warn(l, request_at(l, i)->whom.object);
 }
 
 void policy_authz_read(struct policy_load *l)
@@ -248,6 +284,7 @@ void policy_authz_read(struct policy_load *l)
 	arrays_init(z, &l->arena);
 	aliases_find(l);
 	policies_find(l);
+	requests_find(l);
 	for (uint32_t i = 0; i < z->policies.n; i++)
 		policy_out_add(l, policy_at(l, i));
 	rules_compile(l);
@@ -376,12 +413,31 @@ static const struct policy_authz_scope *scope_get(struct policy_load *l,
 	return s;
 }
 
-static uint32_t profile_add(struct policy_load *l, const struct policy_vec policies[3])
+/* The same rules have the same place. */
+static void jwt_fill(struct policy_load *l, struct hd_authz_profile *p,
+		     const struct policy_vec *rules)
+{
+	struct hd_str key =
+		policy_str_copy(&l->arena, (struct hd_str){ rules->p, rules->n * rules->bytes });
+	uintptr_t known = (uintptr_t)policy_map_get(&l->authz.jwt_lists, key);
+
+	p->jwt_count = rules->n;
+	p->jwt_first = known != 0 ? (uint32_t)known - 1 : l->authz.words.n;
+	if (known != 0)
+		return;
+	policy_map_add(&l->authz.jwt_lists, key, (void *)(uintptr_t)(l->authz.words.n + 1));
+	for (uint32_t i = 0; i < rules->n; i++)
+		*(uint32_t *)policy_vec_push(&l->arena, &l->authz.words) =
+			*(uint32_t *)policy_vec_at(rules, i);
+}
+
+static uint32_t profile_add(struct policy_load *l, const struct policy_vec policies[3],
+			    const struct policy_vec *jwt)
 {
 	struct hd_authz_profile p;
 	struct hd_str key = { (const char *)&p, sizeof(p) };
 	uintptr_t known;
-	int any = 0;
+	int any = jwt->n > 0;
 
 	memset(&p, 0, sizeof(p)); /* it is a key, with all its bytes */
 	for (int i = 0; i < HD_AUTHZ_SCOPES; i++) {
@@ -398,6 +454,8 @@ static uint32_t profile_add(struct policy_load *l, const struct policy_vec polic
 	}
 	if (!any)
 		return 0;
+	if (jwt->n > 0)
+		jwt_fill(l, &p, jwt);
 	known = (uintptr_t)policy_map_get(&l->authz.profiles_by_key, key);
 	if (known != 0)
 		return (uint32_t)known - 1;
@@ -409,8 +467,9 @@ static uint32_t profile_add(struct policy_load *l, const struct policy_vec polic
 
 static uint32_t profile_find(struct policy_load *l, const struct subject *s)
 {
-	struct policy_vec policies[HD_AUTHZ_SCOPES];
+	struct policy_vec policies[HD_AUTHZ_SCOPES], jwt;
 
+	policy_vec_init(&jwt, sizeof(uint32_t));
 	for (int i = 0; i < HD_AUTHZ_SCOPES; i++)
 		policy_vec_init(&policies[i], sizeof(uint32_t));
 	for (uint32_t i = 0; i < l->authz.policies.n; i++) {
@@ -419,7 +478,15 @@ static uint32_t profile_find(struct policy_load *l, const struct subject *s)
 		if (scope >= 0)
 			*(uint32_t *)policy_vec_push(&l->arena, &policies[scope]) = i;
 	}
-	return profile_add(l, policies);
+	for (uint32_t i = 0; i < l->authz.requests.n; i++) {
+		const struct policy_authz_request *r = request_at(l, i);
+
+		if (scope_of(l, &r->whom, s) < 0)
+			continue;
+		for (uint32_t k = 0; k < r->count; k++)
+			*(uint32_t *)policy_vec_push(&l->arena, &jwt) = r->first + k;
+	}
+	return profile_add(l, policies, &jwt);
 }
 
 static uint32_t target_add(struct policy_load *l, uint32_t profile, const struct hd_addr *workload)
@@ -470,7 +537,7 @@ uint32_t policy_authz_target(struct policy_load *l, const struct policy_service 
 					 .more_labels = s->selector,
 					 .service = s };
 
-	if (l->authz.policies.n == 0)
+	if (l->authz.policies.n + l->authz.requests.n == 0)
 		return 0;
 	return target_add(l, profile_of(l, &subject), workload);
 }
@@ -515,7 +582,7 @@ uint32_t policy_authz_gateway(struct policy_load *l, struct hd_str gateway)
 						 policy_str(l->policy->settings.node_namespace),
 					 .gateway = gateway };
 
-	if (l->authz.policies.n == 0)
+	if (l->authz.policies.n + l->authz.requests.n == 0)
 		return 0;
 	return target_add(l, profile_find(l, &subject), NULL);
 }

@@ -482,7 +482,6 @@ static void rule_enforced(struct policy_check *c, const struct policy_object *o)
 /* Security is never silently open: what asks for protection that is not there. */
 static void enforcement_check(struct policy_load *l, const struct policy_object *o)
 {
-	struct policy_yaml at = { .line = o->line, .col = o->col };
 	struct policy_check c;
 
 	check_init(&c, l, o->file);
@@ -490,9 +489,6 @@ static void enforcement_check(struct policy_load *l, const struct policy_object 
 	case POLICY_PEER_AUTHENTICATION:
 		if (l->policy->settings.identity == NULL)
 			peer_enforced(&c, o);
-		break;
-	case POLICY_REQUEST_AUTHENTICATION:
-		policy_unenforced(&c, &at, o->row->kind);
 		break;
 	case POLICY_DESTINATION_RULE:
 		if (l->policy->settings.identity == NULL)

@@ -2,6 +2,9 @@
 /* The security kinds: what Istio's validation refuses, and what is refused because it is not
  * enforced yet. */
 #include <stdlib.h>
+#include <strings.h>
+
+#include <heddle/jwt.h>
 
 #include "policy_rules.h"
 
@@ -317,20 +320,44 @@ void policy_rule_target_ref(struct policy_check *c, struct policy_yaml *map)
 		policy_error(c, ns, "targetRef takes no namespace: it refers to its own");
 }
 
+/* Fields that say where a request ends, whom it is for or who sent it are not for tokens to set. */
+static int is_ours(struct hd_str name)
+{
+	static const char *const words[] = { "host",	"content-length", "transfer-encoding",
+					     "connection", "upgrade",	  "te",
+					     "trailer", "keep-alive",	  "expect",
+					     "x-forwarded-client-cert" };
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
+		if (name.n == strlen(words[i]) && strncasecmp(name.p, words[i], name.n) == 0)
+			return 1;
+	return 0;
+}
+
+static void output_header(struct policy_check *c, const struct policy_yaml *y)
+{
+	for (uint32_t i = 0; y != NULL && i < y->text.n; i++) {
+		char ch = y->text.p[i];
+
+		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') &&
+		    ch != '-' && ch != '_') {
+			policy_error(c, y, "header \"%.*s\" is no header name",
+				     POLICY_STR(y->text));
+			return;
+		}
+	}
+	if (y != NULL && is_ours(y->text))
+		policy_error(c, y, "header \"%.*s\" cannot be set from a token",
+			     POLICY_STR(y->text));
+}
+
 void policy_rule_claim_header(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *header = policy_get(map, "header");
 
-	for (uint32_t i = 0; header != NULL && i < header->text.n; i++) {
-		char ch = header->text.p[i];
-
-		if (!((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') && !(ch >= '0' && ch <= '9') &&
-		    ch != '-' && ch != '_') {
-			policy_error(c, header, "header \"%.*s\" is no header name",
-				     POLICY_STR(header->text));
-			return;
-		}
-	}
+	if (header != NULL && header->text.n == 0)
+		policy_error(c, header, "header \"\" is no header name");
+	output_header(c, header);
 }
 
 void policy_rule_tag_override(struct policy_check *c, struct policy_yaml *map)
@@ -384,6 +411,10 @@ void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
 			     POLICY_STR(uri->text));
 	if (uri != NULL && has(map, "jwks"))
 		policy_error(c, uri, "jwksUri and jwks do not go together");
+	output_header(c, policy_get(map, "outputPayloadToHeader"));
+	if (count(map, "fromParams") > HD_JWT_PARAMS)
+		policy_error(c, policy_get(map, "fromParams"), "at most %d fromParams are taken",
+			     HD_JWT_PARAMS);
 }
 
 void policy_rule_request_authentication(struct policy_check *c, struct policy_yaml *map)

@@ -124,41 +124,55 @@ const struct policy_schema policy_schema_authorization_policy = {
 };
 
 static const struct policy_field jwt_header_fields[] = {
-	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	POLICY_STR_("prefix", INERT),
+	{ .name = "name", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	POLICY_STR_("prefix", NOW),
 	POLICY_END,
 };
 static const struct policy_schema jwt_header = { "JWTHeader", jwt_header_fields };
 static const struct policy_field claim_header_fields[] = {
-	{ .name = "header", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
-	{ .name = "claim", .type = POLICY_T_STRING, .required = 1, .honour = INERT },
+	{ .name = "header", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	{ .name = "claim",
+	  .type = POLICY_T_STRING,
+	  .required = 1,
+	  .note = "texts, integers and booleans; `a.b` is b inside a" },
 	POLICY_END,
 };
 static const struct policy_schema claim_header = { "ClaimToHeader", claim_header_fields,
 						   policy_rule_claim_header };
 static const char *const presence_words[] = { "OPTIONAL", "REQUIRED", NULL };
 static const struct policy_field jwt_fields[] = {
-	POLICY_STR_("issuer", INERT),
-	POLICY_FULLS("audiences", INERT),
-	POLICY_STR_("jwksUri", INERT),
-	POLICY_STR_("jwks", INERT),
-	POLICY_OBJS("fromHeaders", jwt_header, INERT),
-	POLICY_FULLS("fromParams", INERT),
-	POLICY_FULLS("fromCookies", INERT),
-	POLICY_STR_("outputPayloadToHeader", INERT),
-	POLICY_BOOL_("forwardOriginalToken", INERT),
-	POLICY_OBJS("outputClaimToHeaders", claim_header, INERT),
+	{ .name = "issuer", .type = POLICY_T_STRING, .required = 1, .honour = NOW },
+	POLICY_FULLS("audiences", NOW),
+	{ .name = "jwksUri",
+	  .type = POLICY_T_STRING,
+	  .note = "is not fetched: a warning, and tokens of this issuer are refused until the keys stand in `jwks`" },
+	{ .name = "jwks",
+	  .type = POLICY_T_STRING,
+	  .note = "RSA of 2,048 to 8,192 bits, P-256, P-384, P-521, Ed25519; other keys are left out with a warning" },
+	POLICY_OBJS("fromHeaders", jwt_header, NOW),
+	{ .name = "fromParams",
+	  .type = POLICY_T_STRING,
+	  .shape = POLICY_LIST,
+	  .min = 1,
+	  .note = "at most 8" },
+	POLICY_FULLS("fromCookies", NOW),
+	POLICY_STR_("outputPayloadToHeader", NOW),
+	POLICY_BOOL_("forwardOriginalToken", NOW),
+	POLICY_OBJS("outputClaimToHeaders", claim_header, NOW),
 	POLICY_DUR("timeout", POLICY_MS, INERT),
-	POLICY_FULLS("spaceDelimitedClaims", INERT),
-	POLICY_ENUM_("presence", presence_words, INERT),
+	POLICY_FULLS("spaceDelimitedClaims", NOW),
+	{ .name = "presence",
+	  .type = POLICY_T_ENUM,
+	  .words = presence_words,
+	  .note = "`REQUIRED`: a request without any token is answered with 401" },
 	POLICY_END,
 };
 static const struct policy_schema jwt = { "JWTRule", jwt_fields, policy_rule_jwt };
 static const struct policy_field request_fields[] = {
-	POLICY_OBJ("selector", policy_schema_selector, INERT),
-	POLICY_OBJ("targetRef", policy_schema_target_ref, INERT),
-	POLICY_OBJS("targetRefs", policy_schema_target_ref, INERT),
-	POLICY_OBJS("jwtRules", jwt, INERT),
+	POLICY_OBJ("selector", policy_schema_selector, NOW),
+	POLICY_OBJ("targetRef", policy_schema_target_ref, NOW),
+	POLICY_OBJS("targetRefs", policy_schema_target_ref, NOW),
+	POLICY_OBJS("jwtRules", jwt, NOW),
 	POLICY_END,
 };
 const struct policy_schema policy_schema_request_authentication = {

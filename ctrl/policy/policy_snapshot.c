@@ -216,6 +216,7 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->services = array_out(l, &l->services_out);
 	s->n_services = l->services_out.n;
 	authz_out(l, &s->authz);
+	policy_jwt_out(l, &s->jwt, array_out);
 	s->authz_policies = array_out(l, &l->authz.policies_out);
 	s->n_authz_policies = l->authz.policies_out.n;
 	l->private->destination_keys = array_out(l, &l->destination_keys);

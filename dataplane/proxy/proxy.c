@@ -29,6 +29,9 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	p->now = now;
 	p->pools = (struct proxy_relay_pools){ c->bufs, c->indirect };
 	p->random = (struct proxy_random){ { c->seed[0], c->seed[1] | 1 } };
+	proxy_tokens_init(&p->tokens, c->jwt,
+			  (uint64_t[]){ proxy_random_next(&p->random),
+					proxy_random_next(&p->random) });
 	if (c->supply != NULL)
 		p->supply = *c->supply;
 	core_supply_add(&p->supply, c->bufs);
@@ -197,6 +200,7 @@ int proxy_run(struct proxy *p, hd_ns now)
 	if (p->tls != NULL)
 		did |= proxy_tls_run(p);
 	did |= proxy_pool_doom(p);
+	did |= proxy_tokens_run(p);
 	did |= run_failed(p);
 	did |= proxy_hold_run(p);
 	did |= proxy_pool_sweep(p);

@@ -50,6 +50,7 @@ struct proxy_config {
 	const uint8_t
 		*watched; /* by endpoint slot, whether each outcome is told; written by ctrl */
 	struct hd_ring *outcomes; /* of struct hd_outcome; NULL: outliers are not detected */
+	const struct hd_jwt_lane *jwt; /* NULL: no token can be verified */
 	struct hd_ring *access;	  /* of struct hd_access_record; NULL: no access log */
 	struct rte_mempool *bufs, *indirect;
 	const struct core_supply *supply; /* pools beside bufs that received data lie in; NULL:
@@ -71,6 +72,8 @@ uint32_t proxy_pools(const struct proxy *p, struct hd_pool_info *rows);
 void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s);
 /* What is known of a connection's TLS. */
 void proxy_describe(const struct tcp_conn *c, struct hd_dump_connection *row);
+/* The oldest generation that is still read, by us or by who verifies our tokens. */
+uint64_t proxy_oldest_generation(const struct proxy *p);
 void proxy_set_wall(struct proxy *p, int64_t wall_offset);
 /* tcp_ops.listener. */
 int64_t proxy_listener(struct proxy *p, const struct pkt_facts *f);

@@ -280,7 +280,8 @@ static int any_claim(const struct facts *f, const struct hd_authz_term *t)
 	const struct proxy_claims *c = f->v->claims;
 
 	for (uint32_t i = 0; c != NULL && i < c->n; i++)
-		if (hd_str_eq(c->rows[i].name, t->name) && any_text(f, t, c->rows[i].value))
+		if (hd_str_eq(proxy_claim_text(c, c->rows[i].name), t->name) &&
+		    any_text(f, t, proxy_claim_text(c, c->rows[i].value)))
 			return 1;
 	return 0;
 }
@@ -465,8 +466,8 @@ static void try_claims(struct search *s, uint32_t dimension, struct hd_str name)
 	const struct proxy_claims *c = s->f->v->claims;
 
 	for (uint32_t i = 0; c != NULL && i < c->n; i++)
-		if (hd_str_eq(c->rows[i].name, name))
-			try_text(s, dimension, c->rows[i].value);
+		if (hd_str_eq(proxy_claim_text(c, c->rows[i].name), name))
+			try_text(s, dimension, proxy_claim_text(c, c->rows[i].value));
 }
 
 /* The rules whose needs the request meets in one value. */

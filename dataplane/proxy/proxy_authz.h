@@ -5,21 +5,22 @@
 #define PROXY_AUTHZ_H
 
 #include <heddle/authz.h>
+#include <heddle/jwt.h>
 
 #include "http.h"
-
-/* A claim of a verified token: "groups", or "a\0b" for b inside a; a list has one row an element.
- */
-struct proxy_claim {
-	struct hd_str name, value;
-};
 
 /* What a verified token says. */
 struct proxy_claims {
 	struct hd_str issuer, subject;
-	const struct proxy_claim *rows;
+	const struct hd_jwt_row *rows;
+	const char *text; /* that they lie in */
 	uint32_t n;
 };
+
+static inline struct hd_str proxy_claim_text(const struct proxy_claims *c, struct hd_jwt_span s)
+{
+	return (struct hd_str){ c->text + s.at, s.n };
+}
 
 struct proxy_authz_view {
 	struct hd_str principal; /* the caller's SPIFFE identity without its scheme; empty: none */

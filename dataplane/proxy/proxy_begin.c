@@ -366,6 +366,7 @@ struct proxy_exchange *proxy_exchange_create_copy(struct proxy *p, uint32_t clus
 		return NULL;
 	p->n_copies++;
 	x->patches = PROXY_PATCH_SHADOW;
+	x->is_routed = 1;
 	copy_cluster(p, x, cluster);
 	return x;
 }
@@ -607,6 +608,7 @@ static void serve(struct proxy *p, struct proxy_exchange *x, const struct hd_rou
 		return;
 	}
 	copy_cluster(p, x, cluster);
+	x->is_routed = 1;
 	x->rewrites |= proxy_patch_authority(p, x, r).n > 0;
 	if (hd_unlikely(r->hashes_count > 0))
 		proxy_hash_request(p, x, r->hashes_first, r->hashes_count, bytes);
@@ -654,6 +656,15 @@ void proxy_exchange_resume(struct proxy *p, struct proxy_exchange *x)
 	    proxy_fault_after_delay(p, x, &p->snapshot->extras[r->extras - 1].fault))
 		return;
 	serve(p, x, r, bytes);
+}
+
+void proxy_exchange_judge_again(struct proxy *p, struct proxy_exchange *x)
+{
+	x->state = EXCHANGE_BACKOFF;
+	if (x->is_routed)
+		proxy_exchange_start_try(p, x);
+	else
+		route(p, x, proxy_exchange_parse_again(p, x));
 }
 
 void proxy_exchange_begin(struct proxy *p, struct proxy_leg *down, const uint8_t *bytes)
@@ -841,6 +852,8 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 {
 	char ip[HD_ADDR_STRLEN];
 	struct proxy_request_patch q = {
+		.strip = x->has_strip ? &x->strip : NULL,
+		.claims = proxy_token_fields(p, x),
 		.path = p->path,
 		.path_n = p->path_n,
 		.role = x->role,
@@ -853,9 +866,12 @@ int proxy_exchange_render(struct proxy *p, struct proxy_exchange *x, const uint8
 		.expected_ms = expected_ms(p, x),
 	};
 	uint32_t n, extra = (x->rewrites ? PROXY_REWRITE_EXTRA : 0) +
-			    (x->patches ? PROXY_EDIT_EXTRA : 0);
+			    (x->patches ? PROXY_EDIT_EXTRA : 0) +
+			    q.claims.n;
 	struct proxy_head_room room;
 
+	if (hd_unlikely(x->strip.n_params > 0))
+		q.path_n = p->path_n = proxy_strip_params(&x->strip, p->path, p->path_n);
 	if (hd_unlikely(x->is_secure))
 		patch_secure(p, x, &q);
 	extra += q.xfcc.n;

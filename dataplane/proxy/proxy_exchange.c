@@ -93,6 +93,7 @@ void proxy_exchange_destroy(struct proxy *p, struct proxy_exchange *x)
 	if (x->down != NULL)
 		x->down->exchange = NULL;
 	drop_replay(p, x);
+	proxy_token_release(p, x);
 	bufq_clear(&x->head);
 	wheel_cancel(&p->wheel, &x->timer.wheel);
 	end_try(p, x, is_whole);

@@ -11,6 +11,7 @@
 #include "proxy_leg.h"
 #include "proxy_relay.h"
 #include "proxy_reply.h"
+#include "proxy_strip.h"
 
 #define PROXY_TRIED_MAX 4 /* endpoints remembered, so that a retry goes elsewhere */
 #define PROXY_RETRY_STATUSES 8
@@ -18,6 +19,7 @@
 #define PROXY_COPIES_MAX 4 /* of one request, for mirrors */
 
 enum proxy_exchange_state {
+	EXCHANGE_JUDGED,  /* waits for its token to be verified */
 	EXCHANGE_PENDING, /* waits for a connection in its endpoint's queue */
 	EXCHANGE_BACKOFF, /* waits for the next try */
 	EXCHANGE_DELAYED, /* waits because its route wants so, before all else */
@@ -112,6 +114,10 @@ struct proxy_exchange {
 	uint32_t cookie_index; /* of its policy among the route's, with PROXY_PATCH_COOKIE */
 	char cookie[16];
 	struct proxy_exchange *copies[PROXY_COPIES_MAX];
+	struct proxy_strip strip; /* what its backend does not get, with has_strip */
+	uint16_t token;		  /* 1 + the verified token that it holds; 0: none */
+	uint8_t has_strip;
+	uint8_t is_routed; /* its cluster is chosen */
 	uint8_t rewrites; /* its route changes the request: that one, of `route_generation` */
 	uint32_t route;
 	uint64_t route_generation;
@@ -189,7 +195,11 @@ const uint8_t *proxy_exchange_parse_again(struct proxy *p, struct proxy_exchange
 /* Its cluster in the snapshot of now; NULL when a reload took it away. */
 const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct proxy_exchange *x);
 
-/* proxy_admit.c. What is not admitted is answered at once, and x is no more: 0 then. */
+/* Its token was verified: it goes on where it waited. */
+void proxy_exchange_judge_again(struct proxy *p, struct proxy_exchange *x);
+
+/* proxy_admit.c. 0: what is not admitted is answered at once, and x is no more; or x waits for its
+ * token. */
 int proxy_admit_request(struct proxy *p, struct proxy_exchange *x, const struct hd_listener *l,
 			const struct hd_vhost *vhost, const uint8_t *bytes);
 /* bytes: the request's head, when it lies parsed in p->head; else NULL. */

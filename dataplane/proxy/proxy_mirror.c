@@ -40,6 +40,8 @@ static void copy_decisions(struct proxy_exchange *copy, const struct proxy_excha
 	copy->decorator_n = x->decorator_n;
 	memcpy(copy->decorator, x->decorator, x->decorator_n);
 	memcpy(copy->route_name, x->route_name, sizeof(copy->route_name));
+	copy->has_strip = x->has_strip;
+	copy->strip = x->strip;
 }
 
 /* A copy is judged by the workload that it goes to as coming from its caller, who may be gone by
@@ -48,6 +50,7 @@ static int copy_caller(struct proxy *p, struct proxy_exchange *copy, const struc
 {
 	struct hd_str sni = proxy_tls_sni(x->down);
 
+	proxy_token_share(p, x, copy);
 	copy->is_mesh = x->is_mesh;
 	if (x->peer != NULL)
 		tls_identity_hold(x->peer, p->worker);

@@ -32,14 +32,26 @@ static void put_addresses(const struct proxy_exchange *x, struct hd_access_recor
 	r->up_local = x->up_local;
 }
 
+/* A token that ends here does not get into logs. */
+static void put_path(const struct proxy_exchange *x, struct hd_access_record *r)
+{
+	uint32_t n;
+
+	r->path_n = put_span(x, x->path, r->path, sizeof(r->path));
+	r->path_cut = r->path_n > sizeof(r->path);
+	if (hd_likely(x->strip.n_params == 0))
+		return;
+	n = RTE_MIN((uint32_t)r->path_n, (uint32_t)sizeof(r->path));
+	r->path_n = (uint16_t)proxy_strip_params(&x->strip, (uint8_t *)r->path, n);
+}
+
 static void put_request(const struct proxy_exchange *x, struct hd_access_record *r)
 {
 	struct proxy_span method = { x->method_at, x->method_n };
 	uint16_t method_n = put_span(x, method, r->method, sizeof(r->method));
 
 	r->method_n = (uint8_t)RTE_MIN(method_n, sizeof(r->method));
-	r->path_n = put_span(x, x->path, r->path, sizeof(r->path));
-	r->path_cut = r->path_n > sizeof(r->path);
+	put_path(x, r);
 	r->authority_n = put_span(x, x->authority, r->authority, sizeof(r->authority));
 	r->agent_n = put_span(x, x->agent, r->agent, sizeof(r->agent));
 	r->forwarded_for_n =

@@ -159,6 +159,8 @@ uint32_t proxy_reply_render(const struct proxy_answer *a, const struct proxy_rep
 	int is_bare = a->status == 204 || a->status == 304; /* no content (RFC 9110 6.4.1) */
 
 	put_status_line(&w, s->is_grpc ? 200 : a->status);
+	if (a->authenticate != NULL)
+		put_field(&w, "www-authenticate", a->authenticate);
 	if (a->is_overload)
 		put_field(&w, "x-envoy-overloaded", "true");
 	if (s->is_grpc) {

@@ -77,6 +77,7 @@ struct proxy_answer {
 	uint8_t is_reset;
 	uint8_t grpc; /* 1 + the grpc-status for gRPC; 0: as the status says */
 	const char *details;
+	const char *authenticate; /* www-authenticate; NULL: none */
 	const struct proxy_own_answer *own; /* instead of the body; NULL: none */
 };
 

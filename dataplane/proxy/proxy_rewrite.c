@@ -390,6 +390,9 @@ static void put_request_field(struct cursor *c, const uint8_t *bytes, const stru
 {
 	int is_edge = q->role == HD_ROLE_GATEWAY;
 
+	if (hd_unlikely(q->strip != NULL) &&
+	    proxy_strip_has_field(q->strip, (uint32_t)(f - h->fields)))
+		return;
 	switch (f->id) {
 	case HTTP_F_HOST:
 	case HTTP_F_X_FORWARDED_CLIENT_CERT: /* put_client_cert */
@@ -490,6 +493,8 @@ static void put_request_extras(struct cursor *c, const struct proxy_request_patc
 	}
 	if (!placed->id && q->request_id != NULL)
 		put_request_id(c, q->request_id);
+	if (hd_unlikely(q->claims.n > 0))
+		put(c, q->claims.p, q->claims.n);
 	if (q->decorator_n > 0) {
 		put_text(c, "x-envoy-decorator-operation: ");
 		put(c, q->decorator, q->decorator_n);

@@ -9,6 +9,7 @@
 #include <heddle/snapshot.h>
 
 #include "http.h"
+#include "proxy_strip.h"
 
 /* More than any head of ours can grow by what is added to it. */
 #define PROXY_REWRITE_SLACK 1024
@@ -18,6 +19,8 @@
 #define PROXY_REWRITE_EXTRA (2 * PROXY_REWRITE_ORIGINAL + 512)
 
 struct proxy_request_patch {
+	const struct proxy_strip *strip; /* NULL: nothing is taken away */
+	struct hd_str claims; /* fields of its token, with their line ends */
 	const uint8_t *path; /* normalised, with the query; of the original form */
 	uint32_t path_n;
 	uint8_t role;		/* hd_role */

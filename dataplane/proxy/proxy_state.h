@@ -23,6 +23,7 @@
 #include "proxy_relay.h"
 #include "proxy_rewrite.h"
 #include "proxy_route.h"
+#include "proxy_token.h"
 #include "proxy_stream.h"
 #include "proxy_tls.h"
 #include "proxy_xfcc.h"
@@ -105,6 +106,7 @@ struct proxy {
 	uint8_t is_sweeping;
 	int64_t wall_offset;
 	struct hd_ring *access;
+	struct proxy_tokens tokens;
 	uint64_t date_second;
 	char date[30];
 
@@ -119,7 +121,9 @@ struct proxy {
 	uint8_t path[PROXY_HEAD_ROOM];
 	char regex_path[PROXY_PROGRAM_PATH]; /* rewritten by a program */
 	uint8_t in[PROXY_HEAD_ROOM]; /* a head that was spread over buffers */
-	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA + PROXY_XFCC_MAX];
+	char told[160]; /* details of an answer */
+	uint8_t out[PROXY_HEAD_ROOM + PROXY_REWRITE_SLACK + PROXY_EDIT_EXTRA + PROXY_XFCC_MAX +
+		    HD_JWT_OUT_MAX];
 };
 
 static inline void proxy_count(struct proxy *p, enum hd_counter c)

@@ -84,6 +84,7 @@ static int create_proxy(struct worker *w, const struct worker_config *c, hd_ns n
 		.group_weights = c->group_weights,
 		.outcomes = c->outcomes,
 		.access = c->access,
+		.jwt = c->jwt,
 		.bufs = c->bufs,
 		.indirect = c->indirect,
 		.supply = &c->supply,
@@ -220,7 +221,8 @@ static void end_turn(struct worker *w, int busy, uint64_t start_tsc)
 	s->exchanges = proxy_n_exchanges(w->proxy);
 	s->queued_bytes = tcp_bytes_queued(w->stack.tcp);
 	if (w->snapshot != NULL)
-		__atomic_store_n(&s->generation, w->snapshot->generation, __ATOMIC_RELEASE);
+		__atomic_store_n(&s->generation, proxy_oldest_generation(w->proxy),
+				 __ATOMIC_RELEASE);
 }
 
 int worker_turn(struct worker *w, hd_ns now)

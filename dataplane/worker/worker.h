@@ -27,6 +27,7 @@ struct worker_config {
 	const uint8_t *health, *watched;	/* by endpoint slot; writer: ctrl */
 	struct hd_ring *outcomes;		/* of struct hd_outcome; NULL: none */
 	struct hd_ring *mailbox;		/* of struct hd_ctrl_msg; NULL: none */
+	const struct hd_jwt_lane *jwt;		/* NULL: no token can be verified */
 	struct hd_ring *access;			/* of struct hd_access_record; NULL: none */
 	const struct tcp_config *tcp;		/* NULL: defaults; max_connections and secret come from here below */
 	struct tls_threads *tls_threads;	/* outlives the worker; NULL: no TLS */

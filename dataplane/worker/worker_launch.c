@@ -51,6 +51,8 @@ struct lane {
 	int launched;
 	/* Of the lcore loop alone. */
 	uint32_t announced;	     /* head of the access ring when ctrl was last told */
+	struct hd_jwt_lane jwt;
+	uint32_t jwt_announced;
 	uint32_t outcomes_announced; /* the same of the ring of outcomes */
 	hd_ns next_notify, next_wall;
 };
@@ -59,7 +61,7 @@ struct hd_dp {
 	const struct hd_node *node;
 	const struct hd_snapshot *_Atomic snapshot; /* writer: ctrl; readers: workers */
 	_Atomic int stop;			    /* writer: ctrl; readers: workers */
-	int event_fd;
+	int event_fd, jwt_fd;
 	struct worker_clock clock;
 	uint64_t flow_secret[2];
 	uint8_t rss_key[NET_RSS_KEY];
@@ -174,6 +176,7 @@ static int make_worker(struct lane *l, hd_ns now)
 		.mailbox = l->mailbox,
 		.access = l->access,
 		.tls_threads = dp->tls,
+		.jwt = &l->jwt,
 		.max_connections = dp->node->max_connections,
 		.flow_owner = dp->n_lanes > 1 ? flow_owner : NULL,
 		.flow_ctx = dp,
@@ -217,7 +220,12 @@ static int open_lane(struct hd_dp *dp, uint32_t index)
 	l->mailbox = hd_ring_create(MAILBOX_MESSAGES, sizeof(struct hd_ctrl_msg));
 	l->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
 	l->outcomes = hd_ring_create(OUTCOMES, sizeof(struct hd_outcome));
-	if (l->mailbox == NULL || l->access == NULL || l->outcomes == NULL)
+	/* Memory of slots that no token ever used is never touched. */
+	l->jwt.slots = calloc(HD_JWT_SLOTS, sizeof(*l->jwt.slots));
+	l->jwt.jobs = hd_ring_create(HD_JWT_SLOTS, sizeof(uint32_t));
+	l->jwt.done = hd_ring_create(HD_JWT_SLOTS, sizeof(uint32_t));
+	if (l->mailbox == NULL || l->access == NULL || l->outcomes == NULL ||
+	    l->jwt.slots == NULL || l->jwt.jobs == NULL || l->jwt.done == NULL)
 		return -ENOMEM;
 	/* Touched here, so that no request has to wait for a page. */
 	memset(l->access->slots, 0, ACCESS_RECORDS * sizeof(struct hd_access_record));
@@ -236,6 +244,9 @@ static void close_lane(struct lane *l)
 	free(l->mailbox);
 	free(l->access);
 	free(l->outcomes);
+	free(l->jwt.slots);
+	free(l->jwt.jobs);
+	free(l->jwt.done);
 	worker_idle_fini(&l->idle);
 }
 
@@ -396,6 +407,7 @@ static struct hd_dp *allocate(const struct hd_node *node)
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->lanes = calloc(node->n_workers, sizeof(*dp->lanes));
 	dp->outcome_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	dp->jwt_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->health = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS);
 	dp->group_weights =
 		calloc((size_t)PROXY_MAX_CHUNKS * PROXY_CHUNK_SLOTS, sizeof(*dp->group_weights));
@@ -404,8 +416,9 @@ static struct hd_dp *allocate(const struct hd_node *node)
 		(struct proxy_quotas){ .n_workers = node->n_workers, .kick = kick_lane, .ctx = dp };
 	dp->quotas.connections = calloc(PROXY_MAX_CHUNKS, PROXY_CHUNK_SLOTS * sizeof(uint32_t));
 	worker_clock_init(&dp->clock);
-	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->lanes != NULL && dp->health != NULL &&
-	    dp->watched != NULL && dp->group_weights != NULL && dp->quotas.connections != NULL &&
+	if (dp->event_fd >= 0 && dp->outcome_fd >= 0 && dp->jwt_fd >= 0 && dp->lanes != NULL &&
+	    dp->health != NULL && dp->watched != NULL && dp->group_weights != NULL &&
+	    dp->quotas.connections != NULL &&
 	    random_fill(dp->flow_secret, sizeof(dp->flow_secret)) == 0 &&
 	    random_fill(dp->rss_key, sizeof(dp->rss_key)) == 0)
 		return dp;
@@ -464,6 +477,18 @@ static void notify_outcomes(struct lane *l)
 		(void)!write(l->dp->outcome_fd, &one, sizeof(one));
 }
 
+/* Tokens that were not seen before: a call for each turn that had some. */
+static void notify_jwt(struct lane *l)
+{
+	uint32_t head = atomic_load_explicit(&l->jwt.jobs->head, memory_order_relaxed);
+	uint64_t one = 1;
+
+	if (hd_likely(head == l->jwt_announced))
+		return;
+	l->jwt_announced = head;
+	(void)!write(l->dp->jwt_fd, &one, sizeof(one));
+}
+
 static void refresh_wall(struct lane *l, hd_ns now)
 {
 	if (now < l->next_wall)
@@ -504,6 +529,7 @@ static int lcore_main(void *arg)
 		hd_ns now = worker_clock_now(clock);
 		int busy = worker_turn(w, now);
 
+		notify_jwt(l);
 		notify_outcomes(l);
 		notify_ctrl(l, now);
 		refresh_wall(l, now);
@@ -576,6 +602,8 @@ void hd_dp_close(struct hd_dp *dp)
 	}
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
+	if (dp->jwt_fd >= 0)
+		close(dp->jwt_fd);
 	if (dp->outcome_fd >= 0)
 		close(dp->outcome_fd);
 	free(dp->lanes);
@@ -865,6 +893,21 @@ void hd_dp_outcome_attend(struct hd_dp *dp, int attends)
 {
 	atomic_store_explicit(&dp->outcomes_attended, attends, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+const struct hd_jwt_lane *hd_dp_jwt_lane(const struct hd_dp *dp, uint32_t worker)
+{
+	return &dp->lanes[worker].jwt;
+}
+
+int hd_dp_jwt_fd(const struct hd_dp *dp)
+{
+	return dp->jwt_fd;
+}
+
+void hd_dp_jwt_kick(struct hd_dp *dp, uint32_t worker)
+{
+	worker_idle_kick(&dp->lanes[worker].idle);
 }
 
 int hd_dp_event_fd(const struct hd_dp *dp)

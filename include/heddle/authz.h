@@ -108,6 +108,7 @@ struct hd_authz_list {
 struct hd_authz_profile {
 	uint32_t lists[HD_AUTHZ_ACTIONS][HD_AUTHZ_SCOPES]; /* 1 + index; 0: none */
 	uint32_t allow_policy; /* 1 + the first ALLOW policy; 0: there is none, and what is not denied may pass */
+	uint32_t jwt_first, jwt_count; /* in words: rules of RequestAuthentications */
 	uint8_t by_port, by_ip; /* a rule asks for the destination's port or address */
 };
 

@@ -4,6 +4,7 @@
 #ifndef HEDDLE_DP_H
 #define HEDDLE_DP_H
 
+#include <heddle/jwt.h>
 #include <heddle/msg.h>
 #include <heddle/node.h>
 #include <heddle/ring.h>
@@ -75,6 +76,13 @@ struct hd_ring *hd_dp_outcome_ring(struct hd_dp *dp, uint32_t worker);
  * once more after it has stopped attending. */
 int hd_dp_outcome_fd(const struct hd_dp *dp);
 void hd_dp_outcome_attend(struct hd_dp *dp, int attends);
+
+/* Tokens of a worker on their way to be verified. Another thread than ctrl's may be at their other end: one for all. */
+const struct hd_jwt_lane *hd_dp_jwt_lane(const struct hd_dp *dp, uint32_t worker);
+/* An eventfd that workers make readable when they have pushed a token. */
+int hd_dp_jwt_fd(const struct hd_dp *dp);
+/* Tokens were pushed back: the worker looks, also when it sleeps. */
+void hd_dp_jwt_kick(struct hd_dp *dp, uint32_t worker);
 
 /* -EAGAIN when the mailbox is full: try again. */
 [[nodiscard]] int hd_dp_send(struct hd_dp *dp, uint32_t worker, const struct hd_ctrl_msg *msg);

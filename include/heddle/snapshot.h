@@ -15,6 +15,7 @@
 #include <heddle/addr.h>
 #include <heddle/authz.h>
 #include <heddle/base.h>
+#include <heddle/jwt.h>
 
 #define HD_NONE UINT32_MAX
 
@@ -512,6 +513,7 @@ struct hd_snapshot {
 	uint32_t n_services;
 
 	struct hd_authz authz;
+	struct hd_jwt jwt;
 	const struct hd_authz_policy *authz_policies;
 	uint32_t n_authz_policies;
 

@@ -143,6 +143,9 @@
 	X(PROXY_LOCAL_REPLIES, "proxy", "local_replies", "answers that Heddle made itself")                            \
 	X(PROXY_REFUSED_REQUESTS, "proxy", "refused_requests", "requests that are not HTTP as we accept it")           \
 	X(PROXY_DENIED, "proxy", "denied", "requests and streams that an AuthorizationPolicy denied")                  \
+	X(PROXY_TOKENS_ASKED, "proxy", "tokens_verified", "tokens handed over to be verified: the rest were known")   \
+	X(PROXY_TOKENS_REFUSED, "proxy", "tokens_refused", "requests whose token a RequestAuthentication does not take") \
+	X(PROXY_TOKENS_FULL, "proxy", "tokens_full", "tokens not verified because too many wait or are in use")       \
 	X(PROXY_NO_ROUTE, "proxy", "no_route", "no virtual host or route matches")                                     \
 	X(PROXY_NO_CLUSTER, "proxy", "no_cluster", "the chosen destination does not exist")                            \
 	X(PROXY_NO_ENDPOINT, "proxy", "no_endpoint", "the chosen cluster has no healthy endpoint")                     \

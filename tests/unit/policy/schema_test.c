@@ -69,8 +69,6 @@ static const struct {
 	{ POOL "      http: {h2UpgradePolicy: UPGRADE}\n", W, 8, 14,
 	  "h2UpgradePolicy is known but not yet honoured" },
 	{ SEC("PeerAuthentication") "  mtls: {mode: STRICT}\n", E, 5, 16, "not enforced yet" },
-	{ SEC("RequestAuthentication") "  {}\n", E, 1, 1,
-	  "RequestAuthentication is not enforced yet" },
 	{ NET("DestinationRule") "  host: a.test\n  trafficPolicy:\n    tls: {mode: ISTIO_MUTUAL}\n", E,
 	  7, 17, "tls" },
 	{ NET("DestinationRule") "  host: a\n  subsets: [{name: s, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}]\n",

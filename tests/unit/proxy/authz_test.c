@@ -343,21 +343,45 @@ struct seen {
 	struct proxy_authz_view view;
 	struct http_head head;
 	struct proxy_claims claims;
-	struct proxy_claim rows[6];
-	char bytes[1024], names[6][32];
+	struct hd_jwt_row rows[6];
+	char bytes[1024], text[1024];
 };
+
+static struct hd_jwt_span put_text(struct seen *s, uint32_t *n, const char *from)
+{
+	struct hd_jwt_span at = { (uint16_t)*n, (uint16_t)strlen(from) };
+
+	assert_true(*n + at.n <= sizeof(s->text));
+	memcpy(s->text + *n, from, at.n);
+	*n += at.n;
+	return at;
+}
+
+/* "a][b]" is "a\0b" to a worker. */
+static struct hd_jwt_span put_name(struct seen *s, uint32_t *n, const char *from)
+{
+	char name[32];
+	uint16_t w = 0;
+	struct hd_jwt_span at = { (uint16_t)*n, 0 };
+
+	for (const char *p = from; *p != '\0'; p++)
+		if (*p != '[' && (*p != ']' || p[1] != '\0'))
+			name[w++] = *p == ']' ? '\0' : *p;
+	memcpy(s->text + *n, name, w);
+	*n += w;
+	at.n = w;
+	return at;
+}
 
 static void see_claims(struct seen *s, const struct plain_request *q)
 {
-	s->claims = (struct proxy_claims){ str(q->issuer), str(q->subject), s->rows,
+	uint32_t n = 0;
+
+	s->claims = (struct proxy_claims){ str(q->issuer), str(q->subject), s->rows, s->text,
 					   (uint32_t)q->n_claims };
 	for (int i = 0; i < q->n_claims; i++) {
-		uint32_t n = 0;
-
-		for (const char *p = q->claims[i].name; *p != '\0'; p++)
-			if (*p != '[' && (*p != ']' || p[1] != '\0'))
-				s->names[i][n++] = *p == ']' ? '\0' : *p;
-		s->rows[i] = (struct proxy_claim){ { s->names[i], n }, str(q->claims[i].value) };
+		s->rows[i].name = put_name(s, &n, q->claims[i].name);
+		s->rows[i].value = put_text(s, &n, q->claims[i].value);
 	}
 	if (q->has_token)
 		s->view.claims = &s->claims;

@@ -136,6 +136,7 @@ void bed_publish(struct bed *b)
 		.n_endpoints = b->clusters[0].endpoints_count,
 		.authz = b->authz,
 		.workers = b->own,
+		.jwt = b->jwt,
 	};
 	if (b->quotas != NULL)
 		proxy_quotas_set(b->quotas, s);
@@ -175,6 +176,10 @@ struct bed *bed_create_worker(uint32_t n_endpoints, struct proxy_quotas *quotas,
 	b->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
 	b->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
 	b->tls = fake_tls_create(bufs, indirect, &b->stats, &b->tls_options);
+	b->lane = (struct hd_jwt_lane){ calloc(HD_JWT_SLOTS, sizeof(*b->lane.slots)),
+					hd_ring_create(HD_JWT_SLOTS, sizeof(uint32_t)),
+					hd_ring_create(HD_JWT_SLOTS, sizeof(uint32_t)) };
+	c.jwt = &b->lane;
 	c.tcp = b->tcp;
 	c.tls = b->tls;
 	c.access = b->access;
@@ -196,6 +201,9 @@ void bed_destroy(struct bed *b)
 		assert_int_equal(rte_mempool_in_use_count(indirect), 0);
 	}
 	free(b->access);
+	free(b->lane.slots);
+	free(b->lane.jobs);
+	free(b->lane.done);
 	free(b->outcomes);
 	free(b->slots.clusters[0]);
 	free(b->slots.endpoints[0]);

@@ -61,6 +61,8 @@ struct bed {
 	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];
 	struct hd_authz authz;
+	struct hd_jwt jwt;
+	struct hd_jwt_lane lane; /* whose other end is the test */
 	struct hd_authz_count authz_counts[BED_POLICIES];
 };
 
