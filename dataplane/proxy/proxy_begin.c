@@ -128,12 +128,11 @@ static void normalize(struct proxy *p, const uint8_t *bytes)
 static void find_server_again(const struct proxy *p, struct proxy_leg *down,
 			      const struct hd_listener *l)
 {
-	const struct hd_tls_server *server = NULL;
+	const struct hd_tls_server *server;
 
-	if (down->down.server == 0)
+	if (down->down.server == 0 || down->tls == NULL)
 		return;
-	if (down->tls != NULL)
-		server = proxy_inbound_server_again(p->snapshot, l, down->tls->server);
+	server = proxy_inbound_server_again(p->snapshot, l, down->tls->server);
 	down->down.server = server != NULL ? (uint32_t)(server - p->snapshot->tls_servers) + 1 : 0;
 }
 
@@ -149,6 +148,7 @@ const struct hd_listener *proxy_exchange_listener(struct proxy *p, struct proxy_
 	if (l != NULL) {
 		down->down.listener = (uint32_t)(l - p->snapshot->listeners);
 		down->down.generation = (uint32_t)p->snapshot->generation;
+		proxy_inbound_judge(down, l);
 		find_server_again(p, down, l);
 	}
 	return l;
@@ -160,8 +160,9 @@ static uint32_t router_of(const struct proxy *p, const struct proxy_leg *down,
 {
 	if (hd_likely(l == NULL || l->servers_count == 0 || l->protocol == HD_PROTO_TCP))
 		return l != NULL ? l->router : HD_NONE;
-	return down->down.server > 0 ? p->snapshot->tls_servers[down->down.server - 1].router
-				     : HD_NONE;
+	if (down->tls == NULL || down->down.server == 0)
+		return HD_NONE;
+	return p->snapshot->tls_servers[down->down.server - 1].router;
 }
 
 static uint32_t host_hash(const uint8_t *p, uint32_t n)

@@ -128,9 +128,28 @@ static void begin_tls(struct proxy *p, struct proxy_leg *leg, const struct hd_li
 		refuse(p, leg, HD_PROXY_FOREIGN_TLS);
 }
 
+/* What may not begin in clear. */
+static int wants_tls(const struct proxy_leg *leg, const struct hd_listener *l)
+{
+	return inbound_of(leg, l) == HD_INBOUND_STRICT || l->servers_count > 0;
+}
+
+/* Whether it is in clear is not known before its first bytes were looked at; a stream that a server
+ * name led to has TLS of its own. */
+void proxy_inbound_judge(struct proxy_leg *leg, const struct hd_listener *l)
+{
+	if (leg->state != LEG_SNIFF && leg->tls == NULL && leg->down.server == 0)
+		leg->wants_tls = wants_tls(leg, l) != 0;
+}
+
+void proxy_inbound_refuse_plain(struct proxy *p, struct proxy_leg *leg)
+{
+	refuse(p, leg, HD_PROXY_PLAINTEXT_REFUSED);
+}
+
 static void begin_plain(struct proxy *p, struct proxy_leg *leg, const struct hd_listener *l)
 {
-	if (inbound_of(leg, l) == HD_INBOUND_STRICT || l->servers_count > 0)
+	if (wants_tls(leg, l))
 		refuse(p, leg, HD_PROXY_PLAINTEXT_REFUSED);
 	else
 		settle(p, leg, l, NULL);

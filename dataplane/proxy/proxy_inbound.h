@@ -25,4 +25,9 @@ const struct hd_tls_server *proxy_inbound_server_again(const struct hd_snapshot 
 						       const struct hd_listener *l, uint32_t key);
 uint32_t proxy_inbound_server_key(const struct hd_tls_server *server);
 
+/* A reload gave the caller this listener: whether it may go on in clear. */
+void proxy_inbound_judge(struct proxy_leg *leg, const struct hd_listener *l);
+/* A caller at rest that may not: reset. */
+void proxy_inbound_refuse_plain(struct proxy *p, struct proxy_leg *leg);
+
 #endif

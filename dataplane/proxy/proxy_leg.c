@@ -172,7 +172,10 @@ static void read_head(struct proxy *p, struct proxy_leg *leg)
 	}
 	switch (read_request(p, leg, rx, &bytes, &e)) {
 	case HTTP_DONE:
-		proxy_exchange_begin(p, leg, bytes);
+		if (hd_unlikely(proxy_inbound_wants_tls(p, leg)))
+			proxy_inbound_refuse_plain(p, leg);
+		else
+			proxy_exchange_begin(p, leg, bytes);
 		return;
 	case HTTP_BAD:
 		proxy_exchange_refuse(p, leg, &e);

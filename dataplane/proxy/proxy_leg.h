@@ -49,7 +49,11 @@ struct proxy_leg {
 	uint8_t role;	    /* hd_role */
 	uint8_t fin;	    /* the other end will send no more */
 	uint8_t reset;	    /* the connection is gone; what was received may still be read */
-	uint8_t is_counted; /* up: among its endpoint's connections of all workers */
+	union {
+		uint8_t is_counted; /* up: among its endpoint's connections of all workers */
+		uint8_t wants_tls;  /* down: it is in clear, and a reload made its port one for TLS
+				       alone */
+	};
 	uint8_t broken;	    /* TLS failed, or TCP ended without close_notify: as `reset`, but the
 			       connection is there */
 	uint8_t is_mesh;    /* down: we showed this node's identity */

@@ -58,11 +58,25 @@ static void end(struct proxy *p, struct proxy_exchange *x, int with_reset)
 		proxy_leg_release(p, down);
 }
 
+/* The port is for TLS alone by now. */
+static void refuse(struct proxy *p, struct proxy_exchange *x)
+{
+	proxy_count(p, HD_PROXY_PLAINTEXT_REFUSED);
+	x->flags |= HD_FLAG_NR;
+	x->details = "filter_chain_not_found";
+	end(p, x, 1);
+}
+
 void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x)
 {
-	int64_t out = move(p, x->down, x->up, &x->request.done);
-	int64_t in = move(p, x->up, x->down, &x->response.done);
+	int64_t out, in;
 
+	if (hd_unlikely(proxy_inbound_wants_tls(p, x->down))) {
+		refuse(p, x);
+		return;
+	}
+	out = move(p, x->down, x->up, &x->request.done);
+	in = move(p, x->up, x->down, &x->response.done);
 	if (out > 0 || in > 0) {
 		x->bytes_received += (uint64_t)RTE_MAX(out, 0);
 		x->bytes_sent += (uint64_t)RTE_MAX(in, 0);

@@ -27,6 +27,57 @@ static void strict_resets_plaintext_and_says_why(void **state)
 	assert_memory_equal(r->details, "filter_chain_not_found", 22);
 }
 
+static void strict_counts_for_connections_that_were_there_before(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PERMISSIVE);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	b->listener.inbound = HD_INBOUND_STRICT;
+	bed_publish(b);
+	fake_tcp_say(up, OK2); /* what was begun is finished */
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+	fake_tcp_heard(up);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_true(c->is_aborted);
+	assert_string_equal(fake_tcp_heard(up), "");
+	assert_int_equal(bed_count(b, HD_PROXY_PLAINTEXT_REFUSED), 1);
+}
+
+static void strict_counts_for_streams_that_were_there_before(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PERMISSIVE);
+	struct tcp_conn *c, *up;
+
+	for (int from_up = 0; from_up < 2; from_up++) {
+		b->listener.inbound = HD_INBOUND_PERMISSIVE;
+		b->listener.protocol = HD_PROTO_TCP;
+		b->listener.router = HD_NONE;
+		b->listener.cluster = 0;
+		bed_publish(b);
+		c = bed_caller(b);
+		fake_tcp_say(c, "hello");
+		bed_run(b);
+		up = bed_backend(b, (uint32_t)from_up);
+		assert_string_equal(fake_tcp_heard(up), "hello");
+		bed_publish(b);
+		fake_tcp_say(c, "more");
+		bed_run(b);
+		assert_string_equal(fake_tcp_heard(up), "more");
+		b->listener.inbound = HD_INBOUND_STRICT;
+		bed_publish(b);
+		fake_tcp_say(from_up ? up : c, "secret");
+		bed_run(b);
+		assert_string_equal(fake_tcp_heard(from_up ? c : up), "");
+		assert_true(c->is_aborted && up->is_aborted);
+	}
+	assert_int_equal(bed_count(b, HD_PROXY_PLAINTEXT_REFUSED), 2);
+}
+
 static void strict_serves_a_caller_with_a_certificate(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_STRICT);
@@ -423,6 +474,40 @@ static void lack_of_buffers_delays_but_loses_nothing(void **state)
 	assert_true(c->is_closed);
 }
 
+static void reloads_leave_passed_through_tls_alone(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
+	struct tcp_conn *c, *up;
+
+	gateway(b);
+	c = secure_caller(b, "sni=pass.example");
+	up = bed_backend(b, 0);
+	for (int i = 0; i < 3; i++) {
+		bed_publish(b);
+		fake_tcp_heard(up);
+		fake_tcp_say(c, "more");
+		bed_run(b);
+		assert_string_equal(fake_tcp_heard(up), "more");
+	}
+}
+
+static void reload_during_a_hello_is_no_matter(void **state)
+{
+	static uint8_t out[400];
+	struct bed *b = inbound_bed(state, HD_INBOUND_STRICT);
+	struct tcp_conn *c = bed_caller(b);
+	uint32_t n = fake_tls_record(22, MESH_HELLO, sizeof(MESH_HELLO) - 1, out);
+
+	for (uint32_t i = 0; i < n; i++) {
+		fake_tcp_say_bytes(c, out + i, 1);
+		bed_publish(b);
+		bed_run(b);
+	}
+	say_data(c, GET);
+	bed_run(b);
+	assert_has(fake_tcp_heard(bed_backend(b, 0)), "GET /a");
+}
+
 static void reload_keeps_a_connection_on_its_server(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
@@ -453,6 +538,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 		T(strict_resets_plaintext_and_says_why),
+		T(strict_counts_for_connections_that_were_there_before),
+		T(strict_counts_for_streams_that_were_there_before),
 		T(strict_serves_a_caller_with_a_certificate),
 		T(certificate_is_wanted_before_any_request),
 		T(end_that_comes_with_the_hello_ends_the_handshake),
@@ -473,6 +560,8 @@ int main(int argc, char **argv)
 		T(unknown_server_name_and_plaintext_are_reset),
 		T(passed_through_tls_is_not_touched),
 		T(lack_of_buffers_delays_but_loses_nothing),
+		T(reloads_leave_passed_through_tls_alone),
+		T(reload_during_a_hello_is_no_matter),
 		T(reload_keeps_a_connection_on_its_server),
 	};
 
