@@ -44,6 +44,7 @@ struct proxy *proxy_create(const struct proxy_config *c, hd_ns now)
 	list_init(&p->failed);
 	list_init(&p->pooled);
 	list_init(&p->leases);
+	list_init(&p->wishes);
 	list_init(&p->starved);
 	list_init(&p->doomed);
 	list_init(&p->sealing);

@@ -5,6 +5,7 @@
 #define KEEP_SHARE 4  /* and so much may lie unused */
 #define DRY (10 * HD_NS_PER_MS)	  /* after a question that brought nothing */
 #define YIELD (2 * HD_NS_PER_MS)  /* longer than who asked takes to look again */
+#define WISH (4 * HD_NS_PER_MS)	  /* who still waits asks again before that */
 #define ANSWER_ENDPOINTS 256	  /* looked at for connections at rest */
 
 static struct proxy_quota *quota_at(const struct proxy_quotas *q, uint32_t slot)
@@ -130,6 +131,32 @@ void proxy_quota_put(struct proxy *p, uint32_t slot, enum proxy_quota_kind kind,
 		give(q, l, kind, unused - keep / 2);
 }
 
+static void wish(struct proxy *p, struct proxy_lease *l)
+{
+	if (list_is_linked(&l->wish))
+		list_remove(&l->wish);
+	l->wants_until = p->now + WISH;
+	list_push_back(&p->wishes, &l->wish);
+}
+
+/* Who asked may have left, or found room elsewhere: others must not close connections for it for
+ * ever. */
+static int forget_wishes(struct proxy *p)
+{
+	struct list_link *at = list_front(&p->wishes);
+	struct proxy_lease *l;
+
+	if (hd_likely(at == NULL))
+		return 0;
+	l = list_entry(at, struct proxy_lease, wish);
+	if (p->now < l->wants_until)
+		return 0;
+	list_remove(at);
+	for (int kind = 0; kind < QUOTA_KINDS; kind++)
+		want_no_more(p, quota_at(p->quotas, l->slot), kind);
+	return 1;
+}
+
 void proxy_quota_ask(struct proxy *p, uint32_t slot, enum proxy_quota_kind kind)
 {
 	struct proxy_lease *l;
@@ -140,6 +167,7 @@ void proxy_quota_ask(struct proxy *p, uint32_t slot, enum proxy_quota_kind kind)
 	atomic_fetch_or_explicit(&quota_at(p->quotas, slot)->wanted[kind], UINT64_C(1) << p->worker,
 				 memory_order_relaxed);
 	note(p, l, slot);
+	wish(p, l);
 	if (p->now - l->asked < PROXY_QUOTA_PATIENCE)
 		return;
 	l->asked = p->now;
@@ -295,7 +323,7 @@ int proxy_quota_run(struct proxy *p)
 
 	if (p->quotas == NULL)
 		return 0;
-	did = answer_all(p);
+	did = answer_all(p) | forget_wishes(p);
 	if (list_is_empty(&p->starved) || p->now < p->starved_look)
 		return did;
 	p->starved_look = p->now + PROXY_QUOTA_PATIENCE;
@@ -305,5 +333,9 @@ int proxy_quota_run(struct proxy *p)
 
 hd_ns proxy_quota_deadline(const struct proxy *p)
 {
-	return list_is_empty(&p->starved) ? HD_NS_NEVER : p->starved_look;
+	const struct list_link *wish = list_front(&p->wishes);
+	hd_ns at = list_is_empty(&p->starved) ? HD_NS_NEVER : p->starved_look;
+
+	return wish == NULL ? at
+			    : RTE_MIN(at, list_entry(wish, struct proxy_lease, wish)->wants_until);
 }

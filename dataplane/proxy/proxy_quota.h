@@ -50,7 +50,9 @@ struct proxy_lease {
 	uint32_t held[QUOTA_KINDS]; /* more may be used: from before a limit came, or as an endpoint's first */
 	uint32_t slot;
 	hd_ns asked, dry_until, yield_until;
+	hd_ns wants_until;     /* then what was asked for is wanted no more, unless it is asked for again */
 	struct list_link link; /* the worker's list of leases */
+	struct list_link wish; /* the worker's list of what it wants, in order of wants_until */
 };
 
 /* Whether one more may be used while `used` are. */
@@ -71,7 +73,7 @@ void proxy_quota_connected(struct proxy *p, uint32_t endpoint_slot);
 void proxy_quota_disconnected(struct proxy *p, uint32_t endpoint_slot);
 /* A new snapshot: what is in use already counts towards a limit that came later. */
 void proxy_quota_settle(struct proxy *p, const struct hd_cluster *c);
-/* Answers questions, and goes on with who waits for an answer. True: something was done. */
+/* Answers questions, forgets its own that nobody repeats, and goes on with who waits for an answer. True: something was done. */
 int proxy_quota_run(struct proxy *p);
 hd_ns proxy_quota_deadline(const struct proxy *p);
 

@@ -89,6 +89,7 @@ struct proxy {
 	struct list_link doomed;  /* endpoints whose queue failed */
 	struct list_link sealing; /* proxy_tls with something to seal before the turn ends */
 	struct list_link leases;  /* what was leased of limits over all workers */
+	struct list_link wishes;  /* what others were asked for */
 	struct list_link starved; /* endpoints whose exchanges wait for room in one */
 	hd_ns starved_look;
 	struct proxy_quotas *quotas; /* NULL: we are alone */

@@ -338,6 +338,35 @@ static void the_queue_is_limited_over_all_workers(void **state)
 	end();
 }
 
+/* What a worker asks for is asked for as long as somebody waits. */
+static void who_asked_and_left_is_forgotten(void **state)
+{
+	struct tcp_conn *c;
+
+	begin(1);
+	publish(6, limit_connections);
+	for (int k = 0; k < 6; k++)
+		ask(0);
+	assert_int_equal(stats_of(0)->connections, 6);
+	c = ask(1);
+	pass(20);
+	assert_true(quotas.chunks[0]->wanted[QUOTA_CONNECTIONS] != 0);
+	fake_tcp_reset(c, TCP_ERR_RESET);
+	pass(20);
+	assert_int_equal(stats_of(1)->pending, 0);
+	assert_true(quotas.chunks[0]->wanted[QUOTA_CONNECTIONS] == 0);
+	for (uint32_t k = 0; k < 6; k++) {
+		struct tcp_conn *up = bed_backend(beds[0], k);
+		if (fake_tcp_heard(up)[0] != 0)
+			fake_tcp_say(up, OK2);
+		bed_run(beds[0]);
+	}
+	pass(100);
+	assert_int_equal(stats_of(0)->connections, 6);
+	assert_int_equal(bed_count(beds[0], HD_PROXY_UP_YIELDED), 0);
+	end();
+}
+
 static int setup(void **state)
 {
 	return bed_eal("hd_unit_quota");
@@ -354,6 +383,7 @@ int main(void)
 		cmocka_unit_test(an_endpoint_without_any_connection_gets_one_above_the_limit),
 		cmocka_unit_test(a_request_over_the_limit_is_refused_after_the_others_were_asked),
 		cmocka_unit_test(the_queue_is_limited_over_all_workers),
+		cmocka_unit_test(who_asked_and_left_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
