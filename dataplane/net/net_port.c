@@ -33,6 +33,7 @@ struct net_port {
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_*_OFFLOAD_* in use */
 	int plugged;			   /* probed by us, so unplugged by us */
 	int started;
+	int interrupts; /* asked for at configuration */
 	struct rte_device *device;
 	char driver[32];
 	struct rte_ether_addr mac;
@@ -249,6 +250,7 @@ static int configure(struct net_port *p, const struct net_port_queues *q,
 	conf.rxmode.offloads = p->rx_offloads;
 	conf.rxmode.mtu = p->node.mtu != 0 ? p->node.mtu : RTE_ETHER_MTU;
 	conf.txmode.offloads = p->tx_offloads;
+	conf.intr_conf.rxq = p->interrupts != 0;
 	if (p->n_queues > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		ask_to_spread(q, info, key, &conf.rx_adv_conf.rss_conf);
@@ -329,6 +331,15 @@ static int start_spread(struct net_port *p, const struct net_port_queues *q,
 	return 0;
 }
 
+static int spread_or_start(struct net_port *p, const struct net_port_queues *q,
+			   const struct rte_eth_dev_info *info, char *error, size_t bytes)
+{
+	if (may_spread(info, q->n) && start_spread(p, q, info))
+		return 0;
+	p->n_queues = 1;
+	return start(p, q, info, error, bytes);
+}
+
 static int bring_up(struct net_port *p, const struct net_port_queues *q, char *error, size_t bytes)
 {
 	struct rte_eth_dev_info info;
@@ -339,9 +350,12 @@ static int bring_up(struct net_port *p, const struct net_port_queues *q, char *e
 	p->device = info.device;
 	p->if_index = info.if_index;
 	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
-	if (!may_spread(&info, q->n) || !start_spread(p, q, &info)) {
-		p->n_queues = 1;
-		rc = start(p, q, &info, error, bytes);
+	/* No driver says beforehand whether it can interrupt. Packet sockets need not. */
+	p->interrupts = q->sleeps && info.if_index == 0;
+	rc = spread_or_start(p, q, &info, error, bytes);
+	if (rc != 0 && p->interrupts) {
+		p->interrupts = 0;
+		rc = spread_or_start(p, q, &info, error, bytes);
 	}
 	if (rc != 0)
 		return rc;
@@ -459,6 +473,19 @@ const struct net_rss *net_port_rss(const struct net_port *p)
 	return p->n_queues > 1 ? &p->rss : NULL;
 }
 
+int net_port_interrupt_fd(const struct net_port *p, uint32_t queue)
+{
+	return p->interrupts ? rte_eth_dev_rx_intr_ctl_q_get_fd(p->port_id, (uint16_t)queue) : -1;
+}
+
+void net_port_arm(const struct net_port *p, uint32_t queue, int armed)
+{
+	if (armed)
+		(void)rte_eth_dev_rx_intr_enable(p->port_id, (uint16_t)queue);
+	else
+		(void)rte_eth_dev_rx_intr_disable(p->port_id, (uint16_t)queue);
+}
+
 uint16_t net_port_id(const struct net_port *p)
 {
 	return p->port_id;
@@ -471,6 +498,7 @@ static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 		const char *name;
 	} names[] = {
 		{ p->n_queues > 1, "rss" },
+		{ net_port_interrupt_fd(p, 0) >= 0, "rx-interrupt" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0, "rx-ip-checksum" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0, "rx-tcp-checksum" },
 		{ (p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0, "rx-scatter" },

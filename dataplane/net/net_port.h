@@ -23,6 +23,7 @@ struct net_port_queues {
 	uint32_t n, first;
 	struct rte_mempool *pools[HD_MAX_WORKERS];
 	uint8_t rss_key[NET_RSS_KEY];
+	int sleeps; /* the workers sleep when idle: receive interrupts if the device has them */
 };
 [[nodiscard]] int net_port_open(const struct hd_node_port *node, const struct net_port_queues *q,
 				struct net_port **out, char *error, size_t error_bytes);
@@ -33,6 +34,10 @@ void net_port_close(struct net_port *p);
 void net_port_device(struct net_port *p, uint32_t queue, struct net_device *out);
 /* How the device spreads TCP over its queues, queue i to worker i; NULL: it has a single one. */
 const struct net_rss *net_port_rss(const struct net_port *p);
+/* The file that becomes readable when frames come while net_port_arm has it armed; -1: none. */
+int net_port_interrupt_fd(const struct net_port *p, uint32_t queue);
+/* By the worker of the queue. Frames that came before are announced or not: look once more. */
+void net_port_arm(const struct net_port *p, uint32_t queue, int armed);
 uint16_t net_port_id(const struct net_port *p); /* of the ethdev */
 
 /* Everything of struct hd_dp_port_info. Asks the device, or the kernel behind it, now. */

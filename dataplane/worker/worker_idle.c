@@ -12,6 +12,7 @@
 #define SPIN \
 	(5 * HD_NS_PER_US) /* what going to sleep and waking costs: spinning longer never pays */
 #define DEAF_STEP (50 * HD_NS_PER_US)
+#define MISSED_MAX 8
 #define LONGEST (100 * HD_NS_PER_MS)	/* so that the watchdog sees a sleeper turn */
 
 int worker_idle_init(struct worker_idle *i)
@@ -68,6 +69,22 @@ void worker_idle_add_port(struct worker_idle *i, const int *fds, uint32_t n)
 		i->fds[i->n_fds++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
 }
 
+void worker_idle_add_interrupt(struct worker_idle *i, int fd,
+			       void (*arm)(void *port, uint32_t queue, int armed), void *port,
+			       uint32_t queue)
+{
+	uint32_t n = i->n_fds;
+
+	worker_idle_add_port(i, &fd, i->n_interrupts < HD_ARRAY_SIZE(i->interrupts));
+	if (i->n_fds > n)
+		i->interrupts[i->n_interrupts++] = (struct worker_idle_interrupt){
+			.fd = n,
+			.arm = arm,
+			.port = port,
+			.queue = queue,
+		};
+}
+
 /* An interface that went down or away leaves an error that would end every later sleep at once. */
 static void take_error(int fd)
 {
@@ -77,16 +94,54 @@ static void take_error(int fd)
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
 }
 
+/* True: there was one. */
+static int take_event(const struct pollfd *fd)
+{
+	uint64_t events;
+
+	return (fd->revents & POLLIN) && read(fd->fd, &events, sizeof(events)) > 0;
+}
+
+static void take_interrupts(struct worker_idle *i)
+{
+	for (uint32_t k = 0; k < i->n_interrupts; k++) {
+		if (!take_event(&i->fds[i->interrupts[k].fd]))
+			continue;
+		i->interrupts[k].is_proven = 1;
+		i->missed = 0;
+	}
+}
+
+/* The turn after a sleep had work. That only its length ended it is chance, but not often. */
+static void doubt_interrupts(struct worker_idle *i)
+{
+	if (!i->slept_whole || ++i->missed < MISSED_MAX)
+		return;
+	for (uint32_t k = 0; k < i->n_interrupts; k++)
+		i->interrupts[k].is_proven = 0;
+}
+
+static hd_ns longest_sleep(const struct worker_idle *i)
+{
+	if (i->has_deaf_port)
+		return DEAF_STEP;
+	for (uint32_t k = 0; k < i->n_interrupts; k++) {
+		if (!i->interrupts[k].is_proven)
+			return DEAF_STEP;
+	}
+	return LONGEST;
+}
+
 static void sleep_for(struct worker_idle *i, hd_ns span)
 {
 	struct timespec ts = { .tv_sec = (time_t)(span / HD_NS_PER_S),
 			       .tv_nsec = (long)(span % HD_NS_PER_S) };
-	uint64_t kicks;
 
-	if (ppoll(i->fds, i->n_fds, &ts, NULL) <= 0)
+	i->slept_whole = ppoll(i->fds, i->n_fds, &ts, NULL) <= 0;
+	if (i->slept_whole)
 		return;
-	if (i->fds[0].revents & POLLIN)
-		(void)!read(i->fds[0].fd, &kicks, sizeof(kicks));
+	(void)take_event(&i->fds[0]);
+	take_interrupts(i);
 	for (uint32_t k = 1; k < i->n_fds; k++) {
 		if (i->fds[k].revents & POLLERR)
 			take_error(i->fds[k].fd);
@@ -94,20 +149,24 @@ static void sleep_for(struct worker_idle *i, hd_ns span)
 }
 
 /* Announced one turn before the sleep: who puts something down after that turn has looked sees the
- * flag and kicks. */
+ * flag and kicks, and a frame that comes after it interrupts. */
 static void set_asleep(struct worker_idle *i, int asleep)
 {
 	if (atomic_load_explicit(&i->asleep, memory_order_relaxed) == asleep)
 		return;
+	for (uint32_t k = 0; k < i->n_interrupts; k++)
+		i->interrupts[k].arm(i->interrupts[k].port, i->interrupts[k].queue, asleep);
 	atomic_store_explicit(&i->asleep, asleep, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void worker_idle_after_turn(struct worker_idle *i, int busy, hd_ns now, hd_ns deadline)
 {
-	hd_ns longest = i->has_deaf_port ? DEAF_STEP : LONGEST;
+	hd_ns longest;
 
 	if (busy) {
+		doubt_interrupts(i);
+		i->slept_whole = 0;
 		i->idle_since = 0;
 		set_asleep(i, 0);
 		return;
@@ -120,7 +179,9 @@ void worker_idle_after_turn(struct worker_idle *i, int busy, hd_ns now, hd_ns de
 		set_asleep(i, 1);
 		return;
 	}
+	longest = longest_sleep(i);
 	sleep_for(i, deadline - now < longest ? deadline - now : longest);
+	i->slept_whole &= deadline - now >= longest; /* else a timer has work to do */
 	set_asleep(i, 0);
 }
 

@@ -259,8 +259,25 @@ static int has_fd(const int *fds, uint32_t n, int fd)
 	return 0;
 }
 
-/* What opening the port added to the process's packet sockets announces its packets. */
-static void watch_port(struct lane *l, const int *before, uint32_t n_before)
+static void arm_queue(void *port, uint32_t queue, int armed)
+{
+	net_port_arm(port, queue, armed);
+}
+
+static void watch_queue(struct lane *l, struct net_port *port, uint32_t queue)
+{
+	int fd = net_port_interrupt_fd(port, queue);
+
+	if (fd >= 0)
+		worker_idle_add_interrupt(&l->idle, fd, arm_queue, port, queue);
+	else
+		worker_idle_add_port(&l->idle, NULL, 0);
+}
+
+/* What opening the port added to the process's packet sockets announces its packets; if nothing,
+ * its interrupt does. */
+static void watch_port(struct lane *l, struct net_port *port, const int *before,
+		       uint32_t n_before)
 {
 	int after[WORKER_IDLE_MAX_FDS], fresh[WORKER_IDLE_MAX_FDS];
 	uint32_t n_after = worker_idle_list_sockets(after, WORKER_IDLE_MAX_FDS), n = 0;
@@ -269,7 +286,10 @@ static void watch_port(struct lane *l, const int *before, uint32_t n_before)
 		if (!has_fd(before, n_before, after[i]))
 			fresh[n++] = after[i];
 	}
-	worker_idle_add_port(&l->idle, fresh, n);
+	if (n > 0)
+		worker_idle_add_port(&l->idle, fresh, n);
+	else
+		watch_queue(l, port, 0);
 }
 
 /* Several workers share a port: its owner polls it for all of them. Owners take turns over the
@@ -310,7 +330,7 @@ static int spread_port(struct hd_dp *dp, uint32_t i)
 
 	for (uint32_t w = 0; w < dp->n_lanes; w++) {
 		net_port_device(dp->ports[i], w, &c.real[w]);
-		worker_idle_add_port(&dp->lanes[w].idle, NULL, 0);
+		watch_queue(&dp->lanes[w], dp->ports[i], w);
 	}
 	snprintf(name, sizeof(name), "spread%u", i);
 	dp->spreads[i] = worker_spread_create(name, &c);
@@ -324,7 +344,11 @@ static int spread_port(struct hd_dp *dp, uint32_t i)
 static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 {
 	struct lane *owner = &dp->lanes[i % dp->n_lanes];
-	struct net_port_queues queues = { .n = dp->n_lanes, .first = i % dp->n_lanes };
+	struct net_port_queues queues = {
+		.n = dp->n_lanes,
+		.first = i % dp->n_lanes,
+		.sleeps = dp->node->idle == HD_IDLE_ADAPTIVE,
+	};
 	int before[WORKER_IDLE_MAX_FDS];
 	uint32_t n_before = worker_idle_list_sockets(before, WORKER_IDLE_MAX_FDS);
 	int rc;
@@ -343,7 +367,7 @@ static int open_port(struct hd_dp *dp, uint32_t i, char *error, size_t bytes)
 		rc = spread_port(dp, i);
 	} else {
 		net_port_device(dp->ports[i], 0, &owner->devices[i]);
-		watch_port(owner, before, n_before);
+		watch_port(owner, dp->ports[i], before, n_before);
 		rc = dp->n_lanes == 1 ? 0 : share_port(dp, i);
 	}
 	return rc < 0 ? fail(rc, error, bytes,

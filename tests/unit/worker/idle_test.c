@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,12 +103,87 @@ static void a_packet_or_a_kick_ends_the_sleep_at_once(void **state)
 	close(pipe_fds[1]);
 }
 
+static int armed_now, arm_calls;
+
+static void note_arm(void *port, uint32_t queue, int armed)
+{
+	assert_ptr_equal(port, &armed_now);
+	assert_int_equal(queue, 3);
+	armed_now = armed;
+	arm_calls++;
+}
+
+static void interrupt(int fd)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void a_queue_is_armed_for_the_sleep_alone(void **state)
+{
+	struct worker_idle i;
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	armed_now = arm_calls = 0;
+	assert_int_equal(worker_idle_init(&i), 0);
+	worker_idle_add_interrupt(&i, fd, note_arm, &armed_now, 3);
+	i.idle_since = 1;
+	worker_idle_after_turn(&i, 0, HD_NS_PER_S, HD_NS_NEVER);
+	assert_true(armed_now); /* and one more turn before the sleep */
+	worker_idle_after_turn(&i, 0, HD_NS_PER_S, HD_NS_NEVER);
+	assert_false(armed_now);
+	worker_idle_after_turn(&i, 1, HD_NS_PER_S, HD_NS_NEVER);
+	assert_int_equal(arm_calls, 2);
+	worker_idle_fini(&i);
+	close(fd);
+}
+
+static void an_interrupt_is_slept_on_for_long_only_once_it_has_come(void **state)
+{
+	struct worker_idle i;
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	assert_int_equal(worker_idle_init(&i), 0);
+	worker_idle_add_interrupt(&i, fd, note_arm, &armed_now, 3);
+	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);
+	interrupt(fd);
+	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);
+	assert_true(sleep_with(&i) >= 50 * HD_NS_PER_MS);
+	interrupt(fd);
+	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);
+	worker_idle_fini(&i);
+	close(fd);
+}
+
+/* Work after a sleep that nothing ended, time and again: the interrupt does not come any more. */
+static void an_interrupt_that_stops_coming_is_relied_upon_no_more(void **state)
+{
+	struct worker_idle i;
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	assert_int_equal(worker_idle_init(&i), 0);
+	worker_idle_add_interrupt(&i, fd, note_arm, &armed_now, 3);
+	interrupt(fd);
+	sleep_with(&i);
+	for (int k = 0; k < 8; k++) {
+		assert_true(sleep_with(&i) >= 50 * HD_NS_PER_MS);
+		worker_idle_after_turn(&i, 1, HD_NS_PER_S, HD_NS_NEVER);
+	}
+	assert_true(sleep_with(&i) < 50 * HD_NS_PER_MS);
+	worker_idle_fini(&i);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_idle_worker_uses_under_two_percent_of_its_core),
 		cmocka_unit_test(a_busy_worker_never_sleeps),
 		cmocka_unit_test(a_deadline_that_has_come_is_not_slept_over),
+		cmocka_unit_test(a_queue_is_armed_for_the_sleep_alone),
+		cmocka_unit_test(an_interrupt_is_slept_on_for_long_only_once_it_has_come),
+		cmocka_unit_test(an_interrupt_that_stops_coming_is_relied_upon_no_more),
 		cmocka_unit_test(a_packet_or_a_kick_ends_the_sleep_at_once),
 	};
 
