@@ -48,7 +48,7 @@ static struct hd_header_match *header_row(struct route_run *r, const struct poli
 	struct hd_string_match value;
 	struct hd_header_match *h;
 
-	string_match(r, y, &value);
+	string_match(r, policy_match_is_star(y) ? NULL : y, &value);
 	if (value.kind == HD_MATCH_ANY)
 		value.kind = HD_MATCH_PRESENT;
 	h = policy_vec_push(&r->l->arena, &r->l->header_matches);

@@ -57,6 +57,9 @@ void policy_diag_add(struct policy_diags *d, enum policy_severity severity, cons
 	else
 		d->warnings++;
 	vsnprintf(text, sizeof(text), format, ap);
+	for (char *p = text; *p != '\0'; p++) /* a row is one line, whatever a file holds */
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	row.file = strdup(file);
 	row.message = strdup(text);
 	slot = row.file != NULL && row.message != NULL ? diags_row(d, severity) : NULL;

@@ -11,9 +11,10 @@ typedef void policy_rule(struct policy_check *c, struct policy_yaml *map);
 /* policy_rules_route.c */
 policy_rule policy_rule_string_match, policy_rule_http_match, policy_rule_destination,
 	policy_rule_rewrite, policy_rule_redirect, policy_rule_cors, policy_rule_retries,
-	policy_rule_abort, policy_rule_delay, policy_rule_request_headers, policy_rule_response_headers,
-	policy_rule_http_route, policy_rule_tls_route, policy_rule_tcp_route,
-	policy_rule_direct_response, policy_rule_percent, policy_rule_virtual_service;
+	policy_rule_abort, policy_rule_delay, policy_rule_request_headers,
+	policy_rule_response_headers, policy_rule_http_route, policy_rule_tls_route,
+	policy_rule_tcp_route, policy_rule_direct_response, policy_rule_percent, policy_rule_fault,
+	policy_rule_l4_match, policy_rule_virtual_service;
 
 /* policy_rules_traffic.c */
 policy_rule policy_rule_load_balancer, policy_rule_locality, policy_rule_maglev,
@@ -35,5 +36,15 @@ policy_rule policy_rule_peer_authentication, policy_rule_authorization_policy,
 
 /* Shared: exportTo lists; `tilde`: "~" is allowed. */
 void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *list, int tilde);
+
+/* policy_rules_word.c */
+int policy_word_label(struct hd_str s);				 /* a DNS label, in either case */
+int policy_word_token(struct hd_str s);				 /* a name of a header */
+int policy_word_subnet(struct policy_check *c, struct hd_str s); /* an address or a CIDR block */
+void policy_rule_labels(struct policy_check *c, const struct policy_yaml *map);
+void policy_rule_selector(struct policy_check *c, const struct policy_yaml *map);
+void policy_rule_gateways(struct policy_check *c, const struct policy_yaml *list);
+void policy_rule_subnets(struct policy_check *c, const struct policy_yaml *list);
+void policy_rule_header_value(struct policy_check *c, const struct policy_yaml *value);
 
 #endif

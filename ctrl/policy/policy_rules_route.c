@@ -7,6 +7,7 @@
 #include "policy_rules.h"
 
 #define BODY_MAX (1u << 20)
+#define REGEX_MAX 1024
 
 static int has(const struct policy_yaml *map, const char *name)
 {
@@ -25,33 +26,95 @@ static void regex_check(struct policy_check *c, const struct policy_yaml *y)
 	uint32_t at;
 	const char *why = y != NULL ? policy_regex_refused(y->text, &at) : NULL;
 
-	if (why != NULL)
+	if (y != NULL && y->text.n == 0)
+		policy_error(c, y, "an empty regex matches nothing: leave it out, or write \".*\"");
+	else if (y != NULL && y->text.n > REGEX_MAX)
+		policy_error(c, y, "a regex has at most %d bytes: this one has %u", REGEX_MAX,
+			     y->text.n);
+	else if (why != NULL)
 		policy_error(c, y, "regex \"%.*s\": %s (at byte %u)", POLICY_STR(y->text), why,
 			     at + 1);
+}
+
+/* Of withoutHeaders: Istio takes it for "present". */
+int policy_match_is_star(const struct policy_yaml *map)
+{
+	return map->field != NULL && strcmp(map->field->name, "withoutHeaders") == 0 &&
+	       policy_str_is(policy_get_str(map, "regex"), "*");
 }
 
 void policy_rule_string_match(struct policy_check *c, struct policy_yaml *map)
 {
 	if (has(map, "exact") + has(map, "prefix") + has(map, "regex") > 1)
 		policy_error(c, map, "StringMatch takes only one of exact, prefix and regex");
-	regex_check(c, policy_get(map, "regex"));
+	if (!policy_match_is_star(map))
+		regex_check(c, policy_get(map, "regex"));
 }
 
-static void match_names(struct policy_check *c, const struct policy_yaml *map, const char *field)
+static void prefix_filled(struct policy_check *c, const struct policy_yaml *match)
+{
+	const struct policy_yaml *prefix = policy_get(match, "prefix");
+
+	if (prefix != NULL && prefix->text.n == 0)
+		policy_error(c, prefix, "an empty prefix is refused here: leave the match out");
+}
+
+/* A claim of a token, as a gateway may route by it. */
+static int claim_name(struct hd_str name)
+{
+	return policy_str_starts(name, "@request.auth.claims");
+}
+
+static int match_name_valid(struct hd_str name)
+{
+	static const char *const pseudo[] = { ":method", ":scheme", ":authority", ":path",
+					      ":status" };
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(pseudo); i++)
+		if (policy_str_is(name, pseudo[i]))
+			return 1;
+	return claim_name(name) || policy_word_token(name);
+}
+
+static void match_names(struct policy_check *c, const struct policy_yaml *map, const char *field,
+			int of_headers)
 {
 	const struct policy_yaml *names = policy_get(map, field);
 
 	for (const struct policy_yaml *y = names != NULL ? names->first : NULL; y != NULL;
-	     y = y->next)
+	     y = y->next) {
 		if (y->key.n == 0)
 			policy_error(c, y, "%s has an empty name", field);
+		else if (of_headers && !match_name_valid(y->key))
+			policy_error(c, y, "%s: \"%.*s\" is no name of a header", field,
+				     POLICY_STR(y->key));
+		prefix_filled(c, y);
+	}
 }
 
 void policy_rule_http_match(struct policy_check *c, struct policy_yaml *map)
 {
-	match_names(c, map, "headers");
-	match_names(c, map, "withoutHeaders");
-	match_names(c, map, "queryParams");
+	const struct policy_yaml *ns = policy_get(map, "sourceNamespace");
+
+	match_names(c, map, "headers", 1);
+	match_names(c, map, "withoutHeaders", 1);
+	match_names(c, map, "queryParams", 0);
+	prefix_filled(c, policy_get(map, "scheme"));
+	prefix_filled(c, policy_get(map, "method"));
+	prefix_filled(c, policy_get(map, "authority"));
+	policy_rule_labels(c, policy_get(map, "sourceLabels"));
+	policy_rule_gateways(c, policy_get(map, "gateways"));
+	if (ns != NULL && ns->text.n > 0 && !policy_word_label(ns->text))
+		policy_error(c, ns, "sourceNamespace \"%.*s\" is no namespace",
+			     POLICY_STR(ns->text));
+}
+
+/* Of tcp and tls rules. */
+void policy_rule_l4_match(struct policy_check *c, struct policy_yaml *map)
+{
+	policy_rule_subnets(c, policy_get(map, "destinationSubnets"));
+	policy_rule_labels(c, policy_get(map, "sourceLabels"));
+	policy_rule_gateways(c, policy_get(map, "gateways"));
 }
 
 int policy_label_valid(struct hd_str s)
@@ -104,8 +167,11 @@ int policy_host_valid(struct hd_str s)
 void policy_rule_destination(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *host = policy_get(map, "host"),
-				 *subset = policy_get(map, "subset");
+				 *subset = policy_get(map, "subset"),
+				 *port = policy_get(map, "port");
 
+	if (port != NULL && !has(port, "number"))
+		policy_error(c, port, "port needs \"number\"");
 	if (host != NULL && (!policy_host_valid(host->text) || policy_str_has(host->text, '*')))
 		policy_error(c, host, "destination host \"%.*s\" is no host name",
 			     POLICY_STR(host->text));
@@ -133,13 +199,17 @@ static void wire_text(struct policy_check *c, const struct policy_yaml *y)
 
 void policy_rule_rewrite(struct policy_check *c, struct policy_yaml *map)
 {
+	const struct policy_yaml *regex = policy_get(map, "uriRegexRewrite");
+
 	if (has(map, "uri") && has(map, "uriRegexRewrite"))
-		policy_error(c, policy_get(map, "uriRegexRewrite"),
-			     "rewrite takes either uri or uriRegexRewrite");
+		policy_error(c, regex, "rewrite takes either uri or uriRegexRewrite");
 	if (!has(map, "uri") && !has(map, "uriRegexRewrite") && !has(map, "authority"))
 		policy_error(c, map, "rewrite needs uri, uriRegexRewrite or authority");
-	regex_check(c, policy_get(policy_get(map, "uriRegexRewrite"), "match"));
-	wire_text(c, policy_get(policy_get(map, "uriRegexRewrite"), "rewrite"));
+	if (has(map, "uriRegexRewrite") &&
+	    (policy_get_str(regex, "match").n == 0 || policy_get_str(regex, "rewrite").n == 0))
+		policy_error(c, regex, "uriRegexRewrite needs both match and rewrite");
+	regex_check(c, policy_get(regex, "match"));
+	wire_text(c, policy_get(regex, "rewrite"));
 	wire_text(c, policy_get(map, "uri"));
 	wire_text(c, policy_get(map, "authority"));
 }
@@ -154,6 +224,12 @@ void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
 	wire_text(c, policy_get(map, "authority"));
 	if (has(map, "uri") && has(map, "prefixRewrite"))
 		policy_error(c, map, "redirect takes either uri or prefixRewrite");
+	if (policy_get_str(map, "uri").n + policy_get_str(map, "prefixRewrite").n +
+			    policy_get_str(map, "authority").n + scheme.n ==
+		    0 &&
+	    !has(map, "port") && !has(map, "derivePort"))
+		policy_error(c, map,
+			     "redirect leads back to itself: give uri, authority, scheme or port");
 	if (has(map, "port") && has(map, "derivePort"))
 		policy_error(c, map, "redirect takes either port or derivePort");
 	if (code != 0 && code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
@@ -164,34 +240,64 @@ void policy_rule_redirect(struct policy_check *c, struct policy_yaml *map)
 		policy_error(c, policy_get(map, "scheme"), "redirect scheme must be http or https");
 }
 
-/* These stand in answers as they are. */
+static int word_among(struct hd_str s, const char *const *words, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (policy_str_is(s, words[i]))
+			return 1;
+	return 0;
+}
+
+static void cors_names(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next)
+		if (!policy_word_token(y->text))
+			policy_error(c, y, "%s: \"%.*s\" is no name of a header", list->field->name,
+				     POLICY_STR(y->text));
+}
+
 void policy_rule_cors(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const lists[] = { "allowMethods", "allowHeaders", "exposeHeaders" };
+	static const char *const methods[] = { "GET",	 "HEAD",    "POST",    "PUT",	"PATCH",
+					       "DELETE", "CONNECT", "OPTIONS", "TRACE", "*" };
+	const struct policy_yaml *list = policy_get(map, "allowMethods"),
+				 *origins = policy_get(map, "allowOrigins"),
+				 *age = policy_get(map, "maxAge");
 
-	for (uint32_t i = 0; i < HD_ARRAY_SIZE(lists); i++) {
-		const struct policy_yaml *list = policy_get(map, lists[i]);
-
-		for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
-		     y = y->next)
-			for (uint32_t k = 0; k < y->text.n; k++)
-				if ((uint8_t)y->text.p[k] < ' ' || y->text.p[k] == 0x7f) {
-					policy_error(c, y, "%s may hold no control characters",
-						     lists[i]);
-					break;
-				}
-	}
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next)
+		if (!word_among(y->text, methods, HD_ARRAY_SIZE(methods)))
+			policy_error(c, y,
+				     "allowMethods: \"%.*s\" is no method: GET, HEAD, POST, PUT, "
+				     "PATCH, DELETE, CONNECT, OPTIONS, TRACE, in upper case, or *",
+				     POLICY_STR(y->text));
+	cors_names(c, policy_get(map, "allowHeaders"));
+	cors_names(c, policy_get(map, "exposeHeaders"));
+	for (const struct policy_yaml *y = origins != NULL ? origins->first : NULL; y != NULL;
+	     y = y->next)
+		if (policy_get_str(y, "exact").n + policy_get_str(y, "prefix").n +
+			    policy_get_str(y, "regex").n ==
+		    0)
+			policy_error(c, y, "allowOrigins needs exact, prefix or regex");
+	if (age != NULL && age->i % (int64_t)HD_NS_PER_S != 0)
+		policy_error(c, age, "maxAge must be whole seconds");
 }
 
 void policy_rule_direct_response(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *body = policy_get(map, "body");
+	int64_t status = policy_get_int(map, "status", 0);
 
 	if (has(body, "string") && has(body, "bytes"))
 		policy_error(c, body, "body takes either string or bytes");
 	if (policy_get_str(body, "string").n > BODY_MAX ||
 	    policy_get_str(body, "bytes").n > BODY_MAX)
 		policy_error(c, body, "body is larger than 1 MiB");
+	if (policy_get_str(body, "string").n + policy_get_str(body, "bytes").n > 0 &&
+	    (status == 204 || status == 304))
+		policy_warning(c, body, "an answer of status %lld has no body: it is left out",
+			       (long long)status);
 }
 
 static int retry_word(struct hd_str w)
@@ -257,8 +363,46 @@ void policy_rule_delay(struct policy_check *c, struct policy_yaml *map)
 		policy_error(c, map, "delay needs fixedDelay");
 }
 
+/* 0, or from a ten-thousandth on: finer ones would never happen. */
+void policy_rule_percent(struct policy_check *c, struct policy_yaml *map)
+{
+	const struct policy_yaml *value = policy_get(map, "value");
+
+	if (value != NULL && value->d > 0 && value->d < 0.0001)
+		policy_error(c, value, "value must be 0 or at least 0.0001");
+}
+
+void policy_rule_fault(struct policy_check *c, struct policy_yaml *map)
+{
+	if (!has(map, "delay") && !has(map, "abort"))
+		policy_error(c, map, "fault needs delay or abort");
+}
+
 void policy_rule_abort(struct policy_check *c, struct policy_yaml *map)
 {
+	static const char *const statuses[] = { "OK",
+						"CANCELLED",
+						"UNKNOWN",
+						"INVALID_ARGUMENT",
+						"DEADLINE_EXCEEDED",
+						"NOT_FOUND",
+						"ALREADY_EXISTS",
+						"PERMISSION_DENIED",
+						"RESOURCE_EXHAUSTED",
+						"FAILED_PRECONDITION",
+						"ABORTED",
+						"OUT_OF_RANGE",
+						"UNIMPLEMENTED",
+						"INTERNAL",
+						"UNAVAILABLE",
+						"DATA_LOSS",
+						"UNAUTHENTICATED" };
+	const struct policy_yaml *grpc = policy_get(map, "grpcStatus");
+
+	if (grpc != NULL && !word_among(grpc->text, statuses, HD_ARRAY_SIZE(statuses)))
+		policy_error(c, grpc,
+			     "grpcStatus \"%.*s\" is no status of gRPC such as UNAVAILABLE",
+			     POLICY_STR(grpc->text));
 	if (has(map, "http2Error"))
 		policy_error(c, policy_get(map, "http2Error"),
 			     "http2Error is not supported by Istio");
@@ -271,16 +415,12 @@ static int name_is(struct hd_str s, const char *word)
 	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
 }
 
-/* RFC 9110 5.6.2; names of HTTP/2's own begin with a colon. */
+/* Names of HTTP/2's own begin with a colon. */
 static int is_token(struct hd_str name)
 {
-	static const char others[] = "!#$%&'*+-.^_`|~";
+	uint32_t colon = name.n > 0 && name.p[0] == ':';
 
-	for (uint32_t i = 0; i < name.n; i++)
-		if (!isalnum((unsigned char)name.p[i]) && strchr(others, name.p[i]) == NULL &&
-		    !(i == 0 && name.p[i] == ':'))
-			return 0;
-	return 1;
+	return policy_word_token((struct hd_str){ name.p + colon, name.n - colon });
 }
 
 static void header_name(struct policy_check *c, const struct policy_yaml *y, struct hd_str name,
@@ -305,6 +445,7 @@ static void header_operations(struct policy_check *c, const struct policy_yaml *
 		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL;
 		     y = y->next) {
 			header_name(c, y, y->key, request);
+			policy_rule_header_value(c, y);
 			if (name_is(y->key, "host") || name_is(y->key, ":authority"))
 				wire_text(c, y);
 		}
@@ -324,14 +465,42 @@ void policy_rule_response_headers(struct policy_check *c, struct policy_yaml *ma
 	header_operations(c, map, 0);
 }
 
-static const struct policy_yaml *host_header_set(const struct policy_yaml *headers)
+/* The one place that gives requests another Host. */
+static void authority_once(struct policy_check *c, const struct policy_yaml *map)
 {
-	const struct policy_yaml *set = policy_get(policy_get(headers, "request"), "set");
+	static const char *const maps[] = { "set", "add" };
+	const struct policy_yaml *request = policy_get(policy_get(map, "headers"), "request");
+	int given = policy_get_str(policy_get(map, "rewrite"), "authority").n > 0;
 
-	for (const struct policy_yaml *y = set != NULL ? set->first : NULL; y != NULL; y = y->next)
-		if (name_is(y->key, "host") || name_is(y->key, ":authority"))
-			return y;
-	return NULL;
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(maps); i++) {
+		const struct policy_yaml *m = policy_get(request, maps[i]);
+
+		for (const struct policy_yaml *y = m != NULL ? m->first : NULL; y != NULL;
+		     y = y->next) {
+			if (!name_is(y->key, "host") && !name_is(y->key, ":authority"))
+				continue;
+			if (given)
+				policy_error(c, y,
+					     "the Host of requests is set twice: keep one of "
+					     "rewrite.authority and the headers");
+			given = 1;
+		}
+	}
+}
+
+/* What is replaced by prefixRewrite is the prefix that matched. */
+static void prefix_redirect(struct policy_check *c, const struct policy_yaml *map)
+{
+	const struct policy_yaml *rewrite =
+		policy_get(policy_get(map, "redirect"), "prefixRewrite");
+	const struct policy_yaml *matches = policy_get(map, "match");
+
+	for (const struct policy_yaml *m = rewrite != NULL && matches != NULL ? matches->first
+									      : NULL;
+	     m != NULL; m = m->next)
+		if (has(m, "uri") && !has(policy_get(m, "uri"), "prefix"))
+			policy_error(c, policy_get(m, "uri"),
+				     "redirect.prefixRewrite needs matches by uri.prefix");
 }
 
 static void route_actions(struct policy_check *c, const struct policy_yaml *map)
@@ -368,7 +537,6 @@ void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
 {
 	const struct policy_yaml *route = policy_get(map, "route"),
 				 *timeout = policy_get(map, "timeout");
-	const struct policy_yaml *host = host_header_set(policy_get(map, "headers"));
 
 	route_actions(c, map);
 	if (route != NULL)
@@ -376,8 +544,8 @@ void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
 	if (has(map, "mirror") && has(map, "mirrors"))
 		policy_error(c, policy_get(map, "mirrors"),
 			     "mirror and mirrors do not go together");
-	if (host != NULL && has(policy_get(map, "rewrite"), "authority"))
-		policy_error(c, host, "rewrite.authority and a Host header set do not go together");
+	authority_once(c, map);
+	prefix_redirect(c, map);
 	if (timeout != NULL && timeout->i == 0)
 		policy_warning(c, timeout,
 			       "timeout 0s means no timeout here; Istio's validation refuses it");
@@ -418,6 +586,10 @@ void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *lis
 		int all = policy_str_is(y->text, "*"), own = policy_str_is(y->text, ".");
 		int none = policy_str_is(y->text, "~");
 
+		for (const struct policy_yaml *o = list->first; o != y; o = o->next)
+			if (hd_str_eq(o->text, y->text))
+				policy_error(c, y, "exportTo \"%.*s\" is given twice",
+					     POLICY_STR(y->text));
 		if (none && !tilde)
 			policy_error(c, y, "exportTo does not take \"~\" here");
 		else if (!all && !own && !none && !policy_label_valid(y->text))
@@ -473,11 +645,43 @@ static void hosts_check(struct policy_check *c, const struct policy_yaml *hosts,
 
 static void delegate_check(struct policy_check *c, const struct policy_yaml *map)
 {
+	const struct policy_yaml *http = policy_get(map, "http");
+
 	if (count(map, "gateways") > 0)
 		policy_error(c, map, "a VirtualService with gateways needs hosts");
+	for (const struct policy_yaml *y = http != NULL ? http->first : NULL; y != NULL;
+	     y = y->next)
+		if (has(y, "delegate"))
+			policy_error(c, policy_get(y, "delegate"),
+				     "a VirtualService without hosts is a delegate, and delegates "
+				     "do not delegate");
 	if (count(map, "tls") > 0 || count(map, "tcp") > 0)
 		policy_error(c, map,
 			     "a VirtualService without hosts (a delegate) takes no tls and tcp");
+}
+
+/* Tokens are read at gateways. */
+static void claims_check(struct policy_check *c, const struct policy_yaml *http)
+{
+	static const char *const maps[] = { "headers", "withoutHeaders" };
+
+	for (const struct policy_yaml *r = http != NULL ? http->first : NULL; r != NULL;
+	     r = r->next) {
+		const struct policy_yaml *match = policy_get(r, "match");
+
+		for (const struct policy_yaml *m = match != NULL ? match->first : NULL; m != NULL;
+		     m = m->next)
+			for (uint32_t i = 0; i < HD_ARRAY_SIZE(maps); i++) {
+				const struct policy_yaml *h = policy_get(m, maps[i]);
+
+				for (const struct policy_yaml *y = h != NULL ? h->first : NULL;
+				     y != NULL; y = y->next)
+					if (claim_name(y->key))
+						policy_error(c, y,
+							     "claims of tokens are matched only at "
+							     "gateways: the mesh has none");
+			}
+	}
 }
 
 void policy_rule_virtual_service(struct policy_check *c, struct policy_yaml *map)
@@ -489,6 +693,9 @@ void policy_rule_virtual_service(struct policy_check *c, struct policy_yaml *map
 
 	for (const struct policy_yaml *y = mesh ? NULL : gateways->first; y != NULL; y = y->next)
 		mesh |= policy_str_is(y->text, "mesh");
+	policy_rule_gateways(c, gateways);
+	if (mesh)
+		claims_check(c, policy_get(map, "http"));
 	if (count(map, "http") + count(map, "tls") + count(map, "tcp") == 0)
 		policy_error(c, map, "a VirtualService needs http, tls or tcp");
 	if (hosts == NULL || hosts->n == 0)

@@ -220,5 +220,6 @@ extern const struct policy_schema policy_schema_selector, policy_schema_string_m
 /* Checks of shared blocks. */
 int policy_host_valid(struct hd_str host);
 int policy_label_valid(struct hd_str label); /* DNS-1123 label */
+int policy_match_is_star(const struct policy_yaml *string_match);
 
 #endif

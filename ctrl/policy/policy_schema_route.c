@@ -145,12 +145,14 @@ static const struct policy_field percent_fields[] = {
 	POLICY_END,
 };
 static const struct policy_schema percent = { "Percent", percent_fields };
+static const struct policy_schema fault_percent = { "Percent", percent_fields,
+						    policy_rule_percent };
 
 static const struct policy_field delay_fields[] = {
 	POLICY_INT_("percent", 0, 100, NOW),
 	POLICY_DUR("fixedDelay", POLICY_MS, NOW),
 	POLICY_DUR("exponentialDelay", POLICY_MS, INERT),
-	POLICY_OBJ("percentage", percent, NOW),
+	POLICY_OBJ("percentage", fault_percent, NOW),
 	POLICY_END,
 };
 static const struct policy_schema delay = { "HTTPFaultInjection.Delay", delay_fields,
@@ -159,7 +161,7 @@ static const struct policy_field abort_fields[] = {
 	POLICY_INT_("httpStatus", 200, 600, NOW),
 	POLICY_STR_("grpcStatus", NOW),
 	POLICY_STR_("http2Error", INERT),
-	POLICY_OBJ("percentage", percent, NOW),
+	POLICY_OBJ("percentage", fault_percent, NOW),
 	POLICY_END,
 };
 static const struct policy_schema abort_ = { "HTTPFaultInjection.Abort", abort_fields,
@@ -169,7 +171,7 @@ static const struct policy_field fault_fields[] = {
 	POLICY_OBJ("abort", abort_, NOW),
 	POLICY_END,
 };
-static const struct policy_schema fault = { "HTTPFaultInjection", fault_fields };
+static const struct policy_schema fault = { "HTTPFaultInjection", fault_fields, policy_rule_fault };
 
 static const struct policy_field mirrors_fields[] = {
 	{ .name = "destination",
@@ -240,7 +242,8 @@ static const struct policy_field tls_match_fields[] = {
 	POLICY_STR_("sourceNamespace", INERT),
 	POLICY_END,
 };
-static const struct policy_schema tls_match = { "TLSMatchAttributes", tls_match_fields };
+static const struct policy_schema tls_match = { "TLSMatchAttributes", tls_match_fields,
+						policy_rule_l4_match };
 static const struct policy_field tls_route_fields[] = {
 	{ .name = "match",
 	  .type = POLICY_T_OBJECT,
@@ -262,7 +265,8 @@ static const struct policy_field tcp_match_fields[] = {
 	POLICY_STR_("sourceNamespace", NOW),
 	POLICY_END,
 };
-static const struct policy_schema tcp_match = { "L4MatchAttributes", tcp_match_fields };
+static const struct policy_schema tcp_match = { "L4MatchAttributes", tcp_match_fields,
+						policy_rule_l4_match };
 static const struct policy_field tcp_route_fields[] = {
 	POLICY_OBJS("match", tcp_match, NOW),
 	POLICY_OBJS("route", l4_destination, NOW),

@@ -88,9 +88,9 @@ static void odd_values_are_refused_or_said(void **state)
 	policy_world_load(w, RULE("    rewrite: {authority: \"a\\nb\"}\n"));
 	assert_told(w, POLICY_ERROR, "\"authority\" may hold no blanks");
 	policy_world_load(w, RULE("    corsPolicy: {exposeHeaders: [\"a\\r\\nb: c\"]}\n"));
-	assert_told(w, POLICY_ERROR, "exposeHeaders may hold no control characters");
+	assert_told(w, POLICY_ERROR, "is no name of a header");
 	policy_world_load(w, RULE("    headers: {request: {set: {x-a: \"50%\"}}}\n"));
-	assert_told(w, POLICY_ERROR, "a percent sign alone");
+	assert_told(w, POLICY_ERROR, "a % begins");
 	policy_world_load(w, RULE("    headers: {request: {set: {\"x a\": b}}}\n"));
 	assert_told(w, POLICY_ERROR, "no name of a header");
 	assert_loads(w, RULE("    headers: {request: {set: {content-length: \"1\"}}}\n"));

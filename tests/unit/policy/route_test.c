@@ -404,7 +404,7 @@ static const char answering[] =
 	"  hosts: [api]\n  http:\n"
 	"  - match: [{uri: {prefix: /r}}]\n"
 	"    redirect: {prefixRewrite: /new, authority: a.test, scheme: https, redirectCode: 308}\n"
-	"  - match: [{uri: {regex: \"/x.*\"}}]\n"
+	"  - match: [{uri: {prefix: /x}}]\n"
 	"    redirect: {prefixRewrite: /new, derivePort: FROM_REQUEST_PORT}\n"
 	"  - match: [{uri: {exact: /t}}]\n"
 	"    directResponse: {status: 418, body: {string: teapot}}\n"
@@ -423,7 +423,7 @@ static void rules_may_answer_themselves(void **state)
 	assert_int_equal(answer(w, 0)->path_change, HD_PATH_PREFIX);
 	assert_true(str_is(answer(w, 0)->scheme, "https"));
 	assert_int_equal(answer(w, 1)->listener_port, 1);
-	assert_int_equal(route(w, HOST, 1)->match.uri.kind, HD_MATCH_REGEX);
+	assert_int_equal(route(w, HOST, 1)->match.uri.kind, HD_MATCH_PREFIX);
 	assert_int_equal(answer(w, 2)->status, 418);
 	assert_true(str_is(answer(w, 2)->body, "teapot"));
 	assert_true(str_is(answer(w, 3)->body, "hello"));
