@@ -27,12 +27,22 @@ void tcp_shortage_look(struct tcp *t)
 					  : TCP_BUFFERS_PLENTY;
 }
 
+/* Whether something still waits for an acknowledgement once the segment's own is taken. */
+static int holds_unacknowledged(const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	uint32_t acked = f->ack - c->snd_una;
+
+	if (c->tx.bytes == 0)
+		return 0;
+	return acked > tcp_conn_flight(c) || acked < c->tx.bytes;
+}
+
 int tcp_shortage_refuses(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f)
 {
 	if (f->payload == 0)
 		return 0;
-	return t->shortage == TCP_BUFFERS_LAST || c->rx.bytes != 0 || c->tx.bytes != 0 ||
-	       c->ooo != NULL;
+	return t->shortage == TCP_BUFFERS_LAST || c->rx.bytes != 0 || c->ooo != NULL ||
+	       holds_unacknowledged(c, f);
 }
 
 int tcp_shortage_drop(struct tcp *t, struct tcp_conn *c, struct pkt_facts *f)

@@ -75,6 +75,32 @@ static void when_buffers_run_short_data_wait_but_acks_count(void **state)
 	finish();
 }
 
+/* The answer to all that we sent acknowledges it, and leaves nothing that is held. */
+static void when_buffers_run_short_an_answer_that_acknowledges_all_is_taken(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	struct rte_mbuf **held = calloc(p.end[0].t->header->size, sizeof(*held));
+	uint32_t n;
+
+	n = take_buffers(held, 20);
+	write_stream(s, 1000);
+	r.rcv += 999;
+	raw_send_at(&r, r.nxt, ACK, bytes_at(0), 500); /* one byte is still held */
+	assert_int_equal(s->c->received, 0);
+	r.rcv += 1;
+	raw_send(&r, ACK, bytes_at(0), 500);
+	assert_int_equal(s->c->received, 500);
+	assert_int_equal(tcp_acked_offset(s->c), 1000);
+	r.rcv += 5000; /* what was never sent frees nothing */
+	write_stream(s, 1000);
+	raw_send_at(&r, r.nxt, ACK, bytes_at(500), 500);
+	assert_int_equal(s->c->received, 500);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_SHORT_OF_BUFFERS], 2);
+	rte_mempool_put_bulk(p.end[0].t->header, (void **)held, n);
+	free(held);
+	finish();
+}
+
 static void the_last_buffers_are_for_acknowledgements(void **state)
 {
 	struct pair_stream *s = begin(&plain);
@@ -848,6 +874,7 @@ int main(void)
 		cmocka_unit_test(c1_11_data_left_of_the_window_get_an_ack_and_a_dsack),
 		cmocka_unit_test(c1_11_of_data_across_the_left_edge_the_new_part_counts),
 		cmocka_unit_test(when_buffers_run_short_data_wait_but_acks_count),
+		cmocka_unit_test(when_buffers_run_short_an_answer_that_acknowledges_all_is_taken),
 		cmocka_unit_test(the_last_buffers_are_for_acknowledgements),
 		cmocka_unit_test(c1_11_data_right_of_the_window_get_an_ack),
 		cmocka_unit_test(c1_11_data_at_a_shut_window_get_an_ack_and_are_not_taken),
