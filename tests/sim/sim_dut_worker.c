@@ -7,6 +7,7 @@
 #include "worker.h"
 
 #define DRAIN_EVERY 10 /* seeds */
+#define DRAIN_FIRST_MS 300 /* something is under way by then */
 #define RELOAD_PERIOD (500 * HD_NS_PER_MS)
 
 struct sim_dut {
@@ -95,8 +96,9 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 	if (d == NULL)
 		abort();
 	d->world = w;
-	d->drain_at =
-		w->seed % DRAIN_EVERY == 1 ? w->now + w->seed % 1000 * HD_NS_PER_MS : HD_NS_NEVER;
+	d->drain_at = w->seed % DRAIN_EVERY == 1
+			      ? w->now + (DRAIN_FIRST_MS + w->seed % 1000) * HD_NS_PER_MS
+			      : HD_NS_NEVER;
 	fill_node(&d->node);
 	d->mesh = sim_mesh_create(&d->node);
 	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);

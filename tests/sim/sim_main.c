@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim [--profile NAME] --seeds A-B | --seed N [--trace] */
+/* sim [--profile NAME] --seeds A-B | --seed N [--trace]
+ * Exit 0: every invariant held, and something was answered. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -167,7 +168,19 @@ static int run_seeds(uint64_t from, uint64_t to, const struct sim_profile *p, in
 	       sum.outcomes[SIM_ANSWERED], sum.outcomes[SIM_LOCAL], sum.outcomes[SIM_CUT],
 	       sum.outcomes[SIM_UNANSWERED], sum.outcomes[SIM_GIVEN_UP], sum.duplicates,
 	       (unsigned long long)sum.frames, (unsigned long long)sum.hash);
-	return failed != 0;
+	if (sum.outcomes[SIM_ANSWERED] == 0)
+		printf("%s: nothing was answered, so nothing was proved\n", p->name);
+	return failed != 0 || sum.outcomes[SIM_ANSWERED] == 0;
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: sim [--profile NAME] --seeds FIRST-LAST | --seed N [--trace]; profiles:");
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(profiles); i++)
+		fprintf(stderr, " %s", profiles[i].name);
+	fprintf(stderr, "\n");
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -179,7 +192,7 @@ int main(int argc, char **argv)
 		{ "trace", no_argument, NULL, 't' },
 		{ 0 },
 	};
-	unsigned long long from = 1, to = 1;
+	unsigned long long from = 1, to = 0;
 	const struct sim_profile *p = &profiles[0];
 	int trace = 0, o;
 
@@ -191,8 +204,10 @@ int main(int argc, char **argv)
 		else if (o == 't')
 			trace = 1;
 		else if (o != 'r' || sscanf(optarg, "%llu-%llu", &from, &to) != 2)
-			return 2;
+			return usage();
 	}
+	if (to < from || optind != argc)
+		return usage();
 	init_eal();
 	sim_world_init();
 	return run_seeds(from, to, p, trace);
