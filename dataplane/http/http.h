@@ -10,6 +10,7 @@
 #define HTTP_MAX_HEAD_BYTES 61440
 #define HTTP_MAX_FIELDS 100
 #define HTTP_MAX_CONNECTION_OPTIONS 32
+#define HTTP_MAX_EMPTY_LINES 8 /* before a request; RFC 9112 2.2 asks for one at least */
 /* Bytes of chunk extensions beyond the bytes of data that came with them. */
 #define HTTP_MAX_CHUNK_EXTENSIONS 16384
 #define HTTP_MAX_CONTENT_LENGTH (UINT64_MAX >> 1)

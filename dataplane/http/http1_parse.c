@@ -307,7 +307,7 @@ static int read_request(const struct cursor *c, struct http_head *h)
 {
 	uint32_t at = 0;
 
-	while (is_crlf(c, at))
+	while (at < 2 * HTTP_MAX_EMPTY_LINES && is_crlf(c, at))
 		at += 2;
 	h->start = at;
 	uint32_t method = token_end(c, at);

@@ -54,8 +54,8 @@ static enum scan_state lf_or_bad(struct http1_scan *s, uint8_t c, enum scan_stat
 
 static enum scan_state step_start(struct http1_scan *s, uint8_t c)
 {
-	if (c == '\r')
-		return SCAN_START_LF;
+	if (c == '\r') /* nothing but empty lines lies before it */
+		return s->seen < 2 * HTTP_MAX_EMPTY_LINES ? SCAN_START_LF : BAD(EMPTY_LINES);
 	s->line = s->seen;
 	if (http_is(c, HTTP_C_TOKEN))
 		return SCAN_METHOD;

@@ -706,6 +706,17 @@ enum head_step {
 	HEAD_OVER,   /* x is no more, or its up leg is not, or it became a tunnel */
 };
 
+/* All heads of 1xx together may be as long as one head: else a backend could go on for ever, each
+ * of them a sign of life. */
+static int is_flood_of_interims(struct proxy *p, struct proxy_exchange *x, uint32_t n)
+{
+	x->interim_bytes += n;
+	if (x->interim_bytes <= HTTP_MAX_HEAD_BYTES)
+		return 0;
+	proxy_count(p, HD_HTTP_MANY_INTERIMS);
+	return 1;
+}
+
 /* The head of an answer lies parsed in p->head. */
 static enum head_step answer_head(struct proxy *p, struct proxy_exchange *x, const uint8_t *bytes)
 {
@@ -714,6 +725,10 @@ static enum head_step answer_head(struct proxy *p, struct proxy_exchange *x, con
 	int is_interim = status < 200 && status != 101;
 
 	if (status == 101 && (!x->is_upgrade || p->head.upgrade != HTTP_UPGRADE_WEBSOCKET)) {
+		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
+		return HEAD_OVER;
+	}
+	if (is_interim && is_flood_of_interims(p, x, n)) {
 		proxy_exchange_up_lost(p, x, PROXY_FAIL_PROTOCOL);
 		return HEAD_OVER;
 	}

@@ -103,6 +103,7 @@ struct proxy_exchange {
 	struct hd_addr up_addr;
 	hd_ns timeout, per_try_timeout, idle_timeout, max_connection_duration;
 	uint32_t max_requests_per_connection;
+	uint32_t interim_bytes; /* heads of 1xx that came */
 	struct proxy_retry retry;
 	uint32_t admitted_as; /* the target whose policies let it pass, of `admitted_generation` */
 	uint64_t admitted_generation;

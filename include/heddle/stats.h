@@ -99,6 +99,7 @@
 /* Protocol errors of HTTP/1.1 on either side. */
 #define HD_HTTP_ERRORS(X)											\
 	X(HTTP_BAD_REQUEST_LINE, "http", "bad_request_line", "the request line is not RFC 9112 3")		\
+	X(HTTP_EMPTY_LINES, "http", "empty_lines", "more empty lines before a request than are ignored")	\
 	X(HTTP_UNSUPPORTED_VERSION, "http", "unsupported_version", "HTTP of another major version")		\
 	X(HTTP_OLD_VERSION, "http", "old_version", "a request of HTTP/1.0")					\
 	X(HTTP_UNKNOWN_METHOD, "http", "unknown_method", "a method that no registry lists")			\
@@ -129,6 +130,7 @@
 	X(HTTP_BAD_STATUS_LINE, "http", "bad_status_line", "the status line is not RFC 9112 4")			\
 	X(HTTP_BODY_FORBIDDEN, "http", "body_forbidden", "1xx or 204 that announces a body")			\
 	X(HTTP_BAD_SWITCH, "http", "bad_switch", "101 without Upgrade and its Connection option")		\
+	X(HTTP_MANY_INTERIMS, "http", "too_many_interim_answers", "1xx heads before an answer beyond the limit")	\
 	X(HTTP_BAD_CHUNK_SIZE, "http", "bad_chunk_size", "a chunk size that is not up to 15 hex digits")	\
 	X(HTTP_BAD_CHUNK_EXTENSION, "http", "bad_chunk_extension", "a control byte in a chunk extension")	\
 	X(HTTP_LONG_CHUNK_EXTENSIONS, "http", "long_chunk_extensions", "chunk extensions beyond the limit")	\

@@ -65,6 +65,24 @@ static void empty_lines_before_a_request_are_skipped(void **state)
 	assert_int_equal(h.bytes, strlen(t));
 }
 
+static void the_ninth_empty_line_before_a_request_is_refused(void **state)
+{
+	char t[128];
+	struct http1_scan s = { 0 };
+	uint32_t bytes;
+
+	for (int i = 0; i < 9; i++)
+		memcpy(t + 2 * i, "\r\n", 2);
+	strcpy(t + 18, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(parse(t + 2), HTTP_DONE);
+	assert_int_equal(h.start, 16);
+	assert_int_equal(parse(t), HTTP_BAD);
+	assert_int_equal(http1_scan_request(&s, (const uint8_t *)t, 16, &bytes, &e), HTTP_MORE);
+	assert_int_equal(http1_scan_request(&s, (const uint8_t *)t + 16, 1, &bytes, &e), HTTP_BAD);
+	assert_int_equal(e.status, 400);
+	assert_int_equal(e.counter, HD_HTTP_EMPTY_LINES);
+}
+
 /* A request of one start line and more fields, and its fate: GOOD or the counter. */
 struct fate {
 	const char *start, *fields;
@@ -333,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_plain_request_is_taken_apart),
 		cmocka_unit_test(the_absolute_form_is_taken_apart),
 		cmocka_unit_test(empty_lines_before_a_request_are_skipped),
+		cmocka_unit_test(the_ninth_empty_line_before_a_request_is_refused),
 		cmocka_unit_test(start_lines_meet_their_fate),
 		cmocka_unit_test(fields_meet_their_fate),
 		cmocka_unit_test(framing_is_one_strict_decision),

@@ -534,6 +534,34 @@ static void half_closed_caller_still_gets_its_answer(void **state)
 	assert_true(c->is_closed);
 }
 
+/* Early hints of 1,000 bytes each, without an end. */
+static void a_flood_of_interim_answers_ends_as_a_protocol_error(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+	char hint[1024];
+	int n;
+
+	snprintf(hint, sizeof(hint), "HTTP/1.1 103 Early Hints\r\nLink: %0965d\r\n\r\n", 1);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	for (n = 0; n < 100 && up->is_live; n++) {
+		fake_tcp_say(up, hint);
+		bed_run(b);
+	}
+	assert_int_equal(n, 1 + 61440 / (int)strlen(hint)); /* HTTP_MAX_HEAD_BYTES */
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 502 Bad Gateway\r\n");
+	assert_int_equal(bed_count(b, HD_HTTP_MANY_INTERIMS), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_UP_PROTOCOL), 1);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_connected(fake_tcp_opened(b->tcp, 1));
+	bed_run(b);
+	fake_tcp_say(fake_tcp_opened(b->tcp, 1), "HTTP/1.1 103 Early Hints\r\n\r\n" OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+}
+
 static void interim_answers_pass_and_expect_is_forwarded(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -768,6 +796,7 @@ int main(void)
 		T(refused_request_is_answered_before_the_close),
 		T(caller_that_leaves_in_mid_body_never_completes_a_request),
 		T(half_closed_caller_still_gets_its_answer),
+		T(a_flood_of_interim_answers_ends_as_a_protocol_error),
 		T(interim_answers_pass_and_expect_is_forwarded),
 		T(early_final_answer_closes_after_it),
 		T(unasked_101_is_a_protocol_error),
