@@ -524,7 +524,8 @@ static void start_try(struct proxy *p, struct proxy_exchange *x, const uint8_t *
 		refuse_try(p, x, PROXY_FAIL_OVERFLOW);
 		return;
 	case POOL_NO_CONNECT:
-		proxy_count(p, HD_PROXY_CONNECT_FAILURES);
+		proxy_count(p, x->failure == PROXY_FAIL_NO_PLACE ? HD_PROXY_NO_PLACE
+								 : HD_PROXY_CONNECT_FAILURES);
 		refuse_try(p, x, x->failure);
 	}
 }

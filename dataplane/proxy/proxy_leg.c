@@ -324,6 +324,7 @@ void proxy_leg_accept(struct proxy *p, struct tcp_conn *conn, uint32_t events)
 		tcp_abort(conn);
 		return;
 	}
+	proxy_pressure_accepted(p);
 	leg->role = role_of(p, conn, l);
 	leg->down.listener = (uint32_t)(l - p->snapshot->listeners);
 	leg->down.generation = (uint32_t)p->snapshot->generation;

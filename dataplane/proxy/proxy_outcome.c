@@ -120,6 +120,7 @@ void proxy_outcome_failed(struct proxy *p, const struct proxy_exchange *x, enum 
 	/* No fault of the endpoint's. */
 	case PROXY_FAIL_LOCAL:
 	case PROXY_FAIL_OVERFLOW:
+	case PROXY_FAIL_NO_PLACE:
 	case PROXY_FAIL_NO_ENDPOINT:
 	case PROXY_FAIL_NO_CLUSTER:
 		return;

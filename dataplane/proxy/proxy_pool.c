@@ -153,8 +153,9 @@ static enum proxy_failure failure_of(enum tcp_error e)
 	case TCP_ERR_UNREACHABLE:
 		return PROXY_FAIL_UNREACHABLE;
 	case TCP_ERR_NO_PORTS:
-	case TCP_ERR_NO_MEMORY:
 		return PROXY_FAIL_LOCAL;
+	case TCP_ERR_NO_MEMORY:
+		return PROXY_FAIL_NO_PLACE;
 	default:
 		return PROXY_FAIL_CONNECT;
 	}
@@ -213,6 +214,8 @@ static int begin_connect(struct proxy *p, struct proxy_endpoint_state *st,
 	if (net_source_address(p->net, &st->addr.ip, &local) < 0)
 		return PROXY_FAIL_UNREACHABLE;
 	e = tcp_connect(p->tcp, &local, &st->addr, p->now, &conn);
+	if (e == TCP_ERR_NO_MEMORY && proxy_pressure_evict(p))
+		e = tcp_connect(p->tcp, &local, &st->addr, p->now, &conn);
 	if (e != TCP_OK)
 		return failure_of(e);
 	leg = proxy_leg_create(p, conn, 1);

@@ -27,7 +27,7 @@ struct proxy_answer proxy_reply_of_failure(enum proxy_failure why, int is_retrie
 		.body = failures[why].reason,
 		.is_reset = failures[why].reason != NULL,
 		.is_retried = is_retried != 0,
-		.is_overload = why == PROXY_FAIL_OVERFLOW,
+		.is_overload = why == PROXY_FAIL_OVERFLOW || why == PROXY_FAIL_NO_PLACE,
 	};
 
 	if (why == PROXY_FAIL_PER_TRY_TIMEOUT)

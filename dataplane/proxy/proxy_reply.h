@@ -40,6 +40,8 @@
 	X(PROTOCOL, 502, UPE, "protocol error",                                                                          \
 	  "upstream_reset_before_response_started{protocol_error}")                                                      \
 	X(OVERFLOW, 503, UO, "overflow", "upstream_reset_before_response_started{overflow}")                             \
+	X(NO_PLACE, 503, UO, "overflow",                                                                                 \
+	  "upstream_reset_before_response_started{overflow|limits.connections}")                                         \
 	X(PER_TRY_TIMEOUT, 504, UT, NULL, "upstream_per_try_timeout")                                                    \
 	X(NO_ENDPOINT, 503, UH, NULL, "no_healthy_upstream")                                                             \
 	X(NO_CLUSTER, 503, NC, NULL, "cluster_not_found")

@@ -180,6 +180,10 @@ int proxy_head_end(struct proxy *p, struct proxy_head_room *room, uint32_t n, st
 
 /* Counts buffers now and then, and acts on what it finds (proxy_pressure.c). */
 void proxy_pressure_look(struct proxy *p);
+/* Makes places for connections: callers that rest longest lose theirs. False: none does. */
+int proxy_pressure_evict(struct proxy *p);
+/* A caller came in: makes room before there is none. */
+void proxy_pressure_accepted(struct proxy *p);
 #define PROXY_PRESSURE_PERIOD HD_NS_PER_MS
 
 static inline struct proxy_exchange *proxy_exchange_of(struct list_link *l)

@@ -8,6 +8,7 @@
 #define BUFFER_MAX (64u << 20)
 #define WAITS_SHARE 4 /* one TIME-WAIT for so many connections */
 #define WAITS_MIN 1024
+#define OURS_SHARE 8 /* of the connections, kept for those that we open */
 #define HALF_OPEN_SHARE 4
 #define HALF_OPEN_MAX 8192
 #define ORPHANS_SHARE 4
@@ -58,6 +59,7 @@ static void set_limits(struct tcp *t)
 	t->rto = (struct tcp_rto_limits){ .initial_us = (uint32_t)(c->rto_initial / HD_NS_PER_US),
 					  .min_us = (uint32_t)(c->rto_min / HD_NS_PER_US),
 					  .max_us = (uint32_t)(c->rto_max / HD_NS_PER_US) };
+	t->callers_max = c->max_connections - c->max_connections / OURS_SHARE;
 	t->half_open_max = clamp(c->max_connections / HALF_OPEN_SHARE, 1, HALF_OPEN_MAX);
 	t->orphans_max = c->max_connections / ORPHANS_SHARE + ORPHANS_MIN;
 	while (t->scale < TCP_OPTIONS_MAX_SCALE && (uint32_t)UINT16_MAX << t->scale < c->rcv_buffer)

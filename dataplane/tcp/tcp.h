@@ -189,6 +189,8 @@ void tcp_set_connect_timeout(struct tcp_conn *c,
 			     hd_ns timeout); /* RESET with TCP_ERR_TIMEOUT when it passes */
 
 const char *tcp_conn_state_name(const struct tcp_conn *c);
+/* How many more callers are let in, of so many: an eighth of all connections is for tcp_connect. */
+uint32_t tcp_room_for_callers(const struct tcp *t, uint32_t *of);
 uint32_t tcp_n_connections(const struct tcp *t);
 /* SYNs are answered with cookies: too many handshakes are open. */
 int tcp_is_flooded(const struct tcp *t, hd_ns now);

@@ -548,6 +548,12 @@ const char *tcp_conn_state_name(const struct tcp_conn *c)
 	return names[c->state];
 }
 
+uint32_t tcp_room_for_callers(const struct tcp *t, uint32_t *of)
+{
+	*of = t->callers_max;
+	return t->callers_max - u32_min(t->callers_max, t->conns.used);
+}
+
 uint32_t tcp_n_connections(const struct tcp *t)
 {
 	return t->open;

@@ -21,6 +21,10 @@ static struct tcp_conn *create_passive(struct tcp *t, const struct tcp_segment *
 		tcp_count(t, HD_TCP_NO_ROUTE);
 		return NULL;
 	}
+	if (t->conns.used >= t->callers_max) {
+		tcp_count(t, HD_TCP_NO_ROOM);
+		return NULL;
+	}
 	c = tcp_conn_create(t, &s->key, f->hash);
 	if (c == NULL) {
 		tcp_count(t, HD_TCP_NO_MEMORY);

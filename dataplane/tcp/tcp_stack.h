@@ -58,6 +58,7 @@ struct tcp {
 	struct list_link waiting; /* struct tcp_wait */
 	uint32_t open;		  /* connections in the table */
 	uint64_t queued;	  /* bytes in all send queues */
+	uint32_t callers_max;	  /* none is let in while so many connections are there */
 	uint32_t half_open, half_open_max;
 	uint32_t orphans, orphans_max; /* released, and not yet gone */
 	hd_ns cookies_until;	       /* the last cookie that was sent is good so long */

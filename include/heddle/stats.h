@@ -53,6 +53,7 @@
 /* Segments that tcp throws away. */
 #define HD_TCP_DROPS(X)													\
 	X(TCP_BAD_OFFSET, "tcp", "bad_offset", "data offset below 5 or past the segment")				\
+	X(TCP_NO_ROOM, "tcp", "no_room", "a caller's SYN: all of limits.connections but what is kept for backends is in use")	\
 	X(TCP_NO_MEMORY, "tcp", "no_connection_memory", "a pool of connections or of their parts is empty")		\
 	X(TCP_NO_MBUF, "tcp", "no_mbuf", "no buffer for a segment to send")						\
 	X(TCP_NO_ROUTE, "tcp", "no_route", "a SYN from where no route leads back")					\
@@ -180,6 +181,8 @@
 	X(PROXY_BAD_HELLO, "proxy", "bad_client_hello", "connections that began as TLS and were none")                \
 	X(PROXY_HELLO_TIMEOUTS, "proxy", "hello_timeouts", "callers that did not complete a ClientHello in time")     \
 	X(PROXY_SEAL_DELAYED, "proxy", "seal_delayed", "bytes that waited as no buffer was there to seal them into")  \
+	X(PROXY_IDLE_EVICTED, "proxy", "idle_evicted", "callers at rest closed as nearly all of limits.connections is in use") \
+	X(PROXY_NO_PLACE, "proxy", "no_place", "requests without a connection to their backend: all of limits.connections is in use") \
 	X(PROXY_SHED, "proxy", "shed", "silent connections closed because buffers ran low")                            \
 	X(PROXY_DELAYED, "proxy", "faults_delayed", "requests delayed by their route's fault")                         \
 	X(PROXY_ABORTED, "proxy", "faults_aborted", "requests answered by their route's fault")                        \

@@ -14,6 +14,7 @@ struct tcp *fake_tcp_create(struct rte_mempool *bufs)
 
 	assert(t != MAP_FAILED);
 	t->bufs = bufs;
+	t->room = FAKE_TCP_MAX;
 	return t;
 }
 
@@ -177,7 +178,7 @@ enum tcp_error tcp_connect(struct tcp *t, const struct hd_ip *local, const struc
 	struct tcp_conn *c;
 
 	if (t->refuse_connect)
-		return TCP_ERR_NO_PORTS;
+		return t->refuse_connect == 1 ? TCP_ERR_NO_PORTS : TCP_ERR_NO_MEMORY;
 	c = new_conn(t);
 	c->is_active = 1;
 	c->key.local = *local;
@@ -187,6 +188,12 @@ enum tcp_error tcp_connect(struct tcp *t, const struct hd_ip *local, const struc
 	c->opened = now;
 	*out = c;
 	return TCP_OK;
+}
+
+uint32_t tcp_room_for_callers(const struct tcp *t, uint32_t *of)
+{
+	*of = FAKE_TCP_MAX;
+	return t->room;
 }
 
 void tcp_set_buffers(struct tcp *t, uint32_t rcv_buffer, uint32_t snd_buffer)

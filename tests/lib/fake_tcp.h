@@ -37,7 +37,8 @@ struct tcp {
 	struct rte_mempool *bufs;
 	struct tcp_conn conns[FAKE_TCP_MAX];
 	uint32_t n;
-	int refuse_connect;
+	int refuse_connect; /* 1: no local port is free; 2: no place is */
+	uint32_t room;	    /* what tcp_room_for_callers says */
 	uint32_t buffers; /* what tcp_set_buffers said */
 	hd_ns now;
 };

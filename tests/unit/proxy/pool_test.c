@@ -70,6 +70,75 @@ static void removed_endpoint_loses_its_idle_connections_only(void **state)
 	assert_has(fake_tcp_heard(c), "\r\n\r\nno healthy upstream");
 }
 
+static void callers_that_rest_longest_give_way_when_places_run_out(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c[5];
+
+	for (int i = 0; i < 4; i++) {
+		c[i] = bed_caller(b);
+		bed_run(b);
+	}
+	fake_tcp_say(c[0], GET); /* moves to the end of the line */
+	bed_run(b);
+	up = bed_backend(b, 0);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	fake_tcp_ack(c[0]);
+	fake_tcp_say(c[1], "GET /"); /* not at rest */
+	bed_run(b);
+	b->tcp->room = FAKE_TCP_MAX / 16 - 1;
+	c[4] = bed_caller(b);
+	bed_run(b);
+	assert_true(c[0]->is_live);
+	assert_true(c[1]->is_live);
+	assert_true(c[2]->is_aborted);
+	assert_true(c[3]->is_aborted);
+	assert_true(c[4]->is_live);
+	assert_int_equal(bed_count(b, HD_PROXY_IDLE_EVICTED), 2);
+	b->tcp->room = FAKE_TCP_MAX / 16;
+	bed_caller(b);
+	bed_run(b);
+	assert_int_equal(bed_count(b, HD_PROXY_IDLE_EVICTED), 2);
+}
+
+static void a_caller_that_has_not_got_all_of_its_answer_does_not_give_way(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up, *c = warm_up(b, &up);
+
+	b->tcp->room = 1;
+	bed_caller(b);
+	bed_run(b);
+	assert_true(c->is_live);
+	fake_tcp_ack(c);
+	bed_caller(b);
+	bed_run(b);
+	assert_true(c->is_aborted);
+}
+
+static void without_a_place_for_its_connection_a_request_overflows(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *idle = bed_caller(b), *c = bed_caller(b);
+	const char *said;
+
+	bed_run(b);
+	b->tcp->refuse_connect = 2;
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	assert_true(idle->is_aborted);
+	said = fake_tcp_heard(c);
+	assert_has(said, "HTTP/1.1 503 Service Unavailable\r\nx-envoy-overloaded: true\r\n");
+	assert_has(said, "reset reason: overflow");
+	assert_int_equal(bed_count(b, HD_PROXY_NO_PLACE), 1);
+	assert_int_equal(bed_count(b, HD_PROXY_CONNECT_FAILURES), 0);
+	const struct hd_access_record *rec = bed_record(b);
+	assert_int_equal(rec->flags, HD_FLAG_UO);
+	assert_string_equal(rec->details,
+			    "upstream_reset_before_response_started{overflow|limits.connections}");
+}
+
 static void limits_hold_requests_back_or_refuse_them(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -463,6 +532,9 @@ int main(void)
 		T(websocket_opens_a_tunnel_with_half_close),
 		T(refused_upgrade_is_no_tunnel),
 		T(removed_endpoint_loses_its_idle_connections_only),
+		T(callers_that_rest_longest_give_way_when_places_run_out),
+		T(a_caller_that_has_not_got_all_of_its_answer_does_not_give_way),
+		T(without_a_place_for_its_connection_a_request_overflows),
 		T(limits_hold_requests_back_or_refuse_them),
 		T(a_connection_at_rest_goes_when_it_is_old),
 		T(a_budget_of_retries_grows_with_the_load),

@@ -123,6 +123,37 @@ static void c1_45_more_syns_than_places_draw_no_reset(void **state)
 	pair_fini(&p);
 }
 
+/* Callers must not take what is needed to reach the backends for those that are here already. */
+static void callers_leave_an_eighth_of_the_places_to_connections_of_ours(void **state)
+{
+	struct tcp_config cfg = pair_config();
+	uint32_t of;
+
+	cfg.max_connections = 64;
+	pair_init(&p, 1, &cfg, NULL);
+	for (int i = 0; i < 60; i++) {
+		r = (struct raw_peer){ .nxt = 100000, .sport = (uint16_t)(30000 + i) };
+		if (i < 56)
+			assert_non_null(raw_open(&r, &p, &plain));
+		else
+			pair_inject(&p,
+				    &(struct pair_segment){ .flags = SYN,
+							    .seq = 1,
+							    .window = 1000,
+							    .sport = (uint16_t)(30000 + i),
+							    .dport = PAIR_PORT },
+				    NULL);
+	}
+	assert_int_equal(p.end[0].t->open, 56);
+	assert_int_equal(tcp_room_for_callers(p.end[0].t, &of), 0);
+	assert_int_equal(of, 56);
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_NO_ROOM], 4);
+	for (int i = 0; i < 8; i++)
+		pair_connect(&p, 0);
+	assert_int_equal(p.end[0].t->open, 64);
+	finish();
+}
+
 static void c2_6_timestamps_of_two_tuples_show_no_common_clock(void **state)
 {
 	static const uint64_t secret[2] = { 5, 6 };
@@ -259,6 +290,7 @@ int main(void)
 		cmocka_unit_test(c1_29_urgent_data_stay_in_line),
 		cmocka_unit_test(c1_44_strange_flags_open_and_kill_nothing),
 		cmocka_unit_test(c1_45_more_syns_than_places_draw_no_reset),
+		cmocka_unit_test(callers_leave_an_eighth_of_the_places_to_connections_of_ours),
 		cmocka_unit_test(c2_6_timestamps_of_two_tuples_show_no_common_clock),
 		cmocka_unit_test(c2_8_a_tuple_in_time_wait_is_avoided_while_others_are_free),
 		cmocka_unit_test(c3_9_recovery_sends_no_burst),
