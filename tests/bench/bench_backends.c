@@ -161,7 +161,7 @@ int bench_backends_init(struct bench_backends *b, const struct bench_options *o,
 	struct host_config hc;
 
 	memset(b, 0, sizeof(*b));
-	fill_config(&hc, site, o->connections);
+	fill_config(&hc, site, o->connections + o->services * 4);
 	b->options = o;
 	b->tls = site->tls;
 	if (hd_ip_parse("10.2.0.1", &b->node.ip) != 0)

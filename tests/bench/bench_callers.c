@@ -21,6 +21,18 @@
 
 static const char keep[] = REQUEST(""), once[] = REQUEST("Connection: close\r\n");
 
+/* The same to one of many services. */
+#define REQUEST_OF                                                            \
+	"GET " BENCH_PATH "/4711?fields=name,price&page=2 HTTP/1.1\r\n"       \
+	"Host: " BENCH_SERVICE ".default.svc.cluster.local\r\n"               \
+	"User-Agent: heddle-bench/1.0\r\n"                                    \
+	"Accept: application/json\r\n"                                        \
+	"Accept-Encoding: gzip, deflate\r\n"                                  \
+	"X-Tenant: 0123456789abcdef\r\n"                                      \
+	"Cookie: session=0123456789abcdef0123456789abcdef\r\n%s\r\n"
+/* A stride that shares no factor with the number of routes: neighbours in time are none in memory. */
+#define STRIDE 7919
+
 struct bench_call {
 	struct host_stream stream; /* tcp NULL: to be opened */
 	hd_ns sent;
@@ -30,11 +42,26 @@ struct bench_call {
 	uint8_t is_storm;      /* a handshake is all that is wanted of it */
 };
 
+static int ask_one_of(struct bench_callers *c, struct bench_call *call, int one_each)
+{
+	uint64_t at = c->begun++ * STRIDE;
+	char text[512];
+	int n = snprintf(text, sizeof(text), REQUEST_OF, (uint32_t)(at % BENCH_PATHS),
+			 (uint32_t)(at % c->options->services),
+			 one_each ? "Connection: close\r\n" : "");
+
+	return host_stream_send(&call->stream, text, (uint32_t)n, host_now(c->host));
+}
+
 static void ask(struct bench_callers *c, struct bench_call *call)
 {
 	int one_each = c->options->scenario == BENCH_CONNECT;
 
 	call->resting = 0;
+	if (c->options->services != 0) {
+		c->errors += ask_one_of(c, call, one_each) != 0;
+		return;
+	}
 	if (host_stream_send(&call->stream, one_each ? once : keep,
 			     (one_each ? sizeof(once) : sizeof(keep)) - 1, host_now(c->host)) != 0)
 		c->errors++;

@@ -9,6 +9,7 @@
 
 #include "tls_threads.h"
 
+#define CHUNKS (2 * BENCH_SERVICES_MOST / PROXY_CHUNK_SLOTS + 1)
 #define ACCESS_RECORDS 4096
 #define OUTCOMES 4096
 
@@ -56,7 +57,7 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		.outcomes = d->outcomes,
 		.access = o->access_log ? d->access : NULL,
 		.tls_threads = d->tls,
-		.max_connections = (o->connections + o->storm) * 2 + 4096,
+		.max_connections = (o->connections + o->storm) * 2 + 4096 + o->services * 8,
 		.flow_secret = { 0x0123456789abcdef, 0xfedcba9876543210 },
 		.secret = { 0x1122334455667788, 0x8877665544332211 },
 		.wall_offset = bench_time_wall_offset(d->time),
@@ -67,6 +68,18 @@ static int make_worker(struct bench_dut *d, const struct bench_options *o,
 		c.max_connections += 1u << 17; /* TIME-WAIT */
 	d->worker = worker_create(&c, bench_time_now(d->time));
 	return d->worker != NULL;
+}
+
+/* For the most services, with two endpoints each. */
+static int make_slots(struct bench_dut *d)
+{
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		d->slots.clusters[i] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
+		d->slots.endpoints[i] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
+		if (d->slots.clusters[i] == NULL || d->slots.endpoints[i] == NULL)
+			return 0;
+	}
+	return 1;
 }
 
 struct bench_dut *bench_dut_create(const struct bench_options *o,
@@ -83,14 +96,12 @@ struct bench_dut *bench_dut_create(const struct bench_options *o,
 	d->one_core = o->one_core;
 	d->is_virtual = o->turns != 0;
 	d->mesh = bench_mesh_create(&d->node, o, pki);
-	d->slots.clusters[0] = calloc(PROXY_CHUNK_SLOTS, proxy_cluster_state_bytes());
-	d->slots.endpoints[0] = calloc(PROXY_CHUNK_SLOTS, proxy_endpoint_state_bytes());
-	d->health = calloc(PROXY_CHUNK_SLOTS, 1);
-	d->watched = calloc(PROXY_CHUNK_SLOTS, 1);
+	d->health = calloc(CHUNKS * PROXY_CHUNK_SLOTS, 1);
+	d->watched = calloc(CHUNKS * PROXY_CHUNK_SLOTS, 1);
 	d->outcomes = hd_ring_create(OUTCOMES, sizeof(struct hd_outcome));
 	d->access = hd_ring_create(ACCESS_RECORDS, sizeof(struct hd_access_record));
-	if (d->mesh != NULL && d->slots.clusters[0] != NULL && d->slots.endpoints[0] != NULL &&
-	    d->health != NULL && d->access != NULL && d->watched != NULL && d->outcomes != NULL) {
+	if (d->mesh != NULL && make_slots(d) && d->health != NULL && d->access != NULL &&
+	    d->watched != NULL && d->outcomes != NULL) {
 		d->published = bench_mesh_snapshot(d->mesh);
 		if ((!o->tls || make_tls(d, pki) == 0) &&
 		    make_worker(d, o, devices, bufs, indirect))
@@ -110,8 +121,10 @@ void bench_dut_destroy(struct bench_dut *d)
 	worker_destroy(d->worker);
 	tls_threads_destroy(d->tls);
 	bench_mesh_destroy(d->mesh);
-	free(d->slots.clusters[0]);
-	free(d->slots.endpoints[0]);
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		free(d->slots.clusters[i]);
+		free(d->slots.endpoints[i]);
+	}
 	free(d->health);
 	free(d->watched);
 	free(d->outcomes);

@@ -66,6 +66,49 @@ static const char objects[] =
 	"    retries: {attempts: 2, retryOn: 'connect-failure,reset'}\n"
 	"%s";
 
+/* One of many: its name, and that by which it is asked for. */
+#define SERVICE                                                                              \
+	"---\n"                                                                              \
+	"apiVersion: v1\n"                                                                   \
+	"kind: Service\n"                                                                    \
+	"metadata: {name: " BENCH_SERVICE ", namespace: default}\n"                          \
+	"spec:\n"                                                                            \
+	"  clusterIP: None\n"                                                                \
+	"  selector: {app: api}\n"                                                           \
+	"  ports: [{name: http, port: 80, targetPort: 8080}]\n"                              \
+	"---\n"                                                                              \
+	"apiVersion: networking.istio.io/v1\n"                                               \
+	"kind: DestinationRule\n"                                                            \
+	"metadata: {name: " BENCH_SERVICE ", namespace: default}\n"                          \
+	"spec:\n"                                                                            \
+	"  host: " BENCH_SERVICE "\n"                                                        \
+	"  trafficPolicy:\n"                                                                 \
+	"    connectionPool:\n"                                                              \
+	"      tcp: {maxConnections: 1000}\n"                                                \
+	"      http: {http1MaxPendingRequests: 1000, http2MaxRequests: 1000, maxRetries: 10}\n" \
+	"    outlierDetection: {maxEjectionPercent: 100}\n"                                  \
+	"---\n"                                                                              \
+	"apiVersion: networking.istio.io/v1\n"                                               \
+	"kind: VirtualService\n"                                                             \
+	"metadata: {name: " BENCH_SERVICE ", namespace: default}\n"                          \
+	"spec:\n"                                                                            \
+	"  hosts: [" BENCH_SERVICE "]\n"                                                     \
+	"  http:\n"
+#define ROUTE                                                                      \
+	"  - match: [{uri: {prefix: " BENCH_PATH "}}]\n"                            \
+	"    route: [{destination: {host: " BENCH_SERVICE "}}]\n"                   \
+	"    timeout: 10s\n"                                                        \
+	"    retries: {attempts: 2, retryOn: 'connect-failure,reset'}\n"
+
+static void services_write(FILE *out, uint32_t services)
+{
+	for (uint32_t i = 0; i < services; i++) {
+		fprintf(out, SERVICE, i, i, i, i, i);
+		for (uint32_t r = 0; r < BENCH_PATHS; r++)
+			fprintf(out, ROUTE, r, i);
+	}
+}
+
 static void fill_port(struct hd_node_port *port, const char *name, enum hd_side side,
 		      const char *ip, uint8_t len)
 {
@@ -80,12 +123,9 @@ static void fill_port(struct hd_node_port *port, const char *name, enum hd_side 
 static int load(struct bench_mesh *m, const struct hd_node *node, const struct bench_options *o,
 		const struct mesh_pki *pki)
 {
-	char text[sizeof(objects) + sizeof(outliers) + sizeof(strict)];
-	int n = snprintf(text, sizeof(text), objects,
-			 o->tls	       ? mutual
-			 : o->outliers ? outliers
-				       : "",
-			 o->tls ? strict : "");
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
 	struct policy_settings s = { .node = node,
 				     .n_workers = 1,
 				     .identity = o->tls ? &pki->identity : NULL };
@@ -93,10 +133,21 @@ static int load(struct bench_mesh *m, const struct hd_node *node, const struct b
 	struct policy_texts texts;
 	int rc;
 
+	if (out == NULL)
+		return -1;
+	fprintf(out, objects,
+		o->tls	      ? mutual
+		: o->outliers ? outliers
+			      : "",
+		o->tls ? strict : "");
+	services_write(out, o->services);
+	fclose(out);
 	policy_diags_init(&diags);
 	policy_texts_init(&texts);
 	m->policy = policy_create(&s);
-	rc = m->policy == NULL ? -1 : policy_texts_add(&texts, "bench.yaml", text, (size_t)n);
+	rc = m->policy == NULL || text == NULL ? -1
+					       : policy_texts_add(&texts, "bench.yaml", text, n);
+	free(text);
 	if (rc == 0)
 		rc = policy_load(m->policy, &texts, 1, &m->snapshot, &diags);
 	if (diags.n != 0)

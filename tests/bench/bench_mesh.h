@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The policy of a benchmark: real YAML through ctrl/policy. One service with two subsets, routed 90
- * to 10; over mutual TLS where the options say so. */
+ * to 10; many others, and mutual TLS, where the options say so. */
 #ifndef BENCH_MESH_H
 #define BENCH_MESH_H
 
@@ -11,6 +11,10 @@
 #include "mesh_pki.h"
 
 #define BENCH_HOST "api.default.svc.cluster.local"
+/* Of many services, by number, and of the routes of each. */
+#define BENCH_SERVICE "s%04u"
+#define BENCH_PATH "/v%u/items"
+#define BENCH_PATHS 10
 #define BENCH_VIP "10.1.0.10"
 #define BENCH_BACKEND_PORT 8080
 

@@ -65,6 +65,8 @@ void bench_options_help(void)
 	     "  --access-log      write access records, and throw them away at the other core\n"
 	     "  --tls             mutual TLS with callers and backends (mtls, handshake, storm have it)\n"
 	     "  --resumed         handshakes of callers resume a session; else each is a full one\n"
+	     "  --services N      N services with ten routes, retries, limits and outlier detection\n"
+	     "                    each, asked by turns, in place of one\n"
 	     "  --outliers        the policy has outlier detection: each outcome is counted\n"
 	     "  --one-core        generator and worker take turns on the first lcore: fewer requests, but\n"
 	     "                    the same ones in the same order each run, for machines with one core\n"
@@ -134,6 +136,7 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 		{ "warm-up", required_argument, NULL, 'w' },
 		{ "offloads", no_argument, NULL, 'o' },
 		{ "access-log", no_argument, NULL, 'a' },
+		{ "services", required_argument, NULL, 'v' },
 		{ "outliers", no_argument, NULL, 'x' },
 		{ "one-core", no_argument, NULL, '1' },
 		{ "rate", required_argument, NULL, 'r' },
@@ -173,6 +176,9 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
 			break;
 		case 'a':
 			o->access_log = 1;
+			break;
+		case 'v':
+			rc = number("services", optarg, 1, BENCH_SERVICES_MOST, &o->services);
 			break;
 		case 'x':
 			o->outliers = 1;

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define BENCH_SERVICES_MOST 4000
+
 enum bench_scenario { BENCH_HTTP1, BENCH_CONNECT, BENCH_BULK, BENCH_IDLE, BENCH_SYNFLOOD, BENCH_LOSS,
 		      BENCH_MTLS, BENCH_HANDSHAKE, BENCH_STORM };
 
@@ -15,6 +17,7 @@ struct bench_options {
 	uint32_t size;	/* bytes of an answer's body */
 	uint32_t rate;	/* requests a second, open loop; 0: closed loop */
 	uint32_t syn_rate; /* synflood: SYNs a second; 0: as many as the wire takes */
+	uint32_t services; /* with ten routes each, asked by turns; 0: one service, one route */
 	uint32_t loss;	   /* of a million frames, each way on each wire */
 	uint32_t storm;	   /* connections that make one handshake after the other beside the others */
 	uint8_t json, offloads, access_log, one_core, outliers, stages;

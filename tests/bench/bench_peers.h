@@ -20,6 +20,7 @@ struct bench_callers {
 	const struct bench_options *options;
 	struct hd_addr to;
 	struct bench_call *calls;	/* one a connection */
+	uint64_t begun; /* of the requests to many services */
 	uint32_t n_calls;
 	uint64_t connected, requests, body_bytes, errors, handshakes;
 	int measuring;			/* latencies count */
