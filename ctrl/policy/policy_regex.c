@@ -146,6 +146,29 @@ static int same_patterns(const struct policy_regex_db *a, const struct policy_re
 	return 1;
 }
 
+static int too_large(const struct policy_regex_set *s, uint32_t *at_fault, char *why,
+		     size_t why_bytes)
+{
+	uint64_t size = 0, largest = 0;
+
+	for (uint32_t i = 0; i < s->texts.n; i++) {
+		uint64_t one = policy_regex_size(*(struct hd_str *)policy_vec_at(&s->texts, i));
+
+		size += one;
+		if (one > largest) {
+			largest = one;
+			*at_fault = i;
+		}
+	}
+	if (size <= POLICY_REGEX_SET_MAX)
+		return 0;
+	snprintf(why, why_bytes,
+		 "the %u expressions, of which this is the largest, are together %llu characters with their "
+		 "repetitions written out; %u are compiled: lower the counts in braces, or use prefixes",
+		 s->texts.n, (unsigned long long)size, POLICY_REGEX_SET_MAX);
+	return 1;
+}
+
 int policy_regex_db_make(const struct policy_regex_set *s, struct policy_regex_db *last,
 			 struct policy_regex_db **out, uint32_t *at_fault, char *why,
 			 size_t why_bytes)
@@ -156,6 +179,8 @@ int policy_regex_db_make(const struct policy_regex_set *s, struct policy_regex_d
 	*out = NULL;
 	if (s->texts.n == 0)
 		return 0;
+	if (too_large(s, at_fault, why, why_bytes))
+		return -EINVAL;
 	db = db_create(s);
 	if (db == NULL)
 		return -ENOMEM;

@@ -5,7 +5,15 @@
 
 #include "policy_arena.h"
 
-/* NULL when RE2 would take it, else why not; `at` is the byte that is wrong. */
+/* What an expression, and all of a generation together, may be as policy_regex_size counts: Hyperscan
+ * compiles some 10,000 a second of the worst kind, in memory that grows with them. */
+#define POLICY_REGEX_SIZE_MAX 10000
+#define POLICY_REGEX_SET_MAX 400000
+
+/* Characters and classes, those in a repetition as often as it may say them. */
+uint64_t policy_regex_size(struct hd_str expression);
+/* NULL when RE2 would take it and it is not too large, else why not; `at` is the byte that is wrong.
+ */
 const char *policy_regex_refused(struct hd_str expression, uint32_t *at);
 
 /* An expression that is a plain text, or a plain text followed by ".*": no expression is needed

@@ -5,6 +5,8 @@
 
 #define DEPTH_MAX 250
 #define REPEAT_MAX 1000 /* RE2's */
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
 
 struct re {
 	const char *p;
@@ -12,7 +14,20 @@ struct re {
 	const char *why;
 	uint32_t why_at;
 	uint32_t depth, opens[DEPTH_MAX]; /* where each bracket that is open began */
+	uint64_t size, last; /* of the innermost bracket so far, and of its last atom */
+	uint64_t outer[DEPTH_MAX]; /* sizes of what stands before the brackets */
 };
+
+/* Repetitions of repetitions multiply: beyond this it is all the same. */
+#define SIZE_CAP (UINT64_C(1) << 31)
+
+static void size_add(struct re *r, uint64_t size)
+{
+	r->last = size;
+	r->size += size;
+	if (r->size > SIZE_CAP)
+		r->size = SIZE_CAP;
+}
 
 static int fail(struct re *r, uint32_t at, const char *why)
 {
@@ -77,8 +92,8 @@ static int escape_property(struct re *r, uint32_t start)
 /* \Q...\E; i stands behind the Q. */
 static void escape_quote(struct re *r)
 {
-	while (r->i < r->n && !(at(r, 0) == '\\' && at(r, 1) == 'E'))
-		r->i++;
+	for (; r->i < r->n && !(at(r, 0) == '\\' && at(r, 1) == 'E'); r->i++)
+		size_add(r, 1);
 	r->i += r->i < r->n ? 2 : 0;
 }
 
@@ -236,6 +251,8 @@ static void quantifier(struct re *r)
 			fail(r, start, "bad repetition count");
 			return;
 		}
+		if (c == '{' && high > 1)
+			size_add(r, r->last * (high - 1));
 		r->i += n;
 		r->i += at(r, 0) == '?';
 		seen = 1;
@@ -299,8 +316,22 @@ static int bracket(struct re *r)
 		return kind;
 	if (r->depth == DEPTH_MAX)
 		return fail(r, start, "nested too deep");
-	r->opens[r->depth++] = start;
+	r->opens[r->depth] = start;
+	r->outer[r->depth++] = r->size;
+	r->size = 0;
 	return 1;
+}
+
+static int bracket_end(struct re *r)
+{
+	uint64_t inner = r->size;
+
+	if (r->depth == 0)
+		return fail(r, r->i, "unexpected )");
+	r->size = r->outer[--r->depth];
+	size_add(r, inner);
+	r->i++;
+	return 0;
 }
 
 /* As bracket(). */
@@ -310,14 +341,14 @@ static int atom(struct re *r)
 	case '(':
 		return bracket(r);
 	case ')':
-		if (r->depth == 0)
-			return fail(r, r->i, "unexpected )");
-		r->depth--;
-		r->i++;
-		return 0;
+		return bracket_end(r);
 	case '|':
 		r->i++;
 		return 1;
+	default:
+		size_add(r, 1);
+	}
+	switch (at(r, 0)) {
 	case '[':
 		return class_(r);
 	case '\\':
@@ -336,25 +367,44 @@ static int at_operator(const struct re *r)
 	return c == '*' || c == '+' || c == '?' || (c == '{' && repeat_length(r, &low, &high) > 0);
 }
 
-const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
+static void expression_read(struct re *r, struct hd_str expression)
 {
-	struct re r = { .p = expression.p, .n = expression.n };
 	int nothing = 1;
 
+	*r = (struct re){ .p = expression.p, .n = expression.n };
 	if (expression.n > 0 && memchr(expression.p, '\0', expression.n) != NULL)
-		fail(&r, 0, "a NUL byte");
-	while (r.why == NULL && r.i < r.n) {
-		if (nothing && at_operator(&r))
-			fail(&r, r.i, "nothing to repeat before the operator");
+		fail(r, 0, "a NUL byte");
+	while (r->why == NULL && r->i < r->n) {
+		if (nothing && at_operator(r))
+			fail(r, r->i, "nothing to repeat before the operator");
 		else
-			nothing = atom(&r);
-		if (r.why == NULL && nothing == 0)
-			quantifier(&r);
+			nothing = atom(r);
+		if (r->why == NULL && nothing == 0)
+			quantifier(r);
 	}
-	if (r.why == NULL && r.depth > 0)
-		fail(&r, r.opens[r.depth - 1], "missing closing )");
+	if (r->why == NULL && r->depth > 0)
+		fail(r, r->opens[r->depth - 1], "missing closing )");
+}
+
+const char *policy_regex_refused(struct hd_str expression, uint32_t *where)
+{
+	struct re r;
+
+	expression_read(&r, expression);
+	if (r.why == NULL && r.size > POLICY_REGEX_SIZE_MAX)
+		fail(&r, 0,
+		     "with its repetitions written out it is longer than the " TEXT(POLICY_REGEX_SIZE_MAX)
+		     " characters that are compiled: lower the counts in braces");
 	*where = r.why_at;
 	return r.why;
+}
+
+uint64_t policy_regex_size(struct hd_str expression)
+{
+	struct re r;
+
+	expression_read(&r, expression);
+	return r.size;
 }
 
 enum policy_regex_shape policy_regex_shape(struct policy_arena *a, struct hd_str e,

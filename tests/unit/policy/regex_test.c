@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include <hs/hs.h>
 
 #include "policy_regex.h"
@@ -39,10 +41,29 @@ static const char *const accepted[] = {
 
 static const struct {
 	const char *text;
+	uint64_t size;
+} sizes[] = {
+	{ "", 0 },
+	{ "abc", 3 },
+	{ "a*b+[c-z]?", 3 },
+	{ "a{3}", 3 },
+	{ "a{0,7}b", 8 },
+	{ "a{0}", 1 },
+	{ "a{5,}", 5 },
+	{ "(ab){10}", 20 },
+	{ "(a|bc|(?:d)){2,4}", 16 },
+	{ "(?i)a{10}", 10 },
+	{ "((a{0,100}){0,100})", 10000 },
+	{ "((((a{1000}){1000}){1000}){1000}){1000}", UINT64_C(1) << 31 },
+};
+
+static const struct {
+	const char *text;
 	uint32_t at;
 	const char *why;
 } refused[] = {
 	{ "*", 0, "nothing to repeat" },
+	{ "b(a{0,100}){0,100}", 0, "longer than the 10000 characters" },
 	{ "a|*b", 2, "nothing to repeat" },
 	{ "(+a)", 1, "nothing to repeat" },
 	{ "[a-", 0, "missing closing ]" },
@@ -184,6 +205,41 @@ static void plain_texts_need_no_expression(void **state)
 	policy_arena_fini(&arena);
 }
 
+static void repetitions_are_counted_written_out(void **state)
+{
+	for (size_t i = 0; i < HD_ARRAY_SIZE(sizes); i++) {
+		struct hd_str e = { sizes[i].text, (uint32_t)strlen(sizes[i].text) };
+
+		assert_int_equal(policy_regex_size(e), sizes[i].size);
+	}
+}
+
+static void many_large_ones_are_refused_before_they_are_compiled(void **state)
+{
+	struct policy_regex_db *db;
+	struct policy_regex_set s;
+	struct policy_arena a;
+	static jmp_buf oom;
+	uint32_t at_fault = 0;
+	char why[256] = "", text[64];
+
+	assert_int_equal(setjmp(oom), 0);
+	policy_arena_init(&a, &oom);
+	policy_regex_set_init(&s, &a);
+	for (int i = 0; i < 41; i++) {
+		struct hd_str e = { text, 0 };
+
+		e.n = (uint32_t)snprintf(text, sizeof(text), "/%d(.{99}x){0,%d}", i,
+					 i == 7 ? 99 : 98);
+		policy_regex_set_add(&s, policy_str_copy(&a, e));
+	}
+	assert_int_equal(policy_regex_db_make(&s, NULL, &db, &at_fault, why, sizeof(why)),
+			 -EINVAL);
+	assert_int_equal(at_fault, 7);
+	assert_non_null(strstr(why, "the 41 expressions"));
+	policy_arena_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +247,8 @@ int main(void)
 		cmocka_unit_test(what_re2_refuses_is_refused_at_its_byte),
 		cmocka_unit_test(a_set_matches_whole_values_only),
 		cmocka_unit_test(plain_texts_need_no_expression),
+		cmocka_unit_test(repetitions_are_counted_written_out),
+		cmocka_unit_test(many_large_ones_are_refused_before_they_are_compiled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
