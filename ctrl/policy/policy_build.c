@@ -320,6 +320,7 @@ static void arrays_init(struct policy_load *l)
 	policy_vec_init(&l->header_matches, sizeof(struct hd_header_match));
 	policy_vec_init(&l->destinations_out, sizeof(struct hd_destination));
 	policy_vec_init(&l->destination_keys, sizeof(struct hd_str));
+	policy_vec_init(&l->choices, sizeof(struct hd_choice));
 	policy_vec_init(&l->retry_statuses, sizeof(uint16_t));
 	policy_vec_init(&l->answers, sizeof(struct hd_answer));
 	policy_vec_init(&l->rewrites, sizeof(struct hd_rewrite));

@@ -230,7 +230,6 @@ static uint32_t cluster_add(struct policy_load *l, const struct policy_service *
 	c->subset = policy_out(l, subset_name);
 	c->port = p->port;
 	c->lb = lb_of(t.load_balancer);
-	c->rr = index;
 	pool_fill(l, c, t.connection_pool, p->protocol);
 	retry_budget_fill(c, t.retry_budget);
 	c->source = policy_source(l, t.object != NULL ? t.object : s->object,

@@ -99,6 +99,32 @@ static void weights_bound(struct policy_load *l, struct policy_destinations *all
 	all->total_weight = shift > 0 ? sum : all->total_weight;
 }
 
+static uint64_t hash_add(uint64_t hash, const void *p, size_t n)
+{
+	const uint8_t *bytes = p;
+
+	for (size_t i = 0; i < n; i++) /* FNV-1a */
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* Workers go on in a choice over reloads that leave it as it is. */
+static void choice_add(struct policy_load *l, const struct policy_destinations *all)
+{
+	struct hd_choice *c = policy_vec_push(&l->arena, &l->choices);
+
+	c->key = UINT64_C(0xcbf29ce484222325);
+	c->first = all->first;
+	c->count = all->count;
+	for (uint32_t i = all->first; i < all->first + all->count; i++) {
+		const struct hd_destination *d = policy_vec_at(&l->destinations_out, i);
+		const struct hd_str *key = policy_vec_at(&l->destination_keys, i);
+
+		c->key = hash_add(c->key, key->p, key->n);
+		c->key = hash_add(c->key, &d->weight, sizeof(d->weight));
+	}
+}
+
 struct policy_destinations policy_destinations_add(struct policy_load *l,
 						   const struct policy_object *origin,
 						   uint16_t port, struct hd_str key,
@@ -117,5 +143,7 @@ struct policy_destinations policy_destinations_add(struct policy_load *l,
 		all.count++;
 	}
 	weights_bound(l, &all);
+	if (all.count > 1)
+		choice_add(l, &all);
 	return all;
 }

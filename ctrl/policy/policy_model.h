@@ -198,7 +198,7 @@ struct policy_load {
 	struct policy_private *private;
 	struct policy_map interned;
 	struct policy_vec listeners, vips, elsewhere, routers, domain_table, domains, vhosts, routes,
-		header_matches, destinations_out, destination_keys, retry_statuses, answers,
+		header_matches, destinations_out, destination_keys, choices, retry_statuses, answers,
 		rewrites, edits, edit_list, pieces, extras, cors, origin_matches, mirrors, hashes,
 		places, programs, steps, clusters, endpoints, outliers, probes, services_out,
 		tls_servers;

@@ -154,6 +154,22 @@ static void authz_out(struct policy_load *l, struct hd_authz *z)
 	z->words = array_out(l, &a->words);
 }
 
+static int choice_order(const void *a, const void *b)
+{
+	const struct hd_choice *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void choices_sort(struct policy_load *l)
+{
+	if (l->choices.n > 1)
+		qsort(policy_vec_at(&l->choices, 0), l->choices.n, sizeof(struct hd_choice),
+		      choice_order);
+}
+
 static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 {
 	s->listeners = array_out(l, &l->listeners);
@@ -175,6 +191,9 @@ static void arrays_out(struct policy_load *l, struct hd_snapshot *s)
 	s->n_header_matches = l->header_matches.n;
 	s->destinations = array_out(l, &l->destinations_out);
 	s->n_destinations = l->destinations_out.n;
+	choices_sort(l);
+	s->choices = array_out(l, &l->choices);
+	s->n_choices = l->choices.n;
 	s->retry_statuses = array_out(l, &l->retry_statuses);
 	s->answers = array_out(l, &l->answers);
 	s->n_answers = l->answers.n;
@@ -243,7 +262,6 @@ static void workers_out(struct policy_load *l, struct hd_snapshot *s)
 		s->workers[i].authz =
 			lines_alloc(a, s->n_authz_policies, sizeof(struct hd_authz_count));
 		s->workers[i].wrr = lines_alloc(a, s->n_destinations, sizeof(int32_t));
-		s->workers[i].rr = lines_alloc(a, s->n_clusters, sizeof(uint32_t));
 		s->workers[i].destination_requests =
 			lines_alloc(a, s->n_destinations, sizeof(uint64_t));
 		s->workers[i].dice = lines_alloc(a, s->n_dice, sizeof(struct hd_die));

@@ -106,6 +106,8 @@ void proxy_set_snapshot(struct proxy *p, const struct hd_snapshot *s)
 {
 	if (p->snapshot == s)
 		return;
+	if (p->snapshot != NULL)
+		proxy_balance_carry(p->snapshot, s, p->worker);
 	p->snapshot = s;
 	p->own = &s->workers[p->worker];
 	proxy_pool_snapshot(p);

@@ -24,6 +24,28 @@ uint32_t proxy_balance_destination(const struct hd_destination *d, uint32_t n,
 	return best;
 }
 
+/* Both lists are in order of their keys. Of choices with one key the first goes on as the first. */
+void proxy_balance_carry(const struct hd_snapshot *from, const struct hd_snapshot *to,
+			 uint32_t worker)
+{
+	const struct hd_choice *a = from->choices, *end = a + from->n_choices;
+	const int32_t *before = from->workers[worker].wrr;
+	int32_t *now = to->workers[worker].wrr;
+
+	for (uint32_t i = 0; i < to->n_choices; i++) {
+		const struct hd_choice *b = &to->choices[i];
+
+		while (a < end && a->key < b->key)
+			a++;
+		if (a == end)
+			return;
+		if (a->key != b->key || a->count != b->count)
+			continue;
+		memcpy(now + b->first, before + a->first, b->count * sizeof(*now));
+		a++;
+	}
+}
+
 static const struct hd_endpoint *at(const struct proxy_balance *b, const struct hd_cluster *c,
 				    uint32_t i)
 {
@@ -49,11 +71,10 @@ static uint32_t healthy_from(const struct proxy_balance *b, const struct hd_clus
 
 static uint32_t draw_round_robin(const struct proxy_balance *b, const struct hd_cluster *c)
 {
-	uint32_t *cursor = &b->rr[c->rr];
-	uint32_t i = healthy_from(b, c, *cursor < c->endpoints_count ? *cursor : 0);
+	uint32_t i = healthy_from(b, c, *b->cursor < c->endpoints_count ? *b->cursor : 0);
 
 	if (i != HD_NONE)
-		*cursor = i + 1;
+		*b->cursor = i + 1;
 	return i;
 }
 

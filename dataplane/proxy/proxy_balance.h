@@ -15,10 +15,14 @@
 uint32_t proxy_balance_destination(const struct hd_destination *d, uint32_t n,
 				   uint32_t total_weight, int32_t *now);
 
+/* A worker goes on in the choices of `to` where it was in the same ones of `from`. */
+void proxy_balance_carry(const struct hd_snapshot *from, const struct hd_snapshot *to,
+			 uint32_t worker);
+
 struct proxy_balance {
 	const struct hd_snapshot *snapshot;
 	const uint8_t *health; /* by endpoint slot */
-	uint32_t *rr;	       /* cursors by hd_cluster.rr */
+	uint32_t *cursor; /* the cluster's, of round robin */
 	struct proxy_random *random;
 	struct proxy_endpoint_state *(*state)(const void *ctx, uint32_t slot);
 	const void *ctx;

@@ -451,7 +451,7 @@ static const struct hd_endpoint *pick(struct proxy *p, const struct proxy_exchan
 	struct proxy_balance b = {
 		.snapshot = p->snapshot,
 		.health = p->health,
-		.rr = p->own->rr,
+		.cursor = &proxy_pool_cluster(p, c->slot)->cursor,
 		.random = &p->random,
 		.state = state_of,
 		.ctx = p,

@@ -15,6 +15,7 @@ struct proxy_cluster_state {
 	struct hd_cluster_stats stats; /* first: hd_dp_cluster_stats hands it out */
 	uint64_t generation;	       /* of the snapshot that `is_weighted` speaks of */
 	uint8_t is_weighted;	       /* endpoints of unequal weight */
+	uint32_t cursor;	       /* of round robin, among the endpoints */
 	struct proxy_lease lease;
 };
 

@@ -376,7 +376,6 @@ struct hd_cluster {
 	uint32_t endpoints_unready; /* right behind them, never picked: for show alone */
 	uint32_t hashes_first, hashes_count; /* in hashes */
 	uint32_t places_first, places_count; /* in places, for RING_HASH and MAGLEV */
-	uint32_t rr;		/* index of this cluster's cursor in hd_snapshot_worker.rr */
 	uint32_t max_connections; /* UINT32_MAX: no limit; over all workers */
 	uint32_t max_pending_requests, max_requests, max_retries;
 	uint8_t has_retry_budget; /* in place of max_retries: so many hundredths of a percent of active requests, */
@@ -439,10 +438,16 @@ struct hd_die {
 	uint8_t is_cast;     /* `target` was drawn */
 };
 
+/* A weighted choice among several destinations. The key is that of the same choice in other generations, while its destinations and
+ * weights are the same: then a worker goes on in it where it was. */
+struct hd_choice {
+	uint64_t key;
+	uint32_t first, count; /* words in hd_snapshot_worker.wrr */
+};
+
 /* What a worker writes while it uses a snapshot: allocated and zeroed by ctrl, one for each worker. */
 struct hd_snapshot_worker {
 	int32_t *wrr;		/* smooth weighted round robin, by hd_route.choice */
-	uint32_t *rr;		/* by hd_cluster.rr */
 	uint64_t *destination_requests; /* by index of hd_destination; read by ctrl, carried to the next snapshot */
 	void *regex_scratch;	/* hs_scratch_t of this worker */
 	struct hd_authz_count *authz; /* by index of hd_authz_policy; read by ctrl, carried to the next snapshot */
@@ -480,6 +485,8 @@ struct hd_snapshot {
 	uint32_t n_header_matches;
 	const struct hd_destination *destinations;
 	uint32_t n_destinations;
+	const struct hd_choice *choices; /* sorted by key, and then by first */
+	uint32_t n_choices;
 	const uint16_t *retry_statuses;
 	const struct hd_answer *answers;
 	uint32_t n_answers;

@@ -166,8 +166,8 @@ static const char *cluster_wrong(const struct hd_snapshot *s, const struct hd_cl
 {
 	if (!range(c->endpoints_first, c->endpoints_count + c->endpoints_unready, s->n_endpoints))
 		return "endpoints out of range";
-	if (c->slot >= s->cluster_slots || c->rr >= s->n_clusters)
-		return "a cluster's slot or cursor is out of range";
+	if (c->slot >= s->cluster_slots)
+		return "a cluster's slot is out of range";
 	for (uint32_t i = 0; i < c->endpoints_count + c->endpoints_unready; i++) {
 		const struct hd_endpoint *e = &s->endpoints[c->endpoints_first + i];
 
@@ -240,7 +240,7 @@ const char *policy_snapshot_wrong(const struct hd_snapshot *s)
 		if (!range(s->vhosts[i].routes_first, s->vhosts[i].routes_count, s->n_routes))
 			return "a vhost's routes are out of range";
 	for (uint32_t i = 0; i < s->n_workers; i++)
-		if (s->workers[i].wrr == NULL || s->workers[i].rr == NULL ||
+		if (s->workers[i].wrr == NULL ||
 		    (s->regex_db != NULL && s->workers[i].regex_scratch == NULL))
 			return "a worker has no block of its own";
 	return NULL;

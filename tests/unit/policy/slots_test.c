@@ -90,6 +90,29 @@ static void slots_and_counts_outlive_a_reload(void **state)
 	assert_int_equal(w->snapshot->endpoints[0].slot, slot);
 }
 
+#define WEIGHED(v1, v2)                                                                  \
+	VS("api")                                                                        \
+	"  hosts: [api]\n  http:\n  - route:\n"                                          \
+	"    - {destination: {host: api, subset: v1}, weight: " v1 "}\n"                  \
+	"    - {destination: {host: api, subset: v2}, weight: " v2 "}\n"
+
+/* Workers go on in a choice by its key. */
+static void choice_is_the_same_until_its_weights_change(void **state)
+{
+	struct policy_world *w = *state;
+	uint64_t key;
+
+	assert_loads(w, API WEIGHED("90", "10"));
+	assert_int_equal(w->snapshot->n_choices, 1);
+	key = w->snapshot->choices[0].key;
+	assert_int_equal(w->snapshot->choices[0].count, 2);
+	assert_loads(w, SERVICE("other", "10.96.0.9") API POD("a9", "api", "v2", "10.2.0.9")
+				WEIGHED("90", "10"));
+	assert_int_equal(w->snapshot->choices[0].key, key);
+	assert_loads(w, API WEIGHED("80", "20"));
+	assert_true(w->snapshot->choices[0].key != key);
+}
+
 static void a_failed_load_leaves_slots_as_they_were(void **state)
 {
 	struct policy_world *w = *state;
@@ -113,6 +136,7 @@ int main(void)
 		cmocka_unit_test(a_free_slot_waits_for_a_thousand_others),
 		cmocka_unit_test(names_are_found_after_much_coming_and_going),
 		world_test(slots_and_counts_outlive_a_reload),
+		world_test(choice_is_the_same_until_its_weights_change),
 		world_test(a_failed_load_leaves_slots_as_they_were),
 	};
 

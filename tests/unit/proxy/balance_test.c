@@ -16,7 +16,7 @@ static struct hd_endpoint endpoints[N];
 static struct hd_cluster cluster;
 static struct hd_snapshot snapshot;
 static uint8_t health[N];
-static uint32_t rr[1];
+static uint32_t cursor;
 static struct proxy_random rnd;
 
 static struct proxy_endpoint_state *state_of(const void *ctx, uint32_t slot)
@@ -28,14 +28,14 @@ static struct proxy_balance balance_over(uint32_t n, uint8_t lb)
 {
 	memset(states, 0, sizeof(states));
 	memset(health, 0, sizeof(health));
-	rr[0] = 0;
+	cursor = 0;
 	rnd = (struct proxy_random){ { 42, 43 } };
 	for (uint32_t i = 0; i < N; i++)
 		endpoints[i] = (struct hd_endpoint){ .slot = i, .weight = 1 };
 	cluster = (struct hd_cluster){ .endpoints_count = n, .lb = lb };
 	snapshot = (struct hd_snapshot){ .endpoints = endpoints, .n_endpoints = n };
 	return (struct proxy_balance){
-		.snapshot = &snapshot, .health = health, .rr = rr, .random = &rnd, .state = state_of
+		.snapshot = &snapshot, .health = health, .cursor = &cursor, .random = &rnd, .state = state_of
 	};
 }
 
@@ -78,6 +78,40 @@ static void ninety_to_ten_is_spread_evenly(void **state)
 		gap = proxy_balance_destination(d, 2, 100, now) == 0 ? gap + 1 : 0;
 		assert_true(gap <= 9);
 	}
+}
+
+/* A reload that adds a choice, takes one away and leaves others as they are: those go on, wherever
+ * they lie now. */
+static void reload_goes_on_in_a_choice_where_it_was(void **state)
+{
+	static const struct hd_destination d[2] = { { .weight = 90 }, { .weight = 10 } };
+	static const struct hd_choice before[] = {
+		{ .key = 1, .first = 4, .count = 2 }, /* goes */
+		{ .key = 5, .first = 0, .count = 2 },
+		{ .key = 5, .first = 2, .count = 2 },
+	};
+	static const struct hd_choice after[] = {
+		{ .key = 3, .first = 2, .count = 2 }, /* comes */
+		{ .key = 5, .first = 0, .count = 2 },
+		{ .key = 5, .first = 4, .count = 2 },
+		{ .key = 7, .first = 6, .count = 2 }, /* comes */
+	};
+	int32_t words[2][8] = { 0 };
+	struct hd_snapshot_worker own[2] = { { .wrr = words[0] }, { .wrr = words[1] } };
+	struct hd_snapshot s[2] = { { .choices = before, .n_choices = 3, .workers = &own[0] },
+				    { .choices = after, .n_choices = 4, .workers = &own[1] } };
+	uint32_t canary = 0, other = 0;
+
+	for (int k = 0; k < 100; k++) {
+		memset(words[k % 2], 0, sizeof(words[0]));
+		if (k > 0)
+			proxy_balance_carry(&s[k % 2 == 0], &s[k % 2], 0);
+		canary += proxy_balance_destination(d, 2, 100, words[k % 2]);
+		if (k % 3 == 0)
+			other += proxy_balance_destination(d, 2, 100, words[k % 2] + (k % 2 ? 4 : 2));
+	}
+	assert_int_equal(canary, 10);
+	assert_in_range(other, 3, 4);
 }
 
 static void single_destination_of_weight_zero_gets_everything(void **state)
@@ -148,7 +182,7 @@ static void tried_endpoints_are_avoided_while_there_are_others(void **state)
 	}
 	for (int k = 0; k < 100; k++) {
 		struct proxy_balance b = balance_over(2, HD_LB_ROUND_ROBIN);
-		rr[0] = (uint32_t)k % 2;
+		cursor = (uint32_t)k % 2;
 		assert_int_equal(proxy_balance_endpoint(&b, &cluster, 0, tried, 1), 1);
 	}
 }
@@ -199,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(weights_are_exact_in_every_window),
 		cmocka_unit_test(ninety_to_ten_is_spread_evenly),
+		cmocka_unit_test(reload_goes_on_in_a_choice_where_it_was),
 		cmocka_unit_test(single_destination_of_weight_zero_gets_everything),
 		cmocka_unit_test(round_robin_goes_around_the_healthy),
 		cmocka_unit_test(nobody_healthy_is_nobody),

@@ -60,7 +60,6 @@ static void shape_policy(struct bed *b, uint32_t n_endpoints)
 	for (uint32_t i = 0; i < BED_CLUSTERS; i++)
 		b->clusters[i] = (struct hd_cluster){ .name = BED_TEXT("outbound|80||web"),
 						      .slot = i,
-						      .rr = i,
 						      .lb = HD_LB_ROUND_ROBIN,
 						      .max_connections = UINT32_MAX,
 						      .max_pending_requests = UINT32_MAX,
@@ -86,7 +85,6 @@ void bed_publish(struct bed *b)
 	for (uint32_t i = 0; i < BED_WORKERS; i++)
 		b->own[i] = (struct hd_snapshot_worker){
 			.wrr = b->wrr,
-			.rr = b->rr,
 			.destination_requests = b->destination_requests,
 			.authz = b->authz_counts,
 			.dice = b->dice,

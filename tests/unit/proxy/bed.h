@@ -58,7 +58,6 @@ struct bed {
 	const struct hd_hash *hashes;
 	struct hd_die dice[4];
 	int32_t wrr[64];
-	uint32_t rr[BED_CLUSTERS];
 	uint64_t destination_requests[BED_DESTINATIONS];
 	struct hd_authz authz;
 	struct hd_jwt jwt;

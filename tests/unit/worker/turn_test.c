@@ -106,11 +106,10 @@ static struct hd_cluster cluster = {
 };
 static struct hd_endpoint endpoint = { .weight = 1 };
 static int32_t wrr[WORKERS][4];
-static uint32_t rr[WORKERS][4];
 static uint64_t chosen[WORKERS][4];
 static struct hd_snapshot_worker own[WORKERS] = {
-	{ .wrr = wrr[0], .rr = rr[0], .destination_requests = chosen[0] },
-	{ .wrr = wrr[1], .rr = rr[1], .destination_requests = chosen[1] }
+	{ .wrr = wrr[0], .destination_requests = chosen[0] },
+	{ .wrr = wrr[1], .destination_requests = chosen[1] }
 };
 
 static const uint32_t cluster_of_slot[1];
