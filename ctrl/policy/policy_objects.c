@@ -232,9 +232,39 @@ static void names_check(struct policy_check *c, const struct policy_object *o)
 	if (name != NULL && !name_valid(name->text))
 		policy_error(c, name, "name \"%.*s\" must be a DNS name in lower case",
 			     POLICY_STR(name->text));
+	if (name != NULL && o->row->id == POLICY_GATEWAY && !policy_label_valid(name->text))
+		policy_error(c, name, "the name of a Gateway, \"%.*s\", must be without dots",
+			     POLICY_STR(name->text));
 	if (ns != NULL && ns->text.n > 0 && !policy_label_valid(ns->text))
 		policy_error(c, ns, "namespace \"%.*s\" must be a DNS label in lower case",
 			     POLICY_STR(ns->text));
+}
+
+static int is_istios(const struct policy_kind_row *row)
+{
+	return row->group != NULL && strstr(row->group, ".istio.io") != NULL;
+}
+
+/* Istio tries out AuthorizationPolicies only, and refuses the annotation elsewhere: its author
+ * would believe the object to be without effect. */
+static void dry_run_check(struct policy_check *c, const struct policy_object *o)
+{
+	static const char *const words[] = { "true", "false", "True", "False", "TRUE", "FALSE",
+					     "1",    "0",     "t",    "f",     "T",    "F" };
+	const struct policy_yaml *y =
+		policy_yaml_raw(policy_get(o->metadata, "annotations"), "istio.io/dry-run");
+
+	if (y == NULL || !is_istios(o->row))
+		return;
+	if (o->row->id != POLICY_AUTHORIZATION_POLICY) {
+		policy_error(c, y, "istio.io/dry-run is for AuthorizationPolicies: take it away");
+		return;
+	}
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
+		if (policy_str_is(y->text, words[i]))
+			return;
+	policy_error(c, y, "istio.io/dry-run is \"true\" or \"false\", not \"%.*s\"",
+		     POLICY_STR(y->text));
 }
 
 static struct hd_str name_of(struct policy_check *c, struct policy_load *l,
@@ -290,6 +320,7 @@ static void object_describe(struct policy_load *l, struct policy_check *c, struc
 		o->namespace_ = policy_str(l->policy->settings.default_namespace);
 	o->name = name_of(c, l, o, root);
 	names_check(c, o);
+	dry_run_check(c, o);
 	o->label = policy_str_printf(&l->arena, "%s %.*s/%.*s", o->row->kind,
 				     POLICY_STR(o->namespace_), POLICY_STR(o->name));
 	o->identity = o->row->id == POLICY_NAMESPACE

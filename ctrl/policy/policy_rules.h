@@ -17,10 +17,10 @@ policy_rule policy_rule_string_match, policy_rule_http_match, policy_rule_destin
 	policy_rule_l4_match, policy_rule_virtual_service;
 
 /* policy_rules_traffic.c */
-policy_rule policy_rule_load_balancer, policy_rule_locality, policy_rule_maglev,
-	policy_rule_pool_http, policy_rule_outlier, policy_rule_client_tls, policy_rule_subset,
-	policy_rule_traffic_policy, policy_rule_destination_rule, policy_rule_cookie,
-	policy_rule_warmup, policy_rule_tunnel;
+policy_rule policy_rule_load_balancer, policy_rule_locality, policy_rule_maglev, policy_rule_pool,
+	policy_rule_pool_http, policy_rule_hash, policy_rule_outlier, policy_rule_client_tls,
+	policy_rule_subset, policy_rule_traffic_policy, policy_rule_destination_rule,
+	policy_rule_cookie, policy_rule_warmup, policy_rule_tunnel;
 
 /* policy_rules_entry.c */
 policy_rule policy_rule_service_entry, policy_rule_workload_entry, policy_rule_probe,

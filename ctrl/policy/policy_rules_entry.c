@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "policy_address.h"
 #include "policy_rules.h"
 
 static int has(const struct policy_yaml *map, const char *name)
@@ -49,6 +50,7 @@ void policy_rule_workload_entry(struct policy_check *c, struct policy_yaml *map)
 		if (!policy_label_valid(y->key))
 			policy_error(c, y, "port name \"%.*s\" is no DNS label",
 				     POLICY_STR(y->key));
+	policy_rule_labels(c, policy_get(map, "labels"));
 }
 
 void policy_rule_probe(struct policy_check *c, struct policy_yaml *map)
@@ -95,14 +97,6 @@ void policy_rule_probe_http(struct policy_check *c, struct policy_yaml *map)
 			policy_error(c, y, "a header's name or value has control bytes");
 }
 
-static void selector_plain(struct policy_check *c, const struct policy_yaml *labels)
-{
-	for (const struct policy_yaml *y = labels != NULL ? labels->first : NULL; y != NULL;
-	     y = y->next)
-		if (policy_str_has(y->key, '*') || policy_str_has(y->text, '*'))
-			policy_error(c, y, "a selector takes no wildcards");
-}
-
 enum {
 	RESOLUTION_NONE,
 	RESOLUTION_STATIC,
@@ -126,8 +120,16 @@ static int protocol_known(struct hd_str s)
 static void entry_ports(struct policy_check *c, const struct policy_yaml *ports)
 {
 	for (const struct policy_yaml *y = ports->first; y != NULL; y = y->next) {
-		struct hd_str name = policy_get_str(y, "name");
+		struct hd_str name = policy_get_str(y, "name"),
+			      protocol = policy_get_str(y, "protocol");
 		int64_t number = policy_get_int(y, "number", 0);
+
+		if (!policy_label_valid(name))
+			policy_error(c, policy_get(y, "name"), "port name \"%.*s\" is no DNS label",
+				     POLICY_STR(name));
+		if (protocol.n > 0 && !protocol_known(protocol))
+			policy_error(c, policy_get(y, "protocol"), "protocol \"%.*s\" is not known",
+				     POLICY_STR(protocol));
 
 		for (const struct policy_yaml *o = ports->first; o != y; o = o->next) {
 			if (hd_str_eq(policy_get_str(o, "name"), name))
@@ -161,6 +163,26 @@ static void entry_addresses(struct policy_check *c, const struct policy_yaml *li
 	}
 }
 
+static int port_named(const struct policy_yaml *ports, struct hd_str name)
+{
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next)
+		if (hd_str_eq(policy_get_str(y, "name"), name))
+			return 1;
+	return 0;
+}
+
+static void endpoint_ports(struct policy_check *c, const struct policy_yaml *endpoint,
+			   const struct policy_yaml *ports)
+{
+	const struct policy_yaml *own = policy_get(endpoint, "ports");
+
+	for (const struct policy_yaml *y = own != NULL ? own->first : NULL; y != NULL; y = y->next)
+		if (!port_named(ports, y->key))
+			policy_error(c, y, "the ServiceEntry has no port \"%.*s\"",
+				     POLICY_STR(y->key));
+}
+
 static void entry_endpoints(struct policy_check *c, const struct policy_yaml *map,
 			    int64_t resolution)
 {
@@ -172,6 +194,8 @@ static void entry_endpoints(struct policy_check *c, const struct policy_yaml *ma
 		policy_error(c, list, "endpoints do not go together with this resolution");
 	if (count(policy_get(map, "workloadSelector"), "labels") > 0)
 		policy_error(c, list, "endpoints do not go together with workloadSelector");
+	for (const struct policy_yaml *y = list->first; y != NULL; y = y->next)
+		endpoint_ports(c, y, policy_get(map, "ports"));
 	for (const struct policy_yaml *y = list->first;
 	     resolution == RESOLUTION_STATIC && y != NULL; y = y->next) {
 		const struct policy_yaml *address = policy_get(y, "address");
@@ -204,7 +228,7 @@ void policy_rule_service_entry(struct policy_check *c, struct policy_yaml *map)
 	if (addresses != NULL)
 		entry_addresses(c, addresses, resolution);
 	entry_endpoints(c, map, resolution);
-	selector_plain(c, policy_get(policy_get(map, "workloadSelector"), "labels"));
+	policy_rule_selector(c, policy_get(policy_get(map, "workloadSelector"), "labels"));
 	if (resolution == RESOLUTION_DNS_ROUND_ROBIN && count(map, "endpoints") > 1)
 		policy_error(c, policy_get(map, "endpoints"),
 			     "with resolution DNS_ROUND_ROBIN there is one endpoint");
@@ -223,6 +247,9 @@ void policy_rule_gateway_port(struct policy_check *c, struct policy_yaml *map)
 	if (protocol != NULL && !protocol_known(protocol->text))
 		policy_error(c, protocol, "protocol \"%.*s\" is not known",
 			     POLICY_STR(protocol->text));
+	if (policy_get_int(map, "targetPort", 0) > 0)
+		policy_error(c, policy_get(map, "targetPort"),
+			     "targetPort has no meaning for a Gateway: take it away");
 }
 
 enum {
@@ -247,10 +274,57 @@ static void server_tls(struct policy_check *c, const struct policy_yaml *tls)
 	if ((mode == SERVER_MUTUAL || mode == SERVER_OPTIONAL) && !named &&
 	    !has(tls, "caCertificates") && !has(tls, "caCertCredentialName"))
 		policy_error(c, tls, "tls MUTUAL needs caCertificates, or credentialName");
+	if (has(tls, "credentialName") + (count(tls, "credentialNames") > 0) + listed +
+		    (has(tls, "serverCertificate") && has(tls, "privateKey")) >
+	    1)
+		policy_error(
+			c, tls,
+			"tls takes one of credentialName, credentialNames, tlsCertificates, and "
+			"serverCertificate with privateKey");
+	if (has(tls, "caCrl") && (mode == SERVER_SIMPLE || has(tls, "credentialName")))
+		policy_error(c, policy_get(tls, "caCrl"),
+			     "caCrl goes with mode MUTUAL and files: a Secret has its own");
 	if (mode == SERVER_ISTIO_MUTUAL &&
-	    (named || has(tls, "serverCertificate") || has(tls, "privateKey")))
+	    (named || listed || has(tls, "caCertificates") || has(tls, "serverCertificate") ||
+	     has(tls, "privateKey")))
 		policy_error(c, tls,
 			     "tls ISTIO_MUTUAL uses the mesh's certificates and takes no others");
+}
+
+/* A name, or namespace/name; the namespace may be "." and "*". */
+static int server_host_valid(struct hd_str s)
+{
+	const char *slash = memchr(s.p, '/', s.n);
+	struct hd_str ns = { s.p, slash != NULL ? (uint32_t)(slash - s.p) : 0 };
+
+	if (slash == NULL)
+		return policy_host_valid(s);
+	return (policy_str_is(ns, ".") || policy_str_is(ns, "*") || policy_word_label(ns)) &&
+	       policy_host_valid(policy_str(slash + 1));
+}
+
+static void bind_check(struct policy_check *c, const struct policy_yaml *bind)
+{
+	struct hd_ip ip;
+
+	if (bind != NULL && bind->text.n > 0 && !policy_str_starts(bind->text, "unix://") &&
+	    hd_ip_parse(bind->text.p, &ip) != 0)
+		policy_error(c, bind, "bind \"%.*s\" is no address", POLICY_STR(bind->text));
+}
+
+/* A port of plain HTTP may only redirect. */
+static void plain_tls(struct policy_check *c, const struct policy_yaml *tls, struct hd_str protocol)
+{
+	int http =
+		strncasecmp(protocol.p, "HTTP", 4) == 0 || strncasecmp(protocol.p, "GRPC", 4) == 0;
+	int own = policy_get_int(tls, "mode", SERVER_PASSTHROUGH) != SERVER_PASSTHROUGH ||
+		  has(tls, "caCertificates") || has(tls, "privateKey") ||
+		  has(tls, "serverCertificate");
+
+	if (!http || own)
+		policy_error(c, tls,
+			     "a server of protocol %.*s has no tls%s: use protocol HTTPS or TLS",
+			     POLICY_STR(protocol), http ? " but httpsRedirect" : "");
 }
 
 void policy_rule_server(struct policy_check *c, struct policy_yaml *map)
@@ -262,23 +336,34 @@ void policy_rule_server(struct policy_check *c, struct policy_yaml *map)
 	if (hosts == NULL || hosts->n == 0)
 		policy_error(c, map, "a server needs \"hosts\"");
 	for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
-	     y = y->next) {
-		const char *slash = strchr(y->text.p, '/');
-		struct hd_str name = slash != NULL ? policy_str(slash + 1) : y->text;
-
-		if (!policy_host_valid(name))
+	     y = y->next)
+		if (!server_host_valid(y->text))
 			policy_error(c, y, "host \"%.*s\" is no host name", POLICY_STR(y->text));
-	}
+	bind_check(c, policy_get(map, "bind"));
 	if (needs_tls && tls == NULL)
 		policy_error(c, map, "a server of protocol %.*s needs tls", POLICY_STR(protocol));
 	if (tls != NULL && needs_tls)
 		server_tls(c, tls);
+	else if (tls != NULL)
+		plain_tls(c, tls, protocol);
 }
 
 void policy_rule_gateway(struct policy_check *c, struct policy_yaml *map)
 {
+	const struct policy_yaml *servers = policy_get(map, "servers");
+
 	if (count(map, "servers") == 0)
 		policy_error(c, map, "a Gateway needs \"servers\"");
+	for (const struct policy_yaml *y = servers != NULL ? servers->first : NULL; y != NULL;
+	     y = y->next)
+		for (const struct policy_yaml *o = servers->first; o != y; o = o->next) {
+			const struct policy_yaml *name = policy_get(policy_get(y, "port"), "name");
+
+			if (name != NULL &&
+			    hd_str_eq(policy_get_str(policy_get(o, "port"), "name"), name->text))
+				policy_error(c, name, "port name \"%.*s\" is given twice",
+					     POLICY_STR(name->text));
+		}
 }
 
 static int egress_host_valid(struct hd_str s)
@@ -308,10 +393,54 @@ void policy_rule_sidecar(struct policy_check *c, struct policy_yaml *map)
 	}
 }
 
+/* As the API server checks them. */
+static void service_ports(struct policy_check *c, const struct policy_yaml *ports)
+{
+	for (const struct policy_yaml *y = ports != NULL ? ports->first : NULL; y != NULL;
+	     y = y->next) {
+		const struct policy_yaml *name = policy_get(y, "name");
+		struct hd_str own = policy_get_str(y, "name");
+
+		if (own.n == 0 && ports->n > 1)
+			policy_error(c, y, "each of several ports needs \"name\"");
+		else if (own.n > 0 && !policy_label_valid(own))
+			policy_error(c, name, "port name \"%.*s\" is no DNS label",
+				     POLICY_STR(own));
+		for (const struct policy_yaml *o = ports->first; o != y; o = o->next) {
+			if (own.n > 0 && hd_str_eq(policy_get_str(o, "name"), own))
+				policy_error(c, name, "port name \"%.*s\" is given twice",
+					     POLICY_STR(own));
+			if (policy_get_int(o, "port", 0) == policy_get_int(y, "port", 0) &&
+			    policy_get_int(o, "protocol", 0) == policy_get_int(y, "protocol", 0))
+				policy_error(c, policy_get(y, "port"),
+					     "port %lld is given twice: keep one",
+					     (long long)policy_get_int(y, "port", 0));
+		}
+	}
+}
+
+static void service_address(struct policy_check *c, const struct policy_yaml *y)
+{
+	struct hd_ip ip;
+	const char *why;
+
+	if (y == NULL || hd_ip_parse(y->text.p, &ip) != 0)
+		return; /* "None", or told where services are made */
+	why = policy_address_wrong(&ip);
+	if (why != NULL)
+		policy_error(c, y, "\"%.*s\" %s: a service needs an address that a host can have",
+			     POLICY_STR(y->text), why);
+}
+
 void policy_rule_service(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *affinity = policy_get(map, "sessionAffinity");
+	const struct policy_yaml *all = policy_get(map, "clusterIPs"),
+				 *affinity = policy_get(map, "sessionAffinity");
 
+	service_ports(c, policy_get(map, "ports"));
+	service_address(c, policy_get(map, "clusterIP"));
+	for (const struct policy_yaml *y = all != NULL ? all->first : NULL; y != NULL; y = y->next)
+		service_address(c, y);
 	if (affinity != NULL && affinity->i == 1)
 		policy_warning(c, affinity,
 			       "sessionAffinity ClientIP is known but not yet honoured");

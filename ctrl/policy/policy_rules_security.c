@@ -8,6 +8,9 @@
 
 #include "policy_rules.h"
 
+#define ACCOUNT_MAX 320 /* bytes */
+#define ACCOUNTS_MAX 16
+
 enum { MTLS_UNSET, MTLS_DISABLE, MTLS_PERMISSIVE, MTLS_STRICT };
 enum { ACTION_ALLOW, ACTION_DENY, ACTION_AUDIT, ACTION_CUSTOM };
 
@@ -27,6 +30,7 @@ void policy_rule_peer_authentication(struct policy_check *c, struct policy_yaml 
 {
 	const struct policy_yaml *ports = policy_get(map, "portLevelMtls");
 
+	policy_rule_selector(c, policy_get(policy_get(map, "selector"), "matchLabels"));
 	if (ports == NULL)
 		return;
 	if (ports->n == 0)
@@ -97,6 +101,44 @@ static void not_empty(struct policy_check *c, const struct policy_yaml *map, con
 		policy_error(c, map, "%s is empty", what);
 }
 
+/* "account" or "namespace/account". */
+static void accounts_check(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
+		const char *slash = memchr(y->text.p, '/', y->text.n);
+		uint32_t n = slash != NULL ? (uint32_t)(slash - y->text.p) : y->text.n;
+		int whole = n > 0 &&
+			    (slash == NULL || (n + 1 < y->text.n &&
+					       memchr(slash + 1, '/', y->text.n - n - 1) == NULL));
+
+		if (!whole || policy_str_has(y->text, '*') || y->text.n > ACCOUNT_MAX)
+			policy_error(c, y,
+				     "\"%.*s\" must be account or namespace/account, without "
+				     "wildcards",
+				     POLICY_STR(y->text));
+	}
+	if (list != NULL && list->n > ACCOUNTS_MAX)
+		policy_error(c, list, "at most %d accounts are taken", ACCOUNTS_MAX);
+}
+
+/* One *, at an end. */
+static void domains_check(struct policy_check *c, const struct policy_yaml *list, int no_slash)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
+		const char *star = memchr(y->text.p, '*', y->text.n);
+		uint32_t at = star != NULL ? (uint32_t)(star - y->text.p) : 0;
+
+		if (star != NULL && ((at > 0 && at + 1 < y->text.n) ||
+				     memchr(star + 1, '*', y->text.n - at - 1) != NULL))
+			policy_error(c, y, "\"%.*s\" may have one *, at its beginning or its end",
+				     POLICY_STR(y->text));
+		if (no_slash && policy_str_has(y->text, '/'))
+			policy_error(c, y, "\"%.*s\" is no trust domain", POLICY_STR(y->text));
+	}
+}
+
 void policy_rule_authz_source(struct policy_check *c, struct policy_yaml *map)
 {
 	static const char *const blocks[] = { "ipBlocks", "notIpBlocks", "remoteIpBlocks",
@@ -105,6 +147,10 @@ void policy_rule_authz_source(struct policy_check *c, struct policy_yaml *map)
 
 	not_empty(c, map, "source");
 	values_filled(c, map);
+	accounts_check(c, policy_get(map, "serviceAccounts"));
+	accounts_check(c, policy_get(map, "notServiceAccounts"));
+	domains_check(c, policy_get(map, "trustDomains"), 1);
+	domains_check(c, policy_get(map, "notTrustDomains"), 1);
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(blocks); i++)
 		blocks_check(c, policy_get(map, blocks[i]));
 	if (accounts && (has(map, "principals") || has(map, "notPrincipals") ||
@@ -168,6 +214,44 @@ static void paths_check(struct policy_check *c, const struct policy_yaml *list)
 	}
 }
 
+/* Methods are compared as they are, and those of requests are tokens in upper case. */
+static void methods_check(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
+		int lower = 0;
+
+		for (uint32_t i = 0; i < y->text.n; i++)
+			lower |= y->text.p[i] >= 'a' && y->text.p[i] <= 'z';
+		if (!policy_word_token(y->text))
+			policy_warning(c, y, "%s: no request has the method \"%.*s\"",
+				       list->field->name, POLICY_STR(y->text));
+		else if (lower)
+			policy_warning(
+				c, y,
+				"%s: \"%.*s\" matches no usual request: methods are in upper "
+				"case and are compared as they are",
+				list->field->name, POLICY_STR(y->text));
+	}
+}
+
+/* Policy sees a path without its query and fragment. */
+static void paths_reach(struct policy_check *c, const struct policy_yaml *list)
+{
+	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
+	     y = y->next) {
+		int begins = y->text.n > 0 &&
+			     (y->text.p[0] == '/' || y->text.p[0] == '*' || y->text.p[0] == '{');
+
+		if (y->text.n > 0 && (!begins || strcspn(y->text.p, "?# \t\r\n") < y->text.n))
+			policy_warning(
+				c, y,
+				"%s: no request has the path \"%.*s\": paths begin with / and "
+				"are compared without query",
+				list->field->name, POLICY_STR(y->text));
+	}
+}
+
 void policy_rule_authz_operation(struct policy_check *c, struct policy_yaml *map)
 {
 	not_empty(c, map, "operation");
@@ -176,6 +260,10 @@ void policy_rule_authz_operation(struct policy_check *c, struct policy_yaml *map
 	ports_check(c, policy_get(map, "notPorts"));
 	paths_check(c, policy_get(map, "paths"));
 	paths_check(c, policy_get(map, "notPaths"));
+	paths_reach(c, policy_get(map, "paths"));
+	paths_reach(c, policy_get(map, "notPaths"));
+	methods_check(c, policy_get(map, "methods"));
+	methods_check(c, policy_get(map, "notMethods"));
 }
 
 static const char *const when_keys[] = { "source.ip",
@@ -225,6 +313,14 @@ void policy_rule_authz_condition(struct policy_check *c, struct policy_yaml *map
 	    policy_str_is(key->text, "destination.ip")) {
 		blocks_check(c, policy_get(map, "values"));
 		blocks_check(c, policy_get(map, "notValues"));
+	}
+	if (policy_str_is(key->text, "source.serviceAccount")) {
+		accounts_check(c, policy_get(map, "values"));
+		accounts_check(c, policy_get(map, "notValues"));
+	}
+	if (policy_str_is(key->text, "source.trustDomain")) {
+		domains_check(c, policy_get(map, "values"), 0);
+		domains_check(c, policy_get(map, "notValues"), 0);
 	}
 	if (policy_str_is(key->text, "destination.port")) {
 		ports_check(c, policy_get(map, "values"));
@@ -323,9 +419,15 @@ void policy_rule_target_ref(struct policy_check *c, struct policy_yaml *map)
 /* Fields that say where a request ends, whom it is for or who sent it are not for tokens to set. */
 static int is_ours(struct hd_str name)
 {
-	static const char *const words[] = { "host",	"content-length", "transfer-encoding",
-					     "connection", "upgrade",	  "te",
-					     "trailer", "keep-alive",	  "expect",
+	static const char *const words[] = { "host",
+					     "content-length",
+					     "transfer-encoding",
+					     "connection",
+					     "upgrade",
+					     "te",
+					     "trailer",
+					     "keep-alive",
+					     "expect",
 					     "x-forwarded-client-cert" };
 
 	for (uint32_t i = 0; i < HD_ARRAY_SIZE(words); i++)
@@ -375,6 +477,7 @@ static void target_check(struct policy_check *c, const struct policy_yaml *map)
 {
 	int one = has(map, "targetRef"), many = count(map, "targetRefs") > 0;
 
+	policy_rule_selector(c, policy_get(policy_get(map, "selector"), "matchLabels"));
 	if (has(map, "selector") + one + many > 1)
 		policy_error(c, map, "only one of selector, targetRef and targetRefs is taken");
 }
@@ -409,6 +512,8 @@ void policy_rule_jwt(struct policy_check *c, struct policy_yaml *map)
 	    !policy_str_starts(uri->text, "https://"))
 		policy_error(c, uri, "jwksUri \"%.*s\" is no http or https URL",
 			     POLICY_STR(uri->text));
+	if (policy_get_str(map, "issuer").n == 0 && uri == NULL)
+		policy_error(c, map, "a JWT rule needs \"issuer\" or \"jwksUri\"");
 	if (uri != NULL && has(map, "jwks"))
 		policy_error(c, uri, "jwksUri and jwks do not go together");
 	output_header(c, policy_get(map, "outputPayloadToHeader"));

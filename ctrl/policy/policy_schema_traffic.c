@@ -23,7 +23,7 @@ static const struct policy_field cookie_fields[] = {
 	POLICY_OBJS("attributes", attribute, NOW),
 	POLICY_END,
 };
-static const struct policy_schema cookie = { "HTTPCookie", cookie_fields };
+static const struct policy_schema cookie = { "HTTPCookie", cookie_fields, policy_rule_cookie };
 static const struct policy_field ring_fields[] = {
 	POLICY_INT_("minimumRingSize", 0, INT64_MAX, NOW),
 	POLICY_END,
@@ -44,7 +44,8 @@ static const struct policy_field hash_fields[] = {
 	POLICY_INT_("minimumRingSize", 0, INT64_MAX, NOW),
 	POLICY_END,
 };
-static const struct policy_schema consistent_hash = { "ConsistentHashLB", hash_fields };
+static const struct policy_schema consistent_hash = { "ConsistentHashLB", hash_fields,
+						      policy_rule_hash };
 
 static const struct policy_field distribute_fields[] = {
 	POLICY_STR_("from", NOW),
@@ -126,8 +127,18 @@ static const struct policy_schema pool_tcp = { "ConnectionPoolSettings.TCPSettin
 
 static const char *const h2_words[] = { "DEFAULT", "DO_NOT_UPGRADE", "UPGRADE", NULL };
 static const struct policy_field h2_keepalive_fields[] = {
-	POLICY_DUR("interval", POLICY_MS, INERT),
-	POLICY_DUR("timeout", POLICY_MS, INERT),
+	{ .name = "interval",
+	  .type = POLICY_T_DURATION,
+	  .min = POLICY_MS,
+	  .max = INT64_MAX,
+	  .required = 1,
+	  .honour = INERT },
+	{ .name = "timeout",
+	  .type = POLICY_T_DURATION,
+	  .min = POLICY_MS,
+	  .max = INT64_MAX,
+	  .required = 1,
+	  .honour = INERT },
 	POLICY_END,
 };
 static const struct policy_schema h2_keepalive = { "HTTP2KeepAlive", h2_keepalive_fields };
@@ -150,8 +161,8 @@ static const struct policy_field pool_fields[] = {
 	POLICY_OBJ("http", pool_http, NOW),
 	POLICY_END,
 };
-const struct policy_schema policy_schema_connection_pool = { "ConnectionPoolSettings",
-							     pool_fields };
+const struct policy_schema policy_schema_connection_pool = { "ConnectionPoolSettings", pool_fields,
+							     policy_rule_pool };
 
 static const struct policy_field outlier_fields[] = {
 	POLICY_INT_("consecutiveErrors", 0, POLICY_I32, INERT),
