@@ -346,7 +346,7 @@ int loads_close(struct daemon *d)
 	waiting_refuse(q);
 	if (rc != 0)
 		hd_log(HD_LOG_WARNING, "policy",
-		       "a load is left behind: its files, or their file system, do not answer");
+		       "a load is left behind: its files do not answer, or its expressions take long");
 	if (rc == 0 && q->runs) {
 		askers_tell(q, -ECANCELED, NULL);
 		reload_discard(&d->reload, &q->load);

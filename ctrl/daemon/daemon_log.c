@@ -2,17 +2,22 @@
 #include "daemon_log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <heddle/base.h>
 
-#define LINE_BYTES 4096
+#define TOLD_BYTES 96
+#define LINE_BYTES (PIPE_BUF - TOLD_BYTES)
+#define PATIENCE_MS 10
 
 static const struct {
 	const char *name, *colour;
@@ -37,6 +42,7 @@ static struct {
 	enum hd_log_level of_area[AREAS];
 	uint8_t area_is_set[AREAS];
 	int colour;
+	unsigned long long lost; /* lines, since the last one that was written */
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = HD_LOG_NOTICE };
 
 void daemon_log_init(void)
@@ -102,6 +108,34 @@ static void line_clean(char *p, size_t n)
 			p[i] = p[i] == '\t' ? ' ' : '?';
 }
 
+/* Whoever reads our log may stop to: a pager, a terminal on hold. We do not wait for it longer than
+ * for a moment, and not again until it reads. */
+static int takes_a_line(void)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&ready, 1, state.lost > 0 ? 0 : PATIENCE_MS) != 0;
+}
+
+/* One write, so that lines of several threads do not mix; what is ready for writing takes PIPE_BUF
+ * bytes as a whole. A log that cannot be written has no place to complain. */
+static void line_write(char *line, size_t n)
+{
+	char told[TOLD_BYTES];
+	struct iovec parts[] = { { told, 0 }, { line, n } };
+
+	pthread_mutex_lock(&state.lock);
+	if (state.lost > 0)
+		parts[0].iov_len = (size_t)snprintf(
+			told, sizeof(told), "(%llu lines of the log were lost: nobody read them)\n",
+			state.lost);
+	if (takes_a_line() && writev(STDERR_FILENO, parts, 2) >= 0)
+		state.lost = 0;
+	else
+		state.lost++;
+	pthread_mutex_unlock(&state.lock);
+}
+
 void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 {
 	const char *colour = state.colour ? levels[level].colour : "";
@@ -126,8 +160,5 @@ void hd_log(enum hd_log_level level, const char *area, const char *format, ...)
 		n = sizeof(line) - 2;
 	line_clean(line + head, n - head);
 	line[n++] = '\n';
-	/* One write, so that lines of several threads do not mix. A log that cannot be written has
-	 * no place to complain. */
-	if (write(STDERR_FILENO, line, n) < 0)
-		return;
+	line_write(line, n);
 }
