@@ -216,7 +216,7 @@ static const struct cli_command commands[] = {
 	{ "show memory", args_none, "", "where memory is" },
 	{ "stats", args_stats, "[GLOB]", "counters by name" },
 	{ "explain", args_explain, "METHOD URL",
-	  "which policy, route, endpoints: [-H 'name: value'] [--principal ID] [--source IP]" },
+	  "which policy, route, endpoints it gets: -H, --principal, --source" },
 	{ "tap", args_tap, "[GLOB] [--limit N]", "requests as they end, a line each" },
 	{ "top", args_top, "[--count N]",
 	  "rate, errors and latency of each service, every second" },

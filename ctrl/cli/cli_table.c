@@ -113,51 +113,90 @@ static size_t text_width(const char *p)
 	return n;
 }
 
-/* Takes columns from the widest text until the line fits. */
+static int is_text(enum cli_unit unit)
+{
+	return unit == CLI_TEXT || unit == CLI_PLACE || unit == CLI_ADDRESS || unit == CLI_YES;
+}
+
+static size_t widths_sum(const size_t *widths, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (widths[i] > 0)
+			sum += widths[i] + (sum > 0 ? GAP : 0);
+	return sum;
+}
+
+/* Takes columns from the widest text until the line fits, then leaves out what is spare: its width
+ * is 0 then. */
 static void widths_fit(size_t *widths, const struct cli_column *columns, size_t n, size_t limit)
 {
-	for (;;) {
-		size_t sum = 0, widest = n;
+	size_t widest = 0;
 
-		for (size_t i = 0; i < n; i++) {
-			sum += widths[i] + (i ? GAP : 0);
-			if (columns[i].unit == CLI_TEXT && widths[i] > NARROWEST &&
-			    (widest == n || widths[i] > widths[widest]))
+	while (widths_sum(widths, n) > limit && widest != n) {
+		widest = n;
+		for (size_t i = 0; i < n; i++)
+			if ((columns[i].unit == CLI_TEXT || columns[i].unit == CLI_PLACE) &&
+			    widths[i] > NARROWEST && (widest == n || widths[i] > widths[widest]))
 				widest = i;
-		}
-		if (limit == 0 || sum <= limit || widest == n)
-			return;
-		widths[widest]--;
+		if (widest != n)
+			widths[widest]--;
 	}
+	for (size_t i = n; i-- > 0 && widths_sum(widths, n) > limit;)
+		if (columns[i].is_spare)
+			widths[i] = 0;
 }
 
-static int is_number(enum cli_unit unit)
+/* What does not fit is cut, and a ~ says so: the start of a text tells most, the end of a place. */
+static void text_cut(FILE *out, const char *text, size_t n, size_t width, enum cli_unit unit)
 {
-	return unit != CLI_TEXT && unit != CLI_YES;
-}
+	size_t at = 0, from = unit == CLI_PLACE ? n - width + 1 : 0;
 
-static void cell_print(FILE *out, const char *text, size_t width, int right, int last)
-{
-	size_t n = text_width(text), shown = 0;
-
-	if (right)
-		fprintf(out, "%*s", (int)(width > n ? width - n : 0), "");
-	if (n <= width) {
-		fputs(text, out);
-	} else {
-		/* The end of an address or name tells more than its middle: cut there, and say so.
-		 */
-		for (const char *p = text; *p != '\0'; p++) {
-			shown += ((unsigned char)*p & 0xc0) != 0x80;
-			if (shown >= width && ((unsigned char)*p & 0xc0) != 0x80)
-				break;
+	if (unit == CLI_PLACE)
+		fputc('~', out);
+	for (const char *p = text; *p != '\0'; p++) {
+		at += ((unsigned char)*p & 0xc0) != 0x80;
+		if (at > from && at < from + width)
 			fputc(*p, out);
-		}
-		fputs("~", out);
-		n = width;
 	}
+	if (unit != CLI_PLACE)
+		fputc('~', out);
+}
+
+static void cell_print(FILE *out, const char *text, size_t width, enum cli_unit unit, int last)
+{
+	size_t n = text_width(text), shown = n < width ? n : width;
+
+	if (!is_text(unit))
+		fprintf(out, "%*s", (int)(width - shown), "");
+	if (n <= width)
+		fputs(text, out);
+	else
+		text_cut(out, text, n, width, unit);
 	if (!last)
-		fprintf(out, "%*s", (int)(GAP + (right || width < n ? 0 : width - n)), "");
+		fprintf(out, "%*s", (int)(GAP + (is_text(unit) ? width - shown : 0)), "");
+}
+
+/* row NULL: the titles. */
+static void row_print(FILE *out, const json_t *row, const struct cli_column *columns,
+		      const size_t *widths, size_t n)
+{
+	char cell[CELL_BYTES];
+	size_t last = n;
+
+	while (last > 1 && widths[last - 1] == 0)
+		last--;
+	for (size_t c = 0; c < last; c++) {
+		if (widths[c] == 0)
+			continue;
+		if (row != NULL)
+			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit,
+					 cell, sizeof(cell));
+		cell_print(out, row != NULL ? cell : columns[c].title, widths[c], columns[c].unit,
+			   c + 1 == last);
+	}
+	fputc('\n', out);
 }
 
 void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *columns, size_t n,
@@ -183,17 +222,9 @@ void cli_table_print(FILE *out, const json_t *rows, const struct cli_column *col
 				widths[c] = w;
 		}
 	}
-	widths_fit(widths, columns, n, width);
-	for (size_t c = 0; c < n; c++)
-		cell_print(out, columns[c].title, widths[c], is_number(columns[c].unit),
-			   c + 1 == n);
-	fputc('\n', out);
-	json_array_foreach(rows, i, row) {
-		for (size_t c = 0; c < n; c++) {
-			cli_value_format(json_object_get(row, columns[c].key), columns[c].unit,
-					 cell, sizeof(cell));
-			cell_print(out, cell, widths[c], is_number(columns[c].unit), c + 1 == n);
-		}
-		fputc('\n', out);
-	}
+	if (width > 0)
+		widths_fit(widths, columns, n, width);
+	row_print(out, NULL, columns, widths, n);
+	json_array_foreach(rows, i, row)
+		row_print(out, row, columns, widths, n);
 }

@@ -9,7 +9,9 @@
 #include <jansson.h>
 
 enum cli_unit {
-	CLI_TEXT,
+	CLI_TEXT,    /* cut at its end where the terminal is too narrow */
+	CLI_PLACE,   /* a file and line: cut at its start */
+	CLI_ADDRESS, /* not cut */
 	CLI_NUMBER, /* as it is */
 	CLI_COUNT,  /* large ones as 123.5k, 12.35M */
 	CLI_BYTES,  /* 1.5 MiB */
@@ -22,6 +24,7 @@ enum cli_unit {
 struct cli_column {
 	const char *key, *title;
 	enum cli_unit unit;
+	int is_spare; /* left out where the terminal is too narrow even so */
 };
 
 /* rows: an array of objects. width: columns of the terminal, 0: do not cut. Says `empty` when there

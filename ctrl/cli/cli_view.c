@@ -27,12 +27,12 @@ static const struct cli_column clusters[] = { { "name", "CLUSTER" },
 					      { "requests", "REQUESTS", CLI_COUNT },
 					      { "overflow", "OVERFLOW", CLI_COUNT } };
 static const struct cli_column endpoints[] = {
-	{ "address", "ADDRESS" },	   { "health", "HEALTH" },
+	{ "address", "ADDRESS", CLI_ADDRESS },	   { "health", "HEALTH" },
 	{ "service", "SERVICE" },	   { "subset", "SUBSET" },
 	{ "weight", "WEIGHT", CLI_COUNT }, { "requests", "REQUESTS", CLI_COUNT },
 	{ "active", "ACTIVE", CLI_COUNT }, { "connect_failures", "FAILED", CLI_COUNT }
 };
-static const struct cli_column outliers[] = { { "address", "ADDRESS" },
+static const struct cli_column outliers[] = { { "address", "ADDRESS", CLI_ADDRESS },
 					      { "health", "HEALTH" },
 					      { "text", "WHY" },
 					      { "until", "UNTIL" },
@@ -46,20 +46,20 @@ static const struct cli_column failures[] = { { "status", "STATUS", CLI_NUMBER }
 					      { "count", "COUNT", CLI_COUNT },
 					      { "cause", "CAUSE" },
 					      { "last_seen", "LAST SEEN" },
-					      { "last_endpoint", "ENDPOINT" },
-					      { "policy", "POLICY" },
+					      { "last_endpoint", "ENDPOINT", CLI_ADDRESS },
+					      { "policy", "POLICY", CLI_PLACE },
 					      { "advice", "NEXT" } };
-static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER },
+static const struct cli_column connections[] = { { "id", "ID", CLI_NUMBER, 1 },
 						 { "side", "SIDE" },
-						 { "local", "LOCAL" },
-						 { "remote", "REMOTE" },
+						 { "local", "LOCAL", CLI_ADDRESS },
+						 { "remote", "REMOTE", CLI_ADDRESS },
 						 { "state", "STATE" },
 						 { "bytes_in", "IN", CLI_BYTES },
 						 { "bytes_out", "OUT", CLI_BYTES },
 						 { "age_ms", "AGE", CLI_MS } };
 static const struct cli_column tls[] = { { "side", "SIDE" },
-					 { "local", "LOCAL" },
-					 { "remote", "REMOTE" },
+					 { "local", "LOCAL", CLI_ADDRESS },
+					 { "remote", "REMOTE", CLI_ADDRESS },
 					 { "peer", "PEER" },
 					 { "tls_version", "VERSION" },
 					 { "cipher", "CIPHER" },
@@ -88,16 +88,16 @@ static const struct cli_column ports[] = { { "name", "PORT" },
 					   { "link_up", "LINK", CLI_YES },
 					   { "mtu", "MTU", CLI_COUNT },
 					   { "vlan", "VLAN", CLI_NUMBER },
-					   { "addresses", "ADDRESSES" },
+					   { "addresses", "ADDRESSES", CLI_ADDRESS },
 					   { "rx_packets", "RX", CLI_COUNT },
-					   { "rx_bytes", "RX BYTES", CLI_BYTES },
+					   { "rx_bytes", "RX BYTES", CLI_BYTES, 1 },
 					   { "tx_packets", "TX", CLI_COUNT },
-					   { "tx_bytes", "TX BYTES", CLI_BYTES } };
+					   { "tx_bytes", "TX BYTES", CLI_BYTES, 1 } };
 static const struct cli_column drops[] = { { "layer", "LAYER" },
 					   { "reason", "REASON" },
 					   { "count", "COUNT", CLI_COUNT },
 					   { "text", "MEANING" } };
-static const struct cli_column neighbors[] = { { "ip", "ADDRESS" },
+static const struct cli_column neighbors[] = { { "ip", "ADDRESS", CLI_ADDRESS },
 					       { "mac", "MAC" },
 					       { "port", "PORT", CLI_NUMBER },
 					       { "state", "STATE" },
@@ -124,7 +124,7 @@ static const struct cli_column policies[] = { { "name", "POLICY" },
 					      { "allowed", "ALLOWED", CLI_COUNT },
 					      { "denied", "DENIED", CLI_COUNT },
 					      { "matched", "MATCHED", CLI_COUNT },
-					      { "source", "SOURCE" } };
+					      { "source", "SOURCE", CLI_PLACE } };
 static const struct cli_column stats[] = { { "name", "NAME" },
 					   { "value", "VALUE", CLI_COUNT },
 					   { "text", "MEANING" } };
@@ -135,7 +135,7 @@ static const struct cli_column history[] = { { "generation", "GENERATION", CLI_N
 					     { "files", "FILES", CLI_COUNT },
 					     { "applied", "APPLIED", CLI_COUNT },
 					     { "warnings", "WARNINGS", CLI_COUNT } };
-static const struct cli_column health[] = { { "address", "ADDRESS" },
+static const struct cli_column health[] = { { "address", "ADDRESS", CLI_ADDRESS },
 					    { "health", "HEALTH" },
 					    { "cluster", "CLUSTER" } };
 static const struct cli_column log_rows[] = { { "level", "LEVEL" }, { "area", "AREA" } };
@@ -143,7 +143,7 @@ static const struct cli_column help_rows[] = { { "command", "COMMAND" },
 					       { "args", "ARGUMENTS" },
 					       { "text", "WHAT" } };
 static const struct cli_column routes[] = {
-	{ "host", "HOST" }, { "match", "MATCH" }, { "to", "TO" }, { "source", "SOURCE" }
+	{ "host", "HOST" }, { "match", "MATCH" }, { "to", "TO" }, { "source", "SOURCE", CLI_PLACE }
 };
 
 #define VIEW(command, columns, empty)                                         \
@@ -425,8 +425,11 @@ static void explain_print(FILE *out, const json_t *result)
 	if (json_is_string(json_object_get(x, "match"))) {
 		fprintf(out, "%-12s %s\n", "match", text(x, "match"));
 		fprintf(out, "%-12s %s %s\n", "from", text(x, "object"), text(x, "source"));
-		fprintf(out, "%-12s timeout %.0f ms, %.0f retries\n", "", number(x, "timeout_ms"),
-			number(x, "retries"));
+		if (number(x, "timeout_ms") > 0)
+			fprintf(out, "%-12s timeout %.0f ms", "", number(x, "timeout_ms"));
+		else
+			fprintf(out, "%-12s no timeout", "");
+		fprintf(out, ", %.0f retries\n", number(x, "retries"));
 	}
 	explain_destinations(out, json_object_get(x, "destinations"));
 }

@@ -43,6 +43,31 @@ static void wide_text_is_cut_where_the_terminal_ends(void **state)
 		assert_true(strlen(line) <= 40);
 }
 
+static void what_is_cut_keeps_what_tells_most(void **state)
+{
+	static const struct cli_column places[] = { { "id", "ID", CLI_NUMBER, 1 },
+						    { "address", "ADDRESS", CLI_ADDRESS },
+						    { "name", "NAME" },
+						    { "source", "SOURCE", CLI_PLACE } };
+	json_t *rows = json_loads("[{\"id\":1,\"address\":\"10.2.0.11:8080\",\"name\":\"api-service.default\","
+				  "\"source\":\"/etc/heddle/mesh.d/route.yaml:13\"}]",
+				  0, NULL);
+	static const char *const begins[] = { "ID  ADDRESS", "ADDRESS" };
+	static const size_t widths[] = { 48, 34 };
+
+	for (int i = 0; i < 2; i++) {
+		FILE *f = fmemopen(printed, sizeof(printed), "w");
+
+		cli_table_print(f, rows, places, 4, widths[i], "none");
+		fclose(f);
+		assert_non_null(strstr(printed, "10.2.0.11:8080"));
+		assert_non_null(strstr(printed, ":13\n"));
+		assert_true(strcspn(printed, "\n") <= widths[i]);
+		assert_ptr_equal(strstr(printed, begins[i]), printed);
+	}
+	json_decref(rows);
+}
+
 static void nothing_says_so(void **state)
 {
 	assert_string_equal(print("[]", 80), "none\n");
@@ -173,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_stand_to_the_right),
 		cmocka_unit_test(wide_text_is_cut_where_the_terminal_ends),
+		cmocka_unit_test(what_is_cut_keeps_what_tells_most),
 		cmocka_unit_test(nothing_says_so),
 		cmocka_unit_test(a_server_cannot_drive_the_terminal),
 		cmocka_unit_test(values_have_units),
