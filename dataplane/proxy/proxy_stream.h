@@ -35,16 +35,25 @@ static inline void proxy_leg_send(struct proxy *p, struct proxy_leg *leg, struct
 		proxy_tls_send(p, leg, q);
 }
 
-/* A question begins with what is sent next; so many bytes at the front of what was received left
- * the other end before it saw that, and are no answer. */
+/* A question begins with what is sent next. */
 static inline void proxy_leg_ask(struct proxy_leg *leg)
 {
 	tcp_ask(leg->conn);
+	if (hd_unlikely(leg->tls != NULL))
+		leg->tls->unasked = leg->tls->plain.bytes;
 }
 
-static inline uint32_t proxy_leg_unasked(const struct proxy_leg *leg)
+/* So many bytes at the front of what was received left the other end before it saw the question,
+ * and are no answer: the caller takes them. */
+static inline uint32_t proxy_leg_unasked(struct proxy_leg *leg)
 {
-	return tcp_unasked(leg->conn);
+	uint32_t n;
+
+	if (hd_likely(leg->tls == NULL))
+		return tcp_unasked(leg->conn);
+	n = RTE_MIN(leg->tls->unasked, leg->tls->plain.bytes);
+	leg->tls->unasked = 0;
+	return n;
 }
 
 /* We cannot go on before more comes. */

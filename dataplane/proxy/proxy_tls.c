@@ -159,8 +159,13 @@ static uint32_t pump(struct proxy *p, struct proxy_leg *leg)
 		.wire_space = leg->reset ? 0 : tcp_send_space(leg->conn),
 		.fin = t->fin,
 	};
+	uint32_t unasked = leg->is_up ? tcp_unasked(leg->conn) : 0, before = t->plain.bytes;
 	uint32_t got = tls_pump(t->conn, &io, p->now), events = 0;
 
+	/* A record is sealed at once: where one that was sent too early is among them, none of
+	 * these is an answer. */
+	if (hd_unlikely(unasked > 0))
+		t->unasked += t->plain.bytes - before;
 	if (io.overhead > 0)
 		tcp_received(leg->conn, io.overhead);
 	if (leg->reset)

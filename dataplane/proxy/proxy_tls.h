@@ -18,6 +18,7 @@ struct proxy_tls {
 	struct bufq unsent;	/* sealed at the end of the turn, or of the one in which there are buffers again */
 	struct list_link sealing; /* in proxy.sealing: something is unsent, or closing */
 	struct rte_mbuf *sni_m; /* a name that is longer than fits below */
+	uint32_t unasked;	/* bytes at the front of plain that left before the question was seen */
 	uint32_t server;	/* hd_name_hash of the pattern that the name was found by */
 	uint8_t fin;		/* TCP's stream has ended */
 	uint8_t opened;		/* the handshake was through */

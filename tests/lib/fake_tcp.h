@@ -61,6 +61,7 @@ void fake_tcp_ack(struct tcp_conn *c);
 /* Its bytes were under way before it saw what the owner sent last. fake_tcp_say acknowledges all.
  */
 void fake_tcp_say_crossing(struct tcp_conn *c, const char *text);
+void fake_tcp_say_crossing_bytes(struct tcp_conn *c, const void *bytes, uint32_t n);
 /* More room to send. */
 void fake_tcp_set_space(struct tcp_conn *c, uint32_t space);
 /* What the owner sent since the last call; terminated. */

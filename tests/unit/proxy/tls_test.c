@@ -247,6 +247,80 @@ static void small_answer_is_one_record(void **state)
 	assert_has(heard(c), "\r\n\r\nok");
 }
 
+/* A caller whose first request a backend answered over TLS, and its second one under way. */
+static struct tcp_conn *asked_again(struct bed *b, struct tcp_conn **up)
+{
+	struct tcp_conn *c;
+
+	secure_endpoints(b);
+	c = bed_caller(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	*up = bed_backend(b, 0);
+	say(*up, 22, "ok id=" BACKEND);
+	bed_run(b);
+	say_data(*up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	return c;
+}
+
+static void say_crossing(struct tcp_conn *c, const char *text)
+{
+	static uint8_t out[2000];
+
+	fake_tcp_say_crossing_bytes(c, out, fake_tls_record(23, text, (uint32_t)strlen(text), out));
+}
+
+/* RFC 9110 15.5.9: what a server says of an idle connection crosses the next request, and is no
+ * answer to it because it is encrypted. */
+static void records_from_before_the_request_are_no_answer_to_it(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
+	struct tcp_conn *up, *c = asked_again(b, &up), *again;
+
+	say_crossing(up, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+	bed_run(b);
+	assert_string_equal(fake_tcp_heard(c), "");
+	fake_tcp_fin(up);
+	fake_tcp_reset(up, TCP_ERR_RESET);
+	bed_run(b);
+	again = bed_backend(b, 1);
+	say(again, 22, "ok id=" BACKEND);
+	bed_run(b);
+	say_data(again, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "\r\n\r\nok");
+	assert_int_equal(bed_count(b, HD_PROXY_UP_IDLE_DATA), 1);
+}
+
+static void check_answer_behind(void **state, int in_one_look)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
+	struct tcp_conn *up, *c = asked_again(b, &up);
+
+	say_crossing(up, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+	if (!in_one_look)
+		bed_run(b);
+	say_data(up, OK2);
+	bed_run(b);
+	assert_has(fake_tcp_heard(c), "HTTP/1.1 502 ");
+	assert_false(up->is_live);
+	assert_int_equal(bed_count(b, HD_PROXY_UP_IDLE_DATA), 1);
+}
+
+static void answer_behind_such_records_is_not_believed(void **state)
+{
+	check_answer_behind(state, 0);
+}
+
+static void answer_that_is_looked_at_with_such_records_is_not_believed(void **state)
+{
+	check_answer_behind(state, 1);
+}
+
 static void handshake_takes_its_time_and_others_do_not_wait(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PERMISSIVE);
@@ -549,6 +623,9 @@ int main(int argc, char **argv)
 		T(backend_proves_who_it_is_before_it_gets_a_byte),
 		T(request_and_answer_travel_in_records),
 		T(small_answer_is_one_record),
+		T(records_from_before_the_request_are_no_answer_to_it),
+		T(answer_behind_such_records_is_not_believed),
+		T(answer_that_is_looked_at_with_such_records_is_not_believed),
 		T(handshake_takes_its_time_and_others_do_not_wait),
 		T(body_that_ends_with_the_connection_needs_close_notify),
 		T(close_notify_ends_a_body),
