@@ -36,7 +36,7 @@ static void send_body(struct bench_backends *b, struct bench_reply *r)
 			return;
 		if (n > space)
 			n = space;
-		if (host_stream_send(&r->stream, filler, n, host_now(b->host)) != 0) {
+		if (host_stream_send(&r->stream, filler, n) != 0) {
 			b->errors++;
 			return;
 		}
@@ -54,12 +54,11 @@ static void answer(struct bench_backends *b, struct bench_reply *r)
 	if (b->head_bytes + body <= sizeof(whole)) {
 		memcpy(whole, b->head, b->head_bytes);
 		memset(whole + b->head_bytes, 'x', body);
-		if (host_stream_send(&r->stream, whole, b->head_bytes + body, host_now(b->host)) !=
-		    0)
+		if (host_stream_send(&r->stream, whole, b->head_bytes + body) != 0)
 			b->errors++;
 		return;
 	}
-	if (host_stream_send(&r->stream, b->head, b->head_bytes, host_now(b->host)) != 0)
+	if (host_stream_send(&r->stream, b->head, b->head_bytes) != 0)
 		b->errors++;
 	r->left = body;
 	send_body(b, r);
@@ -105,16 +104,16 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 		b->free = r->next;
 		*r = (struct bench_reply){ 0 };
 		tcp_conn_set_user(conn, r);
-		host_stream_open(&r->stream, b->tls, conn, &b->node, host_now(b->host));
+		host_stream_open(&r->stream, b->tls, conn, &b->node);
 	}
 	if (r == NULL) {
 		tcp_release(conn);
 		return;
 	}
-	events = host_stream_event(&r->stream, events, host_now(b->host));
+	events = host_stream_event(&r->stream, events);
 	if (events & (TCP_EV_FIN | TCP_EV_RESET | TCP_EV_CLOSED)) {
 		tcp_conn_set_user(conn, NULL);
-		host_stream_release(&r->stream, host_now(b->host));
+		host_stream_release(&r->stream);
 		r->next = b->free;
 		b->free = r;
 		return;

@@ -50,7 +50,7 @@ static int ask_one_of(struct bench_callers *c, struct bench_call *call, int one_
 			 (uint32_t)(at % c->options->services),
 			 one_each ? "Connection: close\r\n" : "");
 
-	return host_stream_send(&call->stream, text, (uint32_t)n, host_now(c->host));
+	return host_stream_send(&call->stream, text, (uint32_t)n);
 }
 
 static void ask(struct bench_callers *c, struct bench_call *call)
@@ -63,7 +63,7 @@ static void ask(struct bench_callers *c, struct bench_call *call)
 		return;
 	}
 	if (host_stream_send(&call->stream, one_each ? once : keep,
-			     (one_each ? sizeof(once) : sizeof(keep)) - 1, host_now(c->host)) != 0)
+			     (one_each ? sizeof(once) : sizeof(keep)) - 1) != 0)
 		c->errors++;
 }
 
@@ -173,7 +173,7 @@ static int receive(struct bench_callers *c, struct bench_call *call)
 static void let_go(struct bench_callers *c, struct bench_call *call)
 {
 	tcp_conn_set_user(call->stream.tcp, NULL);
-	host_stream_release(&call->stream, host_now(c->host));
+	host_stream_release(&call->stream);
 	*call = (struct bench_call){ .is_storm = call->is_storm };
 }
 
@@ -206,7 +206,7 @@ static void on_event(void *ctx, struct tcp_conn *conn, uint32_t events)
 		tcp_release(conn);
 		return;
 	}
-	events = host_stream_event(&call->stream, events, host_now(c->host));
+	events = host_stream_event(&call->stream, events);
 	if (events & TCP_EV_CONNECTED) {
 		c->connected++;
 		if (!call->is_storm)
@@ -287,7 +287,7 @@ static void open_missing(struct bench_callers *c)
 			return;
 		tcp_conn_set_user(conn, call);
 		call->sent = host_now(c->host);
-		host_stream_open(&call->stream, c->tls, conn, &c->to, host_now(c->host));
+		host_stream_open(&call->stream, c->tls, conn, &c->to);
 		opened++;
 	}
 }

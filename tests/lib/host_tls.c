@@ -14,6 +14,7 @@ struct host_tls {
 	struct host_tls_config c;
 	struct tls_threads *threads;
 	struct tls *tls;
+	hd_ns now;
 	struct hd_worker_stats stats;
 };
 
@@ -51,12 +52,14 @@ struct host_tls *host_tls_create(const struct host_tls_config *c, hd_ns now)
 	struct tls_config tc = { .max_connections = c->max_connections,
 				 .bufs = c->bufs,
 				 .indirect = c->indirect,
+				 .max_handshakes = c->max_handshakes,
 				 .socket = -1 };
 
 	if (t == NULL)
 		return NULL;
 	memset(t, 0, sizeof(*t));
 	t->c = *c;
+	t->now = now;
 	tc.stats = &t->stats;
 	t->threads = tc.threads = tls_threads_create(&threads);
 	if (t->threads != NULL)
@@ -85,6 +88,7 @@ int host_tls_run(struct host_tls *t, void (*event)(void *ctx, struct tcp_conn *c
 	struct tls_conn *c;
 	int did = 0;
 
+	t->now = now;
 	if (t->c.threaded) {
 		if (tls_pushed(t->tls))
 			tls_threads_wake(t->threads);
@@ -114,7 +118,7 @@ uint64_t host_tls_handshakes(const struct host_tls *t)
 }
 
 void host_stream_open(struct host_stream *s, struct host_tls *t, struct tcp_conn *c,
-		      const struct hd_addr *remote, hd_ns now)
+		      const struct hd_addr *remote)
 {
 	static const struct hd_str sni = { "outbound_.80_._.api.default.svc.cluster.local", 45 };
 
@@ -122,12 +126,12 @@ void host_stream_open(struct host_stream *s, struct host_tls *t, struct tcp_conn
 	if (t == NULL)
 		return;
 	s->begun = t->c.role == HD_TLS_SERVER;
-	s->conn = s->begun ? tls_accept(t->tls, CONTEXT, remote, s, now)
-			   : tls_connect(t->tls, CONTEXT, remote, sni, s, now);
+	s->conn = s->begun ? tls_accept(t->tls, CONTEXT, remote, s, t->now)
+			   : tls_connect(t->tls, CONTEXT, remote, sni, s, t->now);
 	s->failed = s->conn == NULL;
 }
 
-static void flush(struct host_stream *s, hd_ns now)
+static void flush(struct host_stream *s)
 {
 	struct bufq wire = { 0 };
 	int rc = 0;
@@ -135,7 +139,7 @@ static void flush(struct host_stream *s, hd_ns now)
 	if (s->conn == NULL || !tls_is_open(s->conn))
 		return;
 	if (s->unsent.bytes > 0)
-		rc = tls_send(s->conn, &s->unsent, &wire, now);
+		rc = tls_send(s->conn, &s->unsent, &wire, s->tls->now);
 	if (rc == 0 && s->closing)
 		tls_close(s->conn, &wire);
 	if (wire.bytes > 0)
@@ -144,7 +148,7 @@ static void flush(struct host_stream *s, hd_ns now)
 		tcp_ready_again(s->tcp, TCP_EV_WRITABLE);
 }
 
-static uint32_t pump(struct host_stream *s, int is_reset, hd_ns now)
+static uint32_t pump(struct host_stream *s, int is_reset)
 {
 	struct bufq wire = { 0 };
 	struct tls_io io = { .in = tcp_conn_rx(s->tcp),
@@ -153,7 +157,7 @@ static uint32_t pump(struct host_stream *s, int is_reset, hd_ns now)
 			     .plain_room = PLAIN_ROOM,
 			     .wire_space = is_reset ? 0 : tcp_send_space(s->tcp),
 			     .fin = s->fin };
-	uint32_t got = tls_pump(s->conn, &io, now), events = 0;
+	uint32_t got = tls_pump(s->conn, &io, s->tls->now), events = 0;
 
 	if (io.overhead > 0)
 		tcp_received(s->tcp, io.overhead);
@@ -177,16 +181,28 @@ static uint32_t pump(struct host_stream *s, int is_reset, hd_ns now)
 	return events;
 }
 
-uint32_t host_stream_event(struct host_stream *s, uint32_t events, hd_ns now)
+static uint32_t ignored(struct host_stream *s, uint32_t events)
+{
+	struct bufq *rx = tcp_conn_rx(s->tcp);
+	uint32_t n = rx->bytes;
+
+	bufq_clear(rx);
+	tcp_received(s->tcp, n);
+	return events & ~(uint32_t)TCP_EV_READABLE;
+}
+
+uint32_t host_stream_event(struct host_stream *s, uint32_t events)
 {
 	uint32_t above = events & (TCP_EV_ACCEPTED | TCP_EV_WRITABLE | TCP_EV_RESET);
 
 	if (s->tls == NULL)
 		return events;
+	if (s->is_cut)
+		return ignored(s, events);
 	s->begun |= (events & TCP_EV_CONNECTED) != 0;
 	s->fin |= (events & (TCP_EV_FIN | TCP_EV_RESET | TCP_EV_CLOSED)) != 0;
 	if (s->begun && !s->failed)
-		above |= pump(s, (events & (TCP_EV_RESET | TCP_EV_CLOSED)) != 0, now);
+		above |= pump(s, (events & (TCP_EV_RESET | TCP_EV_CLOSED)) != 0);
 	if ((events & TCP_EV_READABLE) && s->plain.bytes > 0)
 		above |= TCP_EV_READABLE;
 	if (s->failed)
@@ -194,7 +210,7 @@ uint32_t host_stream_event(struct host_stream *s, uint32_t events, hd_ns now)
 	else if (events & TCP_EV_CLOSED)
 		above |= TCP_EV_CLOSED;
 	if (!(above & (TCP_EV_RESET | TCP_EV_CLOSED)))
-		flush(s, now);
+		flush(s);
 	return above;
 }
 
@@ -221,20 +237,20 @@ uint32_t host_stream_space(const struct host_stream *s)
 	return !s->open || s->unsent.bytes > 0 || space < SPACE_MIN ? 0 : space;
 }
 
-int host_stream_send(struct host_stream *s, const void *p, uint32_t n, hd_ns now)
+int host_stream_send(struct host_stream *s, const void *p, uint32_t n)
 {
 	if (s->tls == NULL)
 		return tcp_send_copy(s->tcp, p, n);
 	if (bufq_copy_in(&s->unsent, p, n, s->tls->c.bufs) < 0)
 		return -1;
-	flush(s, now);
+	flush(s);
 	return 0;
 }
 
-void host_stream_close(struct host_stream *s, hd_ns now)
+void host_stream_close(struct host_stream *s)
 {
 	s->closing = 1;
-	flush(s, now);
+	flush(s);
 	tcp_close(s->tcp);
 }
 
@@ -247,13 +263,13 @@ static void forget(struct host_stream *s)
 	*s = (struct host_stream){ 0 };
 }
 
-void host_stream_release(struct host_stream *s, hd_ns now)
+void host_stream_release(struct host_stream *s)
 {
 	struct tcp_conn *c = s->tcp;
 
 	s->closing = 1;
 	if (!s->fin)
-		flush(s, now);
+		flush(s);
 	forget(s);
 	tcp_release(c);
 }
@@ -264,4 +280,13 @@ void host_stream_abort(struct host_stream *s)
 
 	forget(s);
 	tcp_abort(c);
+}
+
+void host_stream_cut(struct host_stream *s)
+{
+	if (s->conn != NULL)
+		tls_release(s->conn);
+	s->conn = NULL;
+	s->is_cut = 1;
+	tcp_close(s->tcp);
 }

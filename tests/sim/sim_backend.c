@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "sim_message.h"
+#include "sim_tls.h"
 
 #define MAX_CONNECTIONS 256
 
@@ -18,7 +19,7 @@ enum serve_state {
 
 struct serve {
 	struct sim_backend *backend;
-	struct tcp_conn *c;
+	struct host_stream c;
 	enum serve_state state;
 	uint32_t id; /* of the request in hand */
 	hd_ns due;   /* SERVE_WAITING, SERVE_IDLE_FAULT */
@@ -31,6 +32,7 @@ struct serve {
 struct sim_backend {
 	struct sim_world *world;
 	struct host *host;
+	struct host_tls *tls; /* NULL: plain */
 	struct serve serves[MAX_CONNECTIONS];
 };
 
@@ -42,7 +44,6 @@ static struct sim_request *request(struct serve *s)
 static void forget(struct serve *s)
 {
 	s->state = SERVE_FREE;
-	s->c = NULL;
 }
 
 static void reset(struct serve *s)
@@ -50,7 +51,7 @@ static void reset(struct serve *s)
 	if (s->id != UINT32_MAX)
 		request(s)->reset_after = 1;
 	sim_note(s->backend->world, "backend resets after request %u", s->id);
-	tcp_abort(s->c);
+	host_stream_abort(&s->c);
 	forget(s);
 }
 
@@ -58,7 +59,7 @@ static void reset(struct serve *s)
 static void drop(struct serve *s)
 {
 	sim_note(s->backend->world, "backend drops its connection after request %u", s->id);
-	tcp_release(s->c);
+	host_stream_release(&s->c);
 	forget(s);
 }
 
@@ -67,7 +68,17 @@ static void drop(struct serve *s)
 static void finish(struct serve *s)
 {
 	sim_note(s->backend->world, "backend closes after request %u", s->id);
-	tcp_close(s->c);
+	host_stream_close(&s->c);
+	s->state = SERVE_DRAINING;
+}
+
+/* What a broken server's TLS does: its bytes end, and nobody may take that for the end of an
+ * answer. */
+static void cut(struct serve *s)
+{
+	sim_note(s->backend->world, "backend ends amid TLS after request %u", s->id);
+	request(s)->reset_after = 1;
+	host_stream_cut(&s->c);
 	s->state = SERVE_DRAINING;
 }
 
@@ -127,7 +138,7 @@ static int take_head(struct serve *s)
 		return 0;
 	}
 	if (strcasestr(s->reader.head, "\r\nexpect: 100-continue\r\n") != NULL)
-		(void)!tcp_send_copy(s->c, go_on, sizeof(go_on) - 1);
+		(void)!host_stream_send(&s->c, go_on, sizeof(go_on) - 1);
 	return 1;
 }
 
@@ -162,7 +173,7 @@ static void read_request(struct serve *s)
 	struct sim_world *w = s->backend->world;
 
 	while (s->state == SERVE_READING) {
-		switch (sim_reader_pump(&s->reader, s->c, UINT32_MAX)) {
+		switch (sim_reader_pump(&s->reader, &s->c, UINT32_MAX)) {
 		case SIM_READ_HEAD:
 			if (!take_head(s))
 				return;
@@ -189,12 +200,18 @@ static void after_answer(struct serve *s)
 
 	switch (p->fault) {
 	case SIM_RESET_AMID:
+		if (s->backend->tls != NULL && p->fault_at % 2 == 1) {
+			cut(s);
+			return;
+		}
+		reset(s);
+		return;
 	case SIM_GARBAGE:
 		reset(s);
 		return;
 	case SIM_SURPLUS:
 		s->poisoned = 1;
-		(void)!tcp_send_copy(s->c, "HTTP/1.1 200 OK\r\n", 17);
+		(void)!host_stream_send(&s->c, "HTTP/1.1 200 OK\r\n", 17);
 		break;
 	case SIM_IDLE_DATA:
 	case SIM_IDLE_CLOSE:
@@ -216,19 +233,19 @@ static void after_answer(struct serve *s)
 /* It idles until its fault is due; a request that comes first is served, as by any server. */
 static void idle(struct serve *s)
 {
-	if (tcp_conn_rx(s->c)->bytes > 0 || s->peer_closed)
+	if (host_stream_rx(&s->c)->bytes > 0 || s->peer_closed)
 		next_request(s);
 }
 
 /* Not before the answer has arrived: the reset would destroy it. */
 static void reset_idle(struct serve *s)
 {
-	if (tcp_acked_offset(s->c) < tcp_send_offset(s->c)) {
+	if (tcp_acked_offset(s->c.tcp) < tcp_send_offset(s->c.tcp)) {
 		s->due = s->backend->world->now + 5 * HD_NS_PER_MS;
 		return;
 	}
 	sim_note(s->backend->world, "backend resets its idle connection after request %u", s->id);
-	tcp_abort(s->c);
+	host_stream_abort(&s->c);
 	forget(s);
 }
 
@@ -245,22 +262,22 @@ static void idle_fault(struct serve *s)
 		reset_idle(s);
 		return;
 	case SIM_IDLE_ANSWER:
-		(void)!tcp_send_copy(s->c, answer, sizeof(answer) - 1);
+		(void)!host_stream_send(&s->c, answer, sizeof(answer) - 1);
 		s->poisoned = 1;
 		next_request(s);
 		return;
 	default:
-		(void)!tcp_send_copy(s->c, unasked, sizeof(unasked) - 1);
+		(void)!host_stream_send(&s->c, unasked, sizeof(unasked) - 1);
 		drop(s);
 	}
 }
 
 static void drain(struct serve *s)
 {
-	uint32_t n = tcp_conn_rx(s->c)->bytes;
+	uint32_t n = host_stream_rx(&s->c)->bytes;
 
-	bufq_clear(tcp_conn_rx(s->c));
-	tcp_received(s->c, n);
+	bufq_clear(host_stream_rx(&s->c));
+	host_stream_received(&s->c, n);
 	if (s->peer_closed)
 		drop(s);
 }
@@ -277,7 +294,7 @@ static void work(struct serve *s)
 			read_request(s);
 		if (s->state == SERVE_DRAINING)
 			drain(s);
-		if (s->state == SERVE_ANSWERING && sim_writer_pump(&s->writer, s->c))
+		if (s->state == SERVE_ANSWERING && sim_writer_pump(&s->writer, &s->c))
 			after_answer(s);
 	} while (s->state != before && s->state != SERVE_FREE && s->state != SERVE_WAITING);
 }
@@ -298,10 +315,14 @@ static int run_due(struct serve *s, hd_ns now)
 
 static struct serve *accept_connection(struct sim_backend *b, struct tcp_conn *c)
 {
+	const struct hd_addr remote = { .ip = tcp_conn_key(c)->remote,
+					.port = tcp_conn_key(c)->remote_port };
+
 	for (uint32_t i = 0; i < MAX_CONNECTIONS; i++) {
 		struct serve *s = &b->serves[i];
 		if (s->state == SERVE_FREE) {
-			*s = (struct serve){ .backend = b, .c = c, .id = UINT32_MAX };
+			*s = (struct serve){ .backend = b, .id = UINT32_MAX };
+			host_stream_open(&s->c, b->tls, c, &remote);
 			next_request(s);
 			tcp_conn_set_user(c, s);
 			tcp_set_keepalive(c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
@@ -317,8 +338,9 @@ static void on_event(void *ctx, struct tcp_conn *c, uint32_t events)
 
 	if (events & TCP_EV_ACCEPTED)
 		s = accept_connection(ctx, c);
+	events = host_stream_event(&s->c, events);
 	if (events & TCP_EV_RESET) {
-		tcp_release(c);
+		host_stream_release(&s->c);
 		forget(s);
 		return;
 	}
@@ -339,6 +361,8 @@ int sim_backend_turn(struct sim_backend *b, hd_ns now)
 
 	for (uint32_t i = 0; i < MAX_CONNECTIONS; i++)
 		did |= run_due(&b->serves[i], now);
+	if (b->tls != NULL)
+		did |= host_tls_run(b->tls, on_event, b, now);
 	return host_turn(b->host, now) | did;
 }
 
@@ -346,6 +370,8 @@ hd_ns sim_backend_next(const struct sim_backend *b)
 {
 	hd_ns first = host_next_deadline(b->host);
 
+	if (b->tls != NULL && host_tls_next_deadline(b->tls) < first)
+		first = host_tls_next_deadline(b->tls);
 	for (uint32_t i = 0; i < MAX_CONNECTIONS; i++) {
 		const struct serve *s = &b->serves[i];
 		if ((s->state == SERVE_WAITING || s->state == SERVE_IDLE_FAULT) && s->due < first)
@@ -384,11 +410,13 @@ struct sim_backend *sim_backend_create(struct sim_world *w, const char *address,
 	b->host = host_create(&hc, &app, w->now);
 	if (b->host == NULL)
 		abort();
+	b->tls = sim_tls_create(w, HD_TLS_SERVER, bufs, indirect);
 	return b;
 }
 
 void sim_backend_destroy(struct sim_backend *b)
 {
+	host_tls_destroy(b->tls);
 	host_destroy(b->host);
 	free(b);
 }

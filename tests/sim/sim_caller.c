@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 #include "sim_message.h"
+#include "sim_tls.h"
 
 #define MAX_CONNECTIONS 64
 #define MAX_PER_CONNECTION 12
 
 struct call {
 	struct sim_caller *caller;
-	struct tcp_conn *c; /* NULL: not yet, or no more */
+	struct host_stream c; /* tcp NULL: not yet, or no more */
 	hd_ns open_at, abort_at, read_at, hold_until;
 	uint32_t first, n; /* requests */
 	uint32_t begun, sent, answered;
@@ -24,6 +25,7 @@ struct call {
 struct sim_caller {
 	struct sim_world *world;
 	struct host *host;
+	struct host_tls *tls; /* NULL: plain */
 	struct hd_addr remote;
 	struct sim_random random;
 	uint32_t n;
@@ -54,13 +56,12 @@ static void end_call(struct call *k, enum sim_outcome first, enum sim_outcome re
 		request(k, i)->outcome = i == k->answered ? first : rest;
 	k->answered = k->n;
 	k->ended = 1;
-	k->c = NULL;
 }
 
 static void give_up(struct call *k)
 {
 	sim_note(k->caller->world, "caller gives up on requests from %u", k->first + k->answered);
-	tcp_abort(k->c);
+	host_stream_abort(&k->c);
 	end_call(k, SIM_GIVEN_UP, SIM_GIVEN_UP);
 }
 
@@ -69,7 +70,7 @@ static void closed_by_peer(struct call *k)
 	int begun = sim_reader_has_begun(&k->reader) && k->answered < k->n;
 
 	sim_note(k->caller->world, "closed with %u of %u answered", k->answered, k->n);
-	tcp_release(k->c);
+	host_stream_release(&k->c);
 	end_call(k, begun ? SIM_CUT : SIM_UNANSWERED, SIM_UNANSWERED);
 }
 
@@ -92,7 +93,7 @@ static void send_more(struct call *k)
 	while (!k->peer_closed) {
 		if (k->begun > k->sent) {
 			release_body(k);
-			if (!sim_writer_pump(&k->writer, k->c))
+			if (!sim_writer_pump(&k->writer, &k->c))
 				return;
 			k->sent++;
 		}
@@ -148,7 +149,7 @@ static void answered(struct call *k)
 	judge_answer(k);
 	last = ++k->answered == k->n;
 	if (last || k->reader.close || holds_body(k)) { /* a body that nobody wants is not sent */
-		tcp_release(k->c);
+		host_stream_release(&k->c);
 		end_call(k, SIM_UNANSWERED, SIM_UNANSWERED);
 		return;
 	}
@@ -160,13 +161,13 @@ static void read_more(struct call *k)
 	struct sim_world *w = k->caller->world;
 	uint32_t limit = k->read_bytes > 0 ? k->read_bytes : UINT32_MAX;
 
-	while (k->c != NULL) {
-		if (k->answered >= k->begun && tcp_conn_rx(k->c)->bytes > 0) {
+	while (k->c.tcp != NULL) {
+		if (k->answered >= k->begun && host_stream_rx(&k->c)->bytes > 0) {
 			sim_fail(w, "bytes came unasked after request %u", k->first + k->answered);
 			give_up(k);
 			return;
 		}
-		enum sim_reading v = sim_reader_pump(&k->reader, k->c, limit);
+		enum sim_reading v = sim_reader_pump(&k->reader, &k->c, limit);
 		if (v == SIM_READ_MORE)
 			return;
 		if (v == SIM_READ_WRONG) {
@@ -180,20 +181,20 @@ static void read_more(struct call *k)
 
 static void read_close(struct call *k)
 {
-	if (k->c == NULL || !k->peer_closed || tcp_conn_rx(k->c)->bytes > 0)
+	if (k->c.tcp == NULL || !k->peer_closed || host_stream_rx(&k->c)->bytes > 0)
 		return;
 	if (sim_reader_close(&k->reader) == SIM_READ_DONE && sim_reader_has_begun(&k->reader))
 		answered(k);
-	if (k->c != NULL)
+	if (k->c.tcp != NULL)
 		closed_by_peer(k);
 }
 
 static void work(struct call *k)
 {
-	if (k->c != NULL && k->read_bytes == 0)
+	if (k->c.tcp != NULL && k->read_bytes == 0)
 		read_more(k);
 	read_close(k);
-	if (k->c != NULL)
+	if (k->c.tcp != NULL)
 		send_more(k);
 }
 
@@ -202,10 +203,11 @@ static void on_event(void *ctx, struct tcp_conn *c, uint32_t events)
 	struct call *k = tcp_conn_user(c);
 
 	(void)ctx;
+	events = host_stream_event(&k->c, events);
 	if (events & TCP_EV_RESET) {
 		/* Bytes that came before the reset count. */
 		read_more(k);
-		if (k->c != NULL)
+		if (k->c.tcp != NULL)
 			closed_by_peer(k);
 		return;
 	}
@@ -216,14 +218,17 @@ static void on_event(void *ctx, struct tcp_conn *c, uint32_t events)
 
 static void open_call(struct call *k)
 {
+	struct tcp_conn *c;
+
 	k->opened = 1;
-	k->c = host_connect(k->caller->host, &k->caller->remote);
-	if (k->c == NULL) {
+	c = host_connect(k->caller->host, &k->caller->remote);
+	if (c == NULL) {
 		end_call(k, SIM_UNANSWERED, SIM_UNANSWERED);
 		return;
 	}
-	tcp_conn_set_user(k->c, k);
-	tcp_set_keepalive(k->c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
+	host_stream_open(&k->c, k->caller->tls, c, &k->caller->remote);
+	tcp_conn_set_user(c, k);
+	tcp_set_keepalive(c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
 	start_reader(k);
 }
 
@@ -231,7 +236,7 @@ static hd_ns next_of(const struct call *k)
 {
 	if (!k->opened)
 		return k->open_at;
-	if (k->c == NULL)
+	if (k->c.tcp == NULL)
 		return HD_NS_NEVER;
 	hd_ns t = k->abort_at < k->read_at ? k->abort_at : k->read_at;
 	return holds_body(k) && k->hold_until < t ? k->hold_until : t;
@@ -243,7 +248,7 @@ static void read_slowly(struct call *k, hd_ns now)
 	k->read_at = now + HD_NS_PER_MS + sim_next(&k->caller->random) % (4 * HD_NS_PER_MS);
 	read_more(k);
 	read_close(k);
-	if (k->c != NULL)
+	if (k->c.tcp != NULL)
 		send_more(k);
 }
 
@@ -268,6 +273,8 @@ int sim_caller_turn(struct sim_caller *c, hd_ns now)
 
 	for (uint32_t i = 0; i < c->n; i++)
 		did |= run_due(&c->calls[i], now);
+	if (c->tls != NULL)
+		did |= host_tls_run(c->tls, on_event, c, now);
 	return host_turn(c->host, now) | did;
 }
 
@@ -275,6 +282,8 @@ hd_ns sim_caller_next(const struct sim_caller *c)
 {
 	hd_ns first = host_next_deadline(c->host);
 
+	if (c->tls != NULL && host_tls_next_deadline(c->tls) < first)
+		first = host_tls_next_deadline(c->tls);
 	for (uint32_t i = 0; i < c->n; i++) {
 		hd_ns t = next_of(&c->calls[i]);
 		if (t < first)
@@ -348,6 +357,7 @@ struct sim_caller *sim_caller_create(struct sim_world *w, const struct net_devic
 	c->host = host_create(&hc, &app, w->now);
 	if (c->host == NULL)
 		abort();
+	c->tls = sim_tls_create(w, HD_TLS_CLIENT, bufs, indirect);
 	c->n = w->profile->callers;
 	for (uint32_t i = 0; i < c->n; i++)
 		plan_call(c, &c->calls[i]);
@@ -356,6 +366,7 @@ struct sim_caller *sim_caller_create(struct sim_world *w, const struct net_devic
 
 void sim_caller_destroy(struct sim_caller *c)
 {
+	host_tls_destroy(c->tls);
 	host_destroy(c->host);
 	free(c);
 }

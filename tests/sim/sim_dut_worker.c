@@ -4,15 +4,19 @@
 #include <stdlib.h>
 
 #include "sim_mesh.h"
+#include "sim_tls.h"
 #include "worker.h"
 
 #define DRAIN_EVERY 10 /* seeds */
 #define DRAIN_FIRST_MS 300 /* something is under way by then */
+#define RENEW_EVERY 8  /* reloads */
 #define RELOAD_PERIOD (500 * HD_NS_PER_MS)
 
 struct sim_dut {
 	struct sim_world *world;
 	struct worker *worker;
+	struct tls_threads *tls; /* NULL: plain */
+	hd_ns tls_at;		 /* when handshakes that wait are made */
 	struct sim_mesh *mesh;
 	const struct hd_snapshot *snapshot;
 	const struct hd_snapshot *_Atomic published;
@@ -77,6 +81,7 @@ static void create_worker(struct sim_dut *d, const struct net_device *devices,
 		.health = d->health,
 		.access = d->access,
 		.mailbox = d->mailbox,
+		.tls_threads = d->tls,
 		.max_connections = 512,
 		.flow_secret = { sim_mix(seed + 11), sim_mix(seed + 12) },
 		.secret = { sim_mix(seed + 13), sim_mix(seed + 14) },
@@ -86,6 +91,16 @@ static void create_worker(struct sim_dut *d, const struct net_device *devices,
 	d->worker = worker_create(&c, d->world->now);
 	if (d->worker == NULL)
 		abort();
+}
+
+static void create_tls(struct sim_dut *d)
+{
+	const struct tls_threads_config c = { .n_workers = 1 };
+
+	d->tls = tls_threads_create(&c);
+	if (d->tls == NULL)
+		abort();
+	mesh_pki_install(sim_tls_pki(), d->tls, policy_snapshot_tls(d->snapshot));
 }
 
 struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *devices,
@@ -100,8 +115,11 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 			      ? w->now + (DRAIN_FIRST_MS + w->seed % 1000) * HD_NS_PER_MS
 			      : HD_NS_NEVER;
 	fill_node(&d->node);
-	d->mesh = sim_mesh_create(&d->node);
+	d->tls_at = HD_NS_NEVER;
+	d->mesh = sim_mesh_create(&d->node, w->profile->tls ? &sim_tls_pki()->identity : NULL);
 	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
+	if (w->profile->tls)
+		create_tls(d);
 	create_slots(d);
 	create_worker(d, devices, bufs, indirect);
 	return d;
@@ -110,6 +128,7 @@ struct sim_dut *sim_dut_create(struct sim_world *w, const struct net_device *dev
 void sim_dut_destroy(struct sim_dut *d)
 {
 	worker_destroy(d->worker);
+	tls_threads_destroy(d->tls);
 	sim_mesh_destroy(d->mesh);
 	free(d->slots.clusters[0]);
 	free(d->slots.endpoints[0]);
@@ -155,7 +174,23 @@ static void reload(struct sim_dut *d, hd_ns now)
 		return;
 	d->reload_at = now + RELOAD_PERIOD;
 	sim_mesh_reload(d->mesh);
-	d->published = d->snapshot = sim_mesh_snapshot(d->mesh);
+	d->snapshot = sim_mesh_snapshot(d->mesh);
+	/* Certificates are renewed: tickets end, connections do not. */
+	if (d->tls != NULL && d->snapshot->generation % RENEW_EVERY == 0)
+		mesh_pki_install(sim_tls_pki(), d->tls, policy_snapshot_tls(d->snapshot));
+	d->published = d->snapshot;
+}
+
+/* Handshakes take their time, as on threads. */
+static int make_handshakes(struct sim_dut *d, hd_ns now)
+{
+	if (d->tls_at <= now) {
+		d->tls_at = HD_NS_NEVER;
+		return tls_threads_step(d->tls);
+	}
+	if (tls_pushed(d->worker->tls) && d->tls_at == HD_NS_NEVER)
+		d->tls_at = now + sim_mix(d->world->seed ^ now) % (2 * HD_NS_PER_MS);
+	return 0;
 }
 
 /* In some runs the worker is told to drain in the middle. */
@@ -180,13 +215,17 @@ int sim_dut_turn(struct sim_dut *d, hd_ns now)
 	reload(d, now);
 	drain(d, now);
 	did = worker_turn(d->worker, now);
+	if (d->tls != NULL)
+		did |= make_handshakes(d, now);
 	read_access_log(d);
 	return did;
 }
 
 hd_ns sim_dut_next(const struct sim_dut *d)
 {
-	return worker_next_deadline(d->worker);
+	hd_ns next = worker_next_deadline(d->worker);
+
+	return next < d->tls_at ? next : d->tls_at;
 }
 
 static void check_endpoints(struct sim_dut *d)
@@ -222,6 +261,9 @@ void sim_dut_check_idle(struct sim_dut *d)
 
 	if (left != 0)
 		sim_fail(d->world, "%u connections are left at the worker", left);
+	if (d->tls != NULL && tls_bytes_used(d->worker->tls) != 0)
+		sim_fail(d->world, "TLS of %llu bytes is left at the worker",
+			 (unsigned long long)tls_bytes_used(d->worker->tls));
 	check_endpoints(d);
 	check_clusters(d);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim_mesh.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy.h"
@@ -19,13 +20,13 @@ static const char mesh[] =
 	"apiVersion: v1\n"
 	"kind: Pod\n"
 	"metadata: {name: echo-1, namespace: default, labels: {app: echo, version: v1}}\n"
-	"spec: {containers: [{name: c, image: i}]}\n"
+	"spec: {serviceAccountName: backend, containers: [{name: c, image: i}]}\n"
 	"status: {podIP: 10.2.0.2, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
 	"---\n"
 	"apiVersion: v1\n"
 	"kind: Pod\n"
 	"metadata: {name: echo-2, namespace: default, labels: {app: echo, version: v2}}\n"
-	"spec: {containers: [{name: c, image: i}]}\n"
+	"spec: {serviceAccountName: backend, containers: [{name: c, image: i}]}\n"
 	"status: {podIP: 10.2.0.3, phase: Running, conditions: [{type: Ready, status: \"True\"}]}\n"
 	"---\n"
 	"apiVersion: networking.istio.io/v1\n"
@@ -36,6 +37,13 @@ static const char mesh[] =
 	"  subsets:\n"
 	"  - {name: v1, labels: {version: v1}}\n"
 	"  - {name: v2, labels: {version: v2}}\n";
+
+static const char mutual[] = "  trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}\n"
+			     "---\n"
+			     "apiVersion: security.istio.io/v1\n"
+			     "kind: PeerAuthentication\n"
+			     "metadata: {name: default, namespace: default}\n"
+			     "spec: {mtls: {mode: STRICT}}\n";
 
 /* The generations by turns: nine to one, halves, one version alone. */
 #define ROUTE                                          \
@@ -78,17 +86,18 @@ static struct hd_snapshot *load(struct sim_mesh *m)
 	return s;
 }
 
-struct sim_mesh *sim_mesh_create(const struct hd_node *node)
+struct sim_mesh *sim_mesh_create(const struct hd_node *node, const struct policy_identity *identity)
 {
-	struct policy_settings settings = { .node = node, .n_workers = 1 };
+	struct policy_settings settings = { .node = node, .n_workers = 1, .identity = identity };
 	struct sim_mesh *m = calloc(1, sizeof(*m));
+	char text[sizeof(mesh) + sizeof(mutual)];
 
 	if (m == NULL)
 		abort();
 	policy_texts_init(&m->texts);
 	m->policy = policy_create(&settings);
-	if (m->policy == NULL ||
-	    policy_texts_add(&m->texts, "mesh.yaml", mesh, sizeof(mesh) - 1) != 0)
+	snprintf(text, sizeof(text), "%s%s", mesh, identity != NULL ? mutual : "");
+	if (m->policy == NULL || policy_texts_add(&m->texts, "mesh.yaml", text, strlen(text)) != 0)
 		abort();
 	m->snapshot = load(m);
 	return m;

@@ -6,9 +6,12 @@
 #include <heddle/node.h>
 #include <heddle/snapshot.h>
 
+#include "policy.h"
+
 struct sim_mesh;
 
-struct sim_mesh *sim_mesh_create(const struct hd_node *node);
+/* identity: NULL: plaintext alone; else mutual TLS on both sides. */
+struct sim_mesh *sim_mesh_create(const struct hd_node *node, const struct policy_identity *identity);
 void sim_mesh_destroy(struct sim_mesh *m);
 const struct hd_snapshot *sim_mesh_snapshot(const struct sim_mesh *m);
 /* A new generation of the same policy. Nothing when the one before the present is still read. */

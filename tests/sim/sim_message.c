@@ -110,7 +110,7 @@ static void refill(struct sim_writer *w)
 		add(w, "\r\n");
 }
 
-int sim_writer_pump(struct sim_writer *w, struct tcp_conn *c)
+int sim_writer_pump(struct sim_writer *w, struct host_stream *c)
 {
 	for (;;) {
 		if (w->sent == w->cut_at)
@@ -123,12 +123,12 @@ int sim_writer_pump(struct sim_writer *w, struct tcp_conn *c)
 			refill(w);
 			continue;
 		}
-		uint32_t n = w->n - w->at, space = tcp_send_space(c);
+		uint32_t n = w->n - w->at, space = host_stream_space(c);
 		if (n > space)
 			n = space;
 		if (n > w->cut_at - w->sent)
 			n = w->cut_at - w->sent;
-		if (n == 0 || tcp_send_copy(c, w->ready + w->at, n) != 0)
+		if (n == 0 || host_stream_send(c, w->ready + w->at, n) != 0)
 			return 0;
 		w->at += n;
 		w->sent += n;
@@ -339,9 +339,9 @@ enum sim_reading sim_reader_feed(struct sim_reader *r, const uint8_t *p, uint32_
 	return r->state == AT_END ? SIM_READ_DONE : SIM_READ_MORE;
 }
 
-enum sim_reading sim_reader_pump(struct sim_reader *r, struct tcp_conn *c, uint32_t limit)
+enum sim_reading sim_reader_pump(struct sim_reader *r, struct host_stream *c, uint32_t limit)
 {
-	struct bufq *q = tcp_conn_rx(c);
+	struct bufq *q = host_stream_rx(c);
 	enum sim_reading v = SIM_READ_MORE;
 	uint32_t taken = 0;
 
@@ -357,7 +357,7 @@ enum sim_reading sim_reader_pump(struct sim_reader *r, struct tcp_conn *c, uint3
 		taken += used;
 	}
 	if (taken > 0)
-		tcp_received(c, taken);
+		host_stream_received(c, taken);
 	return v;
 }
 

@@ -5,7 +5,7 @@
 #define SIM_MESSAGE_H
 
 #include "sim_plan.h"
-#include "tcp.h"
+#include "host_tls.h"
 
 /* A message on its way out. */
 struct sim_writer {
@@ -27,7 +27,7 @@ void sim_writer_answer(struct sim_writer *w, uint64_t seed, uint32_t id, const s
 /* Any bytes instead of a message. */
 void sim_writer_raw(struct sim_writer *w, const char *text);
 /* Sends what the connection takes. True: all is sent, or all up to cut_at. */
-int sim_writer_pump(struct sim_writer *w, struct tcp_conn *c);
+int sim_writer_pump(struct sim_writer *w, struct host_stream *c);
 
 /* A message on its way in. */
 struct sim_reader {
@@ -55,7 +55,7 @@ int sim_reader_has_begun(const struct sim_reader *r);
 enum sim_reading sim_reader_feed(struct sim_reader *r, const uint8_t *p, uint32_t n,
 				 uint32_t *used);
 /* Reads from the connection until one of the above happens or `limit` bytes were taken. */
-enum sim_reading sim_reader_pump(struct sim_reader *r, struct tcp_conn *c, uint32_t limit);
+enum sim_reading sim_reader_pump(struct sim_reader *r, struct host_stream *c, uint32_t limit);
 /* The connection ended: SIM_READ_DONE when that ends the message. */
 enum sim_reading sim_reader_close(struct sim_reader *r);
 

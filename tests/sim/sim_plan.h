@@ -19,6 +19,7 @@ struct sim_profile {
 	int lossy;			/* connecting may fail by chance */
 	int cut;			/* everything may fail by chance */
 	int offsets;	  /* every answer ends early: each byte of a small one has its turn */
+	int tls;	  /* mutual, on both sides */
 	uint32_t starved; /* buffers that the worker has, and up to as many more; 0: plenty */
 };
 
