@@ -160,6 +160,9 @@ static void entry_addresses(struct policy_check *c, const struct policy_yaml *li
 		else if (slash != NULL && resolution > RESOLUTION_STATIC)
 			policy_error(c, y,
 				     "a CIDR address goes only with resolution NONE or STATIC");
+		else if (slash == NULL && policy_address_wrong(&out) != NULL)
+			policy_warning(c, y, "\"%.*s\" %s: no caller reaches it",
+				       POLICY_STR(y->text), policy_address_wrong(&out));
 	}
 }
 
