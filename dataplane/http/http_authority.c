@@ -96,8 +96,13 @@ static uint32_t name_end(const uint8_t *p, uint32_t n)
 		if (mask != 0)
 			return at + (uint32_t)__builtin_ctz(mask);
 	}
-	while (at < n && http_is(p[at], HTTP_C_HOST))
-		at++;
+	if (at < n) {
+		uint8_t last[16] = { 0 }; /* zero is in no name */
+
+		memcpy(last, p + at, n - at);
+		at += (uint32_t)__builtin_ctz(
+			http_outside(_mm_loadu_si128((const __m128i *)last), host));
+	}
 	return at;
 }
 

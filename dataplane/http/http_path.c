@@ -85,35 +85,38 @@ static uint32_t remove_dot_segments(uint8_t *p, uint32_t n)
 
 #define LANE 16
 
-static inline uint32_t eq(__m128i x, char c)
+/* Bytes that may need a change, or end the path. */
+static inline uint32_t special(__m128i x)
 {
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+	const __m128i escape = _mm_cmpeq_epi8(x, _mm_set1_epi8('%')),
+		      back = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')),
+		      hash = _mm_cmpeq_epi8(x, _mm_set1_epi8('#')),
+		      dot = _mm_cmpeq_epi8(x, _mm_set1_epi8('.')),
+		      query = _mm_cmpeq_epi8(x, _mm_set1_epi8('?'));
+
+	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(
+		_mm_or_si128(_mm_or_si128(escape, back), _mm_or_si128(hash, dot)), query));
 }
 
-/* Nothing to decode, to turn or to remove: the path is as it should be. Most are. */
+/* Nothing to decode, to turn or to remove: the path, which begins with a slash, is as it should be.
+ * Most are. A dot matters behind a slash. */
 static int is_normal(const uint8_t *p, uint32_t n)
 {
-	uint32_t after_slash = 0, in_path = UINT32_MAX;
-
 	for (uint32_t i = 0; i < n; i += LANE) {
 		uint8_t last[LANE] = { 0 };
-		uint32_t query, odd, slash;
-		__m128i x;
+		uint32_t found;
 
 		if (n - i < LANE)
 			memcpy(last, p + i, n - i);
-		x = _mm_loadu_si128((const __m128i *)(n - i < LANE ? last : p + i));
-		query = eq(x, '?');
-		slash = eq(x, '/');
-		odd = eq(x, '%') | eq(x, '\\') | ((slash << 1 | after_slash) & eq(x, '.'));
-		after_slash = slash >> (LANE - 1);
-		/* Bits below the first question mark. */
-		if (query != 0 && in_path != 0)
-			in_path = (query & -query) - 1;
-		if ((odd & in_path) != 0 || eq(x, '#') != 0)
-			return 0;
-		if (in_path != UINT32_MAX)
-			in_path = 0;
+		found = special(_mm_loadu_si128((const __m128i *)(n - i < LANE ? last : p + i)));
+		for (; hd_unlikely(found != 0); found &= found - 1) {
+			uint32_t at = i + (uint32_t)__builtin_ctz(found);
+
+			if (p[at] == '?')
+				return memchr(p + at, '#', n - at) == NULL;
+			if (p[at] != '.' || p[at - 1] == '/')
+				return 0;
+		}
 	}
 	return 1;
 }
