@@ -15,6 +15,7 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests/lint"))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+sys.path.insert(0, os.path.join(ROOT, "tests/bench"))
 sys.dont_write_bytecode = True
 
 CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\] (\w+)\s*$", re.M)
@@ -55,6 +56,16 @@ def run_lint(tally, build):
         for line in problems or []:
             print(f"         {line}")
         tally.add(f"lint {name}", outcome, detail="\n".join(problems or []))
+
+
+def run_check(tally, build):
+    import bench_check
+    title("instructions, against the stored ones")
+
+    def report(name, outcome, detail):
+        print(f"{outcome:8} {name}: {detail}", flush=True)
+        tally.add(f"instructions {name}", outcome, detail=detail)
+    bench_check.run(build, report)
 
 
 def count_program(tally, label, t):
@@ -146,10 +157,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", default="build")
     p.add_argument("--sanitized", default="build-sanitize")
-    p.add_argument("only", nargs="*", help="lint, unit, sim, fuzz, sanitize, e2e, or globs over names of e2e tests")
+    p.add_argument("only", nargs="*", help="lint, bench, unit, sim, fuzz, sanitize, e2e, or globs over names of e2e tests")
     args = p.parse_args()
     build, sanitized = os.path.join(ROOT, args.build), os.path.join(ROOT, args.sanitized)
-    layers = {"lint", "sanitize", "e2e", *SUITES}
+    layers = {"lint", "bench", "sanitize", "e2e", *SUITES}
     wanted = [w for w in args.only if w in layers]
     e2e_names = [w for w in args.only if w not in layers]
     everything = not args.only
@@ -157,6 +168,8 @@ def main():
 
     if everything or "lint" in wanted:
         run_lint(tally, build)
+    if everything or "bench" in wanted:
+        run_check(tally, build)
     suites = SUITES if everything else [s for s in SUITES if s in wanted]
     if suites:
         run_meson(tally, build, suites, "")

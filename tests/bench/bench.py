@@ -21,6 +21,7 @@ import tempfile
 sys.dont_write_bytecode = True
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+import bench_check  # noqa: E402
 import e2e_backend  # noqa: E402
 import e2e_daemon  # noqa: E402
 import e2e_http  # noqa: E402
@@ -351,9 +352,13 @@ def main():
     p.add_argument("--build", default=os.path.join(ROOT, "build"))
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=8)
+    p.add_argument("--check", action="store_true", help="only compare instructions with the stored ones; needs no root")
+    p.add_argument("--store", action="store_true", help="with --check: store what was counted")
     p.add_argument("--readme", action="store_true", help="write the figures into README.md and docs/performance.md")
     args = p.parse_args()
     build = os.path.abspath(args.build)
+    if args.check:
+        sys.exit(bench_check.main(build, args.store))
     args.load = os.getloadavg()[0]
     args.shared = args.load > SHARED_LOAD
     if args.shared:
