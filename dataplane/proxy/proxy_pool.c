@@ -531,9 +531,20 @@ static int is_shut_at_once(struct proxy *p, struct proxy_endpoint_state *st, str
 	return 1;
 }
 
+/* NULL: a reload took it away. */
+static const struct hd_cluster *cluster_of(const struct proxy *p, const struct proxy_leg *leg)
+{
+	const struct hd_snapshot *s = p->snapshot;
+	uint32_t slot = leg->up.cluster,
+		 i = slot < s->cluster_slots ? s->cluster_of_slot[slot] : HD_NONE;
+
+	return i != HD_NONE ? &s->clusters[i] : NULL;
+}
+
 static void connect_done(struct proxy *p, struct proxy_leg *leg)
 {
 	struct proxy_endpoint_state *st = proxy_pool_endpoint(p, leg->up.endpoint);
+	const struct hd_cluster *c = cluster_of(p, leg);
 
 	st->n_connecting--;
 	leg->state = LEG_IDLE;
@@ -549,7 +560,8 @@ static void connect_done(struct proxy *p, struct proxy_leg *leg)
 	/* What came with the handshake is looked at by whoever owns the leg then. */
 	if (proxy_leg_rx(leg)->bytes > 0 || leg->fin)
 		proxy_leg_again(leg, TCP_EV_READABLE);
-	hand_out(p, st, leg, 0, 0);
+	hand_out(p, st, leg, c != NULL ? c->idle_timeout : 0,
+		 c != NULL ? c->max_connection_duration : 0);
 }
 
 void proxy_pool_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
