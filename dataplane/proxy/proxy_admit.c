@@ -6,7 +6,7 @@
 
 #define PROXY_REALM_MAX 640
 
-static struct hd_str sni_of(const struct proxy_exchange *x)
+struct hd_str proxy_exchange_sni(const struct proxy_exchange *x)
 {
 	if (x->down != NULL)
 		return proxy_tls_sni(x->down);
@@ -21,7 +21,7 @@ static void view_init(const struct proxy *p, const struct proxy_exchange *x, con
 	const uint8_t *mark;
 
 	*v = (struct proxy_authz_view){ .principal = proxy_peer_principal(x->peer),
-					.sni = sni_of(x),
+					.sni = proxy_exchange_sni(x),
 					.source = x->down_remote.ip,
 					.remote = x->down_remote.ip,
 					.dialled = x->down_local };

@@ -485,6 +485,8 @@ static void refuse_try(struct proxy *p, struct proxy_exchange *x, enum proxy_fai
 		proxy_pool_cluster(p, x->cluster_slot)->stats.overflow++;
 	} else if (why == PROXY_FAIL_NO_ENDPOINT) {
 		proxy_count(p, HD_PROXY_NO_ENDPOINT);
+	} else if (why == PROXY_FAIL_NO_CLUSTER) {
+		proxy_count(p, HD_PROXY_NO_CLUSTER);
 	}
 	x->state = EXCHANGE_BACKOFF;
 	proxy_exchange_try_failed(p, x, why);
@@ -556,10 +558,10 @@ static void reply_silently(struct proxy *p, struct proxy_exchange *x, uint16_t s
 }
 
 /* The scheme is the connection's, unless a proxy in front of us says otherwise. */
-static struct hd_str scheme_of(const struct proxy *p, const struct proxy_exchange *x,
-			       const uint8_t *bytes)
+struct hd_str proxy_exchange_scheme(const struct proxy_exchange *x, const struct http_head *h,
+				    const uint8_t *bytes)
 {
-	struct proxy_span s = span_of(&p->head, HTTP_F_X_FORWARDED_PROTO);
+	struct proxy_span s = span_of(h, HTTP_F_X_FORWARDED_PROTO);
 
 	if (x->role != HD_ROLE_GATEWAY && s.n == 5 && memcmp(bytes + s.at, "https", 5) == 0)
 		return (struct hd_str){ "https", 5 };
@@ -574,7 +576,7 @@ static void answer_route(struct proxy *p, struct proxy_exchange *x, const struct
 	uint32_t path_n = mark != NULL ? (uint32_t)(mark - path) : p->path_n;
 	struct proxy_own_answer own;
 	struct proxy_redirect_view v = {
-		.scheme = scheme_of(p, x, bytes),
+		.scheme = proxy_exchange_scheme(x, &p->head, bytes),
 		.authority = { (const char *)bytes + p->head.authority, p->head.authority_n },
 		.path = { path, path_n },
 		.query = { path + path_n, p->path_n - path_n },
@@ -731,13 +733,19 @@ void proxy_exchange_begin_tunnel(struct proxy *p, struct proxy_leg *down,
 	struct proxy_exchange *x = create(p, down);
 	uint32_t cluster = stream_cluster(p, l, server);
 
-	if (x == NULL || cluster == HD_NONE) {
-		if (x != NULL)
-			proxy_exchange_destroy(p, x);
+	if (x == NULL) {
 		proxy_leg_abort(p, down);
 		return;
 	}
 	x->is_stream = 1;
+	if (cluster == HD_NONE) {
+		proxy_count(p, HD_PROXY_NO_CLUSTER);
+		x->flags = HD_FLAG_NC;
+		x->details = "cluster_not_found";
+		proxy_exchange_destroy(p, x);
+		proxy_leg_abort(p, down);
+		return;
+	}
 	x->is_resend = 1; /* a stream has a connection of its own */
 	x->close_down = 1;
 	copy_cluster(p, x, cluster);

@@ -112,7 +112,7 @@ static struct hd_str request_value(const struct proxy_edit_view *v, struct hd_st
 	if (name.n == 10 && memcmp(name.p, ":authority", 10) == 0)
 		return (struct hd_str){ (const char *)v->bytes + h->authority, h->authority_n };
 	if (name.n == 7 && memcmp(name.p, ":scheme", 7) == 0)
-		return (struct hd_str){ "http", 4 };
+		return proxy_exchange_scheme(v->x, h, v->bytes);
 	if (name.n == 12 && memcmp(name.p, "x-request-id", 12) == 0)
 		return (struct hd_str){ v->x->request_id, (uint32_t)strlen(v->x->request_id) };
 	memcpy(lower, name.p, name.n);
@@ -219,6 +219,7 @@ static void put_piece(struct behind *b, const struct proxy_edit_view *v,
 		put_peer(b, x);
 		return;
 	case HD_PIECE_SERVER_NAME:
+		put_str(b, proxy_exchange_sni(x), 0);
 		return;
 	}
 }

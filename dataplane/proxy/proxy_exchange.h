@@ -199,6 +199,12 @@ const struct hd_cluster *proxy_exchange_cluster(const struct proxy *p, struct pr
 /* Its token was verified: it goes on where it waited. */
 void proxy_exchange_judge_again(struct proxy *p, struct proxy_exchange *x);
 
+/* The server name that the caller asked for in its TLS; empty: none. */
+struct hd_str proxy_exchange_sni(const struct proxy_exchange *x);
+/* Of the request whose head is h over `bytes`. */
+struct hd_str proxy_exchange_scheme(const struct proxy_exchange *x, const struct http_head *h,
+				    const uint8_t *bytes);
+
 /* proxy_admit.c. 0: what is not admitted is answered at once, and x is no more; or x waits for its
  * token. */
 int proxy_admit_request(struct proxy *p, struct proxy_exchange *x, const struct hd_listener *l,

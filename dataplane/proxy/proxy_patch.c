@@ -9,14 +9,37 @@ static const struct hd_edits *edits_at(const struct proxy *p, uint32_t index)
 	return index != 0 ? &p->snapshot->edits[index - 1] : NULL;
 }
 
+static int leads_to(const struct proxy *p, const struct hd_destination *d, uint32_t slot)
+{
+	return d->cluster != HD_NONE && p->snapshot->clusters[d->cluster].slot == slot;
+}
+
+/* Where the request went. In another generation than its own the route may have others, or in
+ * another order: the one that leads to the same cluster then. */
+static const struct hd_destination *destination_of(const struct proxy *p,
+						   const struct proxy_exchange *x,
+						   const struct hd_route *r)
+{
+	const struct hd_destination *d = p->snapshot->destinations + r->destinations_first;
+	uint32_t n = r->destinations_count;
+
+	if (x->destination < n && (hd_likely(x->route_generation == p->snapshot->generation) ||
+				   leads_to(p, &d[x->destination], x->cluster_slot)))
+		return &d[x->destination];
+	for (uint32_t i = 0; x->destination != HD_NONE && i < n; i++)
+		if (leads_to(p, &d[i], x->cluster_slot))
+			return &d[i];
+	return NULL;
+}
+
 /* The destination's when it has its own; it comes first (istio-api.md 1.1.9). */
 static const struct hd_edits *destination_edits(const struct proxy *p,
 						const struct proxy_exchange *x,
 						const struct hd_route *r)
 {
-	if (x->destination >= r->destinations_count)
-		return NULL;
-	return edits_at(p, p->snapshot->destinations[r->destinations_first + x->destination].edits);
+	const struct hd_destination *d = destination_of(p, x, r);
+
+	return d != NULL ? edits_at(p, d->edits) : NULL;
 }
 
 struct hd_str proxy_patch_authority(struct proxy *p, const struct proxy_exchange *x,

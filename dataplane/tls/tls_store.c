@@ -190,8 +190,13 @@ int tls_store_context_set(struct tls_store *s, uint32_t slot, const struct hd_tl
 	struct tls_settings *settings;
 	struct tls_context *c = NULL;
 
-	if (bad_slot(slot, error, error_bytes) || from->n_credentials > HD_TLS_MAX_CREDENTIALS)
+	if (bad_slot(slot, error, error_bytes))
 		return -EINVAL;
+	if (from->n_credentials > HD_TLS_MAX_CREDENTIALS) {
+		snprintf(error, error_bytes, "%u certificates for one context: at most %u",
+			 from->n_credentials, HD_TLS_MAX_CREDENTIALS);
+		return -EINVAL;
+	}
 	settings = tls_settings_copy(from);
 	if (settings == NULL) {
 		snprintf(error, error_bytes, "out of memory");

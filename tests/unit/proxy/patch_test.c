@@ -76,6 +76,37 @@ static void destinations_among_several_come_first(void **state)
 	assert_lacks(text, "x-both: destination");
 }
 
+/* A reload that turns the destinations round, while an answer is under way. */
+static void answer_is_changed_as_its_own_destination_says(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+	const char *text;
+
+	b->clusters[1].endpoints_first = 1;
+	b->clusters[1].endpoints_count = 1;
+	b->routes[0].destinations_count = 2;
+	b->routes[0].total_weight = 1;
+	b->destinations[1] = (struct hd_destination){ .cluster = 1, .edits = 2 };
+	b->destinations[0].edits = 1;
+	for (uint32_t i = 0; i < 2; i++) {
+		b->edits[i] = (struct hd_edits){ .response_first = i, .response_count = 1 };
+		edit(b, i, HD_EDIT_SET, "x-cluster", HD_PIECE_TEXT, i == 0 ? "zero" : "one");
+	}
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	b->destinations[2] = b->destinations[0];
+	b->destinations[0] = b->destinations[1];
+	b->destinations[1] = b->destinations[2];
+	bed_publish(b);
+	fake_tcp_say(up, OK2);
+	bed_run(b);
+	text = fake_tcp_heard(c);
+	assert_has(text, "x-cluster: zero\r\n");
+}
+
 static void answers_of_backends_and_ours_are_changed(void **state)
 {
 	struct bed *b = bed_of(state, 1);
@@ -437,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(request_is_changed_in_envoys_order),
 		T(destinations_among_several_come_first),
+		T(answer_is_changed_as_its_own_destination_says),
 		T(answers_of_backends_and_ours_are_changed),
 		T(redirects_are_changed_too),
 		T(lines_without_room_are_left_out_and_counted),

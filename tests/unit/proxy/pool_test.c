@@ -315,6 +315,41 @@ static void streams_obey_the_limits_of_their_cluster(void **state)
 	assert_int_equal(bed_record(b)->flags, 0);
 }
 
+static void connection_that_nobody_waits_for_any_more_rests_as_its_cluster_says(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *c = bed_caller(b), *up;
+
+	b->clusters[0].idle_timeout = 2 * HD_NS_PER_S;
+	bed_publish(b);
+	fake_tcp_say(c, GET);
+	bed_run(b);
+	fake_tcp_reset(c, TCP_ERR_RESET);
+	bed_run(b);
+	up = bed_backend(b, 0);
+	bed_pass(b, 1900 * HD_NS_PER_MS);
+	assert_true(up->is_live);
+	bed_pass(b, 200 * HD_NS_PER_MS);
+	assert_false(up->is_live);
+}
+
+static void stream_to_nowhere_says_so(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	const struct hd_access_record *r;
+
+	b->listener.protocol = HD_PROTO_TCP;
+	b->listener.cluster = HD_NONE;
+	bed_publish(b);
+	bed_caller(b);
+	bed_run(b);
+	r = bed_record(b);
+	assert_non_null(r);
+	assert_int_equal(r->flags, HD_FLAG_NC);
+	assert_int_equal(r->details_n, strlen("cluster_not_found"));
+	assert_int_equal(bed_count(b, HD_PROXY_NO_CLUSTER), 1);
+}
+
 static void stuck_callers_give_their_buffers_up_when_there_are_few(void **state)
 {
 	static char body[30000];
@@ -542,6 +577,8 @@ int main(void)
 		T(tcp_listener_carries_a_stream),
 		T(stream_without_a_backend_gets_no_text),
 		T(streams_obey_the_limits_of_their_cluster),
+		T(connection_that_nobody_waits_for_any_more_rests_as_its_cluster_says),
+		T(stream_to_nowhere_says_so),
 		T(stuck_callers_give_their_buffers_up_when_there_are_few),
 		T(backend_that_accepts_and_closes_fails_one_request_a_connection),
 		T(backend_that_accepts_and_closes_is_tried_again_by_the_policy),

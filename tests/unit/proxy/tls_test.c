@@ -548,6 +548,30 @@ static void lack_of_buffers_delays_but_loses_nothing(void **state)
 	assert_true(c->is_closed);
 }
 
+static void heads_may_be_told_name_and_scheme(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_STRICT);
+	struct tcp_conn *c;
+	const char *text;
+
+	b->routes[0].edits = 1;
+	b->edits[0] = (struct hd_edits){ .request_count = 2 };
+	for (uint32_t i = 0; i < 2; i++)
+		b->edit_list[i] = (struct hd_edit){ .kind = HD_EDIT_SET,
+						    .name = i ? BED_TEXT("x-scheme")
+							      : BED_TEXT("x-sni"),
+						    .pieces_first = i,
+						    .pieces_count = 1 };
+	b->pieces[0] = (struct hd_piece){ .kind = HD_PIECE_SERVER_NAME };
+	b->pieces[1] = (struct hd_piece){ .kind = HD_PIECE_REQ, .text = BED_TEXT(":scheme") };
+	bed_publish(b);
+	c = secure_caller(b, MESH_HELLO);
+	say_data(c, GET);
+	bed_run(b);
+	text = fake_tcp_heard(bed_backend(b, 0));
+	assert_has(text, "x-sni: outbound_.80_._.web\r\nx-scheme: https\r\n");
+}
+
 static void reloads_leave_passed_through_tls_alone(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
@@ -637,6 +661,7 @@ int main(int argc, char **argv)
 		T(unknown_server_name_and_plaintext_are_reset),
 		T(passed_through_tls_is_not_touched),
 		T(lack_of_buffers_delays_but_loses_nothing),
+		T(heads_may_be_told_name_and_scheme),
 		T(reloads_leave_passed_through_tls_alone),
 		T(reload_during_a_hello_is_no_matter),
 		T(reload_keeps_a_connection_on_its_server),
