@@ -116,8 +116,11 @@ static enum step take_record(struct tls_conn *c, struct tls_io *io, uint32_t *ev
 	if (hd_unlikely(c->window != 0))
 		tls_window_note(c, io->in, h.bytes);
 	opened = tls_record_open(c, io->in, &h, &content, &type);
-	if (opened == TLS_OPEN_NO_MEMORY)
+	if (hd_unlikely(opened == TLS_OPEN_NO_MEMORY)) {
+		if (c->window != 0)
+			tls_window_unnote(c);
 		return STEP_LATER;
+	}
 	if (hd_unlikely(opened != TLS_OPEN_OK)) {
 		cannot_open(c, opened, io);
 		bufq_clear(&content);

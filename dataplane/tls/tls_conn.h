@@ -127,6 +127,8 @@ void tls_handover_detach(struct tls_conn *c);
  * behind that; the window ends with the pump that saw tickets, or with the first data. */
 #define TLS_WINDOW_MS 1000
 void tls_window_note(struct tls_conn *c, const struct bufq *in, uint32_t bytes);
+/* It could not be opened yet, and is noted again when it can. */
+void tls_window_unnote(struct tls_conn *c);
 void tls_window_judge(struct tls_conn *c, uint8_t type);
 /* What was noted goes to the thread, if anything was; else the window stays open, or ends at once. */
 void tls_window_flush(struct tls_conn *c);

@@ -201,6 +201,13 @@ void tls_window_note(struct tls_conn *c, const struct bufq *in, uint32_t bytes)
 	j->in_n += bytes;
 }
 
+void tls_window_unnote(struct tls_conn *c)
+{
+	struct tls_job *j = job_of(c->tls, c->window - 1);
+
+	j->in_n = j->used;
+}
+
 static void close_window(struct tls_conn *c, enum tls_job_op op)
 {
 	struct tls *t = c->tls;
