@@ -19,6 +19,8 @@
 
 #define MAX_CLIENTS 64
 #define READ_BYTES 65536
+/* Of the lines of all clients together: a few large ones, and short ones of everybody. */
+#define MAX_LINES_BYTES (128u << 20)
 #define LINES_A_RUN 16
 /* A client that does not take its answer. */
 #define STUCK_AFTER (30 * HD_NS_PER_S)
@@ -284,13 +286,25 @@ static int client_line(struct sock_server *s, struct client *c, hd_ns now)
 	return 1;
 }
 
-static int client_room(struct client *c)
+static size_t lines_bytes(const struct sock_server *s)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < MAX_CLIENTS; i++)
+		sum += s->clients[i].in_capacity;
+	return sum;
+}
+
+static int client_room(const struct sock_server *s, struct client *c)
 {
 	size_t capacity = c->in_capacity ? c->in_capacity * 2 : READ_BYTES;
 	char *p;
 
 	if (c->in_n < c->in_capacity)
 		return 0;
+	/* A first block is always given: who asks for the status must be heard. */
+	if (c->in_capacity > 0 && lines_bytes(s) + capacity - c->in_capacity > MAX_LINES_BYTES)
+		return -ENOBUFS;
 	p = realloc(c->in, capacity);
 	if (p == NULL)
 		return -ENOMEM;
@@ -299,15 +313,22 @@ static int client_room(struct client *c)
 	return 0;
 }
 
-static void client_read(struct client *c, hd_ns now)
+static void line_refuse(struct client *c, const char *why, hd_ns now)
+{
+	client_answer(c, sock_reply_error(NULL, why), now);
+	c->closing = 1;
+}
+
+static void client_read(const struct sock_server *s, struct client *c, hd_ns now)
 {
 	ssize_t n;
 
-	if (c->in_n >= HD_CONTROL_LINE_BYTES || client_room(c) != 0) {
-		char *reply = sock_reply_error(NULL, "a line of more than 32 MiB");
-
-		client_answer(c, reply, now);
-		c->closing = 1;
+	if (c->in_n >= HD_CONTROL_LINE_BYTES) {
+		line_refuse(c, "a line of more than 32 MiB", now);
+		return;
+	}
+	if (client_room(s, c) != 0) {
+		line_refuse(c, "too much is sent by all clients at once: try again", now);
 		return;
 	}
 	n = recv(c->fd, c->in + c->in_n, c->in_capacity - c->in_n, MSG_DONTWAIT);
@@ -345,7 +366,7 @@ static void client_event(struct sock_server *s, struct client *c, uint32_t event
 	if (events & EPOLLOUT)
 		client_send(c, now);
 	if ((events & EPOLLIN) && c->job == NULL && c->out == NULL)
-		client_read(c, now);
+		client_read(s, c, now);
 	client_go(s, c, now);
 }
 

@@ -256,6 +256,46 @@ static void a_line_without_end_is_refused(void **state)
 	close(fd);
 }
 
+/* Sends so much of a line that does not end, or until there is an answer. */
+static const char *say_much(int fd, size_t mib)
+{
+	static char much[1 << 20];
+	size_t sent = 0;
+
+	memset(much, 'x', sizeof(much));
+	got[0] = '\0';
+	while (sent < mib << 20 && got[0] == '\0') {
+		ssize_t n = send(fd, much, sizeof(much), MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		sock_server_run(server, now);
+		n = recv(fd, got, sizeof(got) - 1, 0);
+		got[n > 0 ? n : 0] = '\0';
+	}
+	return got;
+}
+
+static void lines_of_all_clients_together_are_bounded(void **state)
+{
+	int fds[8], fd, refused = 0;
+
+	for (int i = 0; i < 8; i++) {
+		fds[i] = client();
+		refused += strstr(say_much(fds[i], 20), "at once") != NULL;
+	}
+	assert_true(refused >= 4);
+	fd = client();
+	say(fd, "{\"id\":1,\"command\":\"drain\"}\n");
+	assert_non_null(strstr(hear(fd), "\"ok\":true"));
+	close(fd);
+	for (int i = 0; i < 8; i++)
+		close(fds[i]);
+	turn();
+	fd = client();
+	assert_string_equal(say_much(fd, 20), "");
+	close(fd);
+}
+
 static void without_a_file_descriptor_a_client_is_told_so(void **state)
 {
 	struct rlimit old, none;
@@ -351,6 +391,7 @@ int main(void)
 		TEST(followers_leave_places_for_short_commands),
 		TEST(others_are_answered_while_a_load_runs),
 		TEST(a_line_without_end_is_refused),
+		TEST(lines_of_all_clients_together_are_bounded),
 		TEST(without_a_file_descriptor_a_client_is_told_so),
 		TEST(a_taken_path_is_refused_and_a_stale_one_replaced),
 		TEST(a_file_in_the_way_is_not_removed),
