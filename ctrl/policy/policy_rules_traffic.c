@@ -41,14 +41,16 @@ void policy_rule_cookie(struct policy_check *c, struct policy_yaml *map)
 
 	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
 	     y = y->next) {
-		struct hd_str name = policy_get_str(y, "name");
+		const struct policy_yaml *name = policy_get(y, "name");
 
-		if (name.n == 0)
+		if (name == NULL || name->text.n == 0) {
 			policy_error(c, y, "an attribute of a cookie needs \"name\"");
+			continue;
+		}
 		for (const struct policy_yaml *o = list->first; o != y; o = o->next)
-			if (hd_str_eq(policy_get_str(o, "name"), name))
+			if (hd_str_eq(policy_get_str(o, "name"), name->text))
 				policy_error(c, y, "attribute \"%.*s\" is given twice",
-					     POLICY_STR(name));
+					     POLICY_STR(name->text));
 	}
 }
 
