@@ -366,6 +366,33 @@ def test_sigterm_waits_for_a_request_whose_service_is_gone(world):
     world.stop_daemon()
 
 
+def test_a_removed_service_finishes_its_download_and_refuses_callers(world):
+    body = bytes(i * 131 + (i >> 8) & 255 for i in range(1 << 16)) * 128
+
+    def backend(c, _number):
+        e2e_backend.read_head(c)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    world.script(backend)
+    daemon = world.heddle(e2e_policy.single(), fresh=True)
+    caller = world.caller()
+    caller.send(b"GET / HTTP/1.1\r\nHost: api-service\r\n\r\n")
+    assert caller.head()[0] == 200
+    got = bytearray(caller.exactly(1 << 16))
+    generation = daemon.generation()
+    daemon.write("mesh.d/all.json", e2e_policy.as_list(e2e_policy.service("other", ips=("10.96.7.7",), app="other")))
+    daemon.signal(signal.SIGHUP)
+    e2e_net.wait_for(lambda: daemon.generation() > generation, "the service to be gone")
+    try:
+        world.caller(timeout=5)
+    except ConnectionRefusedError:
+        pass
+    else:
+        raise AssertionError("a service that is gone takes connections")
+    while len(got) < len(body):
+        got += caller.exactly(min(1 << 16, len(body) - len(got)))
+    assert bytes(got) == body
+
+
 def test_a_second_sigterm_stops_at_once(world):
     held = threading.Event()
 
