@@ -73,8 +73,6 @@ static const char *const alternatives[][4] = {
 	{ "--no-huge", "--huge-worker-stack", NULL },
 	{ "-a", "-b", NULL },
 	{ "--allow", "--block", NULL },
-	{ "--no-pci", "-a", NULL },
-	{ "--no-pci", "--allow", NULL },
 };
 
 struct scan {
