@@ -144,7 +144,9 @@ static int run(struct policy_load *l, const struct policy_texts *texts, uint64_t
 	policy_objects_read(l, texts);
 	if (l->diags->errors > l->errors)
 		return -EINVAL;
+	policy_resolve_sidecar(l);
 	policy_resolve_services(l);
+	policy_sidecar_tell(l);
 	policy_resolve_workloads(l);
 	policy_resolve_rules(l);
 	policy_resolve_peers(l);

@@ -216,11 +216,16 @@ static void foreign_hosts_add(struct policy_load *l, struct port_table *t)
 	}
 }
 
+/* A Sidecar's block stands in for the mesh's; without a mode it is REGISTRY_ONLY. */
 static int registry_only(const struct policy_load *l)
 {
+	const struct policy_yaml *own =
+		l->sidecar != NULL ? policy_get(l->sidecar->body, "outboundTrafficPolicy") : NULL;
 	const struct policy_yaml *mode =
 		policy_get(policy_get(l->mesh, "outboundTrafficPolicy"), "mode");
 
+	if (own != NULL)
+		return policy_get_int(own, "mode", 0) == 0;
 	return mode != NULL && mode->i == 0;
 }
 

@@ -177,6 +177,11 @@ struct policy_load {
 	const struct policy_yaml *mesh; /* MeshConfig, NULL when there is none */
 	struct hd_str root_namespace;
 
+	/* policy_resolve_sidecar.c */
+	const struct policy_object *sidecar; /* this node's; NULL: it has none */
+	struct policy_map imported; /* hosts that VirtualServices lead to which the Sidecar lets in */
+	uint32_t n_left_out;	    /* services */
+
 	/* policy_resolve*.c */
 	struct policy_vec services; /* struct policy_service * */
 	struct policy_map services_by_host, service_suffixes;
@@ -219,6 +224,13 @@ struct policy_regex_place {
 void policy_objects_read(struct policy_load *l, const struct policy_texts *texts);
 /* Gives a document back what it lent, when a load left in the middle of it. */
 void policy_document_close(struct policy_load *l);
+
+/* policy_resolve_sidecar.c: what this node may see of the mesh, by its Sidecar. */
+void policy_resolve_sidecar(struct policy_load *l);
+int policy_imported(struct policy_load *l, struct hd_str namespace_, struct hd_str host);
+int policy_imported_rule(struct policy_load *l, const struct policy_object *vs);
+/* One warning for all services that are left out. */
+void policy_sidecar_tell(struct policy_load *l);
 
 /* policy_resolve.c: services and their ports. */
 void policy_resolve_services(struct policy_load *l);

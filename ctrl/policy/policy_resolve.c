@@ -86,8 +86,14 @@ static void protocol_fill(struct policy_service_port *p, struct hd_str word)
 
 static void service_enter(struct policy_load *l, struct policy_service *s)
 {
-	struct policy_service *before = policy_map_add(&l->services_by_host, s->host, s);
+	struct policy_service *before;
 	struct policy_check c;
+
+	if (!policy_imported(l, s->namespace_, s->host)) {
+		l->n_left_out++;
+		return;
+	}
+	before = policy_map_add(&l->services_by_host, s->host, s);
 
 	if (before == NULL) {
 		*(struct policy_service **)policy_vec_push(&l->arena, &l->services) = s;

@@ -133,7 +133,7 @@ static void virtual_services_index(struct policy_load *l)
 			*(struct policy_object **)policy_vec_at(&l->virtual_services, i);
 		const struct policy_yaml *hosts = policy_get(o->body, "hosts");
 
-		if (!for_mesh(o) || !policy_visible(l, o))
+		if (!for_mesh(o) || !policy_visible(l, o) || !policy_imported_rule(l, o))
 			continue;
 		for (const struct policy_yaml *y = hosts != NULL ? hosts->first : NULL; y != NULL;
 		     y = y->next)

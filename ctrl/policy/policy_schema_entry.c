@@ -184,10 +184,10 @@ static const struct policy_field sidecar_port_fields[] = {
 };
 static const struct policy_schema sidecar_port = { "SidecarPort", sidecar_port_fields };
 static const struct policy_field egress_fields[] = {
-	POLICY_OBJ("port", sidecar_port, INERT),
-	POLICY_STR_("bind", INERT),
+	POLICY_OBJ("port", sidecar_port, LATER),
+	POLICY_STR_("bind", LATER),
 	POLICY_ENUM_("captureMode", capture_words, INERT),
-	POLICY_STRS("hosts", INERT),
+	POLICY_STRS("hosts", NOW),
 	POLICY_END,
 };
 static const struct policy_schema egress = { "IstioEgressListener", egress_fields };
@@ -203,16 +203,16 @@ static const struct policy_field ingress_fields[] = {
 static const struct policy_schema ingress = { "IstioIngressListener", ingress_fields };
 static const char *const outbound_words[] = { "REGISTRY_ONLY", "ALLOW_ANY", NULL };
 static const struct policy_field outbound_fields[] = {
-	POLICY_ENUM_("mode", outbound_words, INERT),
-	POLICY_OBJ("egressProxy", policy_schema_destination, INERT),
+	POLICY_ENUM_("mode", outbound_words, NOW),
+	POLICY_OBJ("egressProxy", policy_schema_destination, LATER),
 	POLICY_END,
 };
 static const struct policy_schema outbound = { "OutboundTrafficPolicy", outbound_fields };
 static const struct policy_field sidecar_fields[] = {
-	POLICY_OBJ("workloadSelector", policy_schema_selector, INERT),
+	POLICY_OBJ("workloadSelector", policy_schema_selector, NOW),
 	POLICY_OBJS("ingress", ingress, LATER),
-	POLICY_OBJS("egress", egress, LATER),
-	POLICY_OBJ("outboundTrafficPolicy", outbound, LATER),
+	POLICY_OBJS("egress", egress, NOW),
+	POLICY_OBJ("outboundTrafficPolicy", outbound, NOW),
 	POLICY_OBJ("inboundConnectionPool", policy_schema_connection_pool, LATER),
 	POLICY_END,
 };
