@@ -167,7 +167,8 @@ static int run_events(struct proxy *p)
 	uint32_t events;
 	int n = 0;
 
-	while (n < PROXY_TURN_EVENTS && (c = tcp_ready_next(p->tcp, &events)) != NULL) {
+	while (n < PROXY_TURN_EVENTS && p->turn_steps < PROXY_TURN_STEPS &&
+	       (c = tcp_ready_next(p->tcp, &events)) != NULL) {
 		struct proxy_leg *leg = tcp_conn_user(c);
 		n++;
 		if (leg != NULL)
@@ -196,6 +197,7 @@ int proxy_run(struct proxy *p, hd_ns now)
 	int did;
 
 	p->now = now;
+	p->turn_steps = 0;
 	if (now - p->pressure_at >= PROXY_PRESSURE_PERIOD)
 		proxy_pressure_look(p);
 	did = proxy_quota_run(p);
@@ -220,7 +222,8 @@ int proxy_timers_run(struct proxy *p, hd_ns now)
 	int did = 0;
 
 	p->now = now;
-	while ((t = wheel_pop(&p->wheel, now, &budget)) != NULL) {
+	while (p->turn_steps < PROXY_TURN_STEPS &&
+	       (t = wheel_pop(&p->wheel, now, &budget)) != NULL) {
 		struct proxy_timer *timer = hd_container_of(t, struct proxy_timer, wheel);
 		did = 1;
 		if (timer->kind == PROXY_TIMER_LEG)

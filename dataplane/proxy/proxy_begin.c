@@ -798,7 +798,8 @@ static void patch_program(struct proxy *p, uint32_t program, uint32_t path_n,
 			  struct proxy_request_patch *q)
 {
 	int n = proxy_program_replace(p->snapshot, &p->snapshot->programs[program - 1],
-				      (const char *)p->path, path_n, p->regex_path);
+				      (const char *)p->path, path_n, p->regex_path,
+				      &p->turn_steps);
 
 	if (n < 0 || (uint32_t)n > path_n + PROGRAM_GROWTH) {
 		proxy_count(p, HD_PROXY_REWRITE_SKIPPED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy_program.h"
 
-#define BUDGET 400000 /* steps of one path: about a millisecond */
+#define BUDGET 200000 /* steps of one path: about half a millisecond */
 #define KEPT (2 * (HD_PROGRAM_GROUPS + 1))
 #define NOWHERE UINT16_MAX
 
@@ -136,7 +136,7 @@ static void put_match(struct text *t, const struct hd_snapshot *s, const struct 
 }
 
 int proxy_program_replace(const struct hd_snapshot *s, const struct hd_program *g, const char *path,
-			  uint32_t n, char out[PROXY_PROGRAM_PATH])
+			  uint32_t n, char out[PROXY_PROGRAM_PATH], uint32_t *steps)
 {
 	struct search search = {
 		.steps = s->steps + g->steps_first, .path = path, .n = n, .budget = BUDGET
@@ -165,5 +165,6 @@ int proxy_program_replace(const struct hd_snapshot *s, const struct hd_program *
 	}
 	if (at < n)
 		put(&t, path + at, n - at);
+	*steps += BUDGET - search.budget;
 	return t.is_full || search.budget == 0 ? -1 : (int)t.n;
 }

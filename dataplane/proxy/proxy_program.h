@@ -9,8 +9,9 @@
 
 #define PROXY_PROGRAM_PATH 2048
 
-/* Returns the length in out, or -1: too long, or more work than is allowed. */
+/* Returns the length in out, or -1: too long, or more work than is allowed. *steps grows by what was
+ * done, some ns each. */
 int proxy_program_replace(const struct hd_snapshot *s, const struct hd_program *g, const char *path,
-			  uint32_t n, char out[PROXY_PROGRAM_PATH]);
+			  uint32_t n, char out[PROXY_PROGRAM_PATH], uint32_t *steps);
 
 #endif

@@ -41,6 +41,7 @@
 
 /* Bounds of one turn. */
 #define PROXY_TURN_EVENTS 512
+#define PROXY_TURN_STEPS 200000 /* of programs that rewrite paths: no more events then */
 #define PROXY_TURN_FAILED 64
 #define PROXY_TURN_TIMERS 256
 #define PROXY_TURN_SWEEP 256
@@ -76,6 +77,7 @@ struct proxy {
 	const struct hd_snapshot *snapshot;
 	struct hd_snapshot_worker *own; /* ours in the snapshot */
 	hd_ns now;			/* of this turn */
+	uint32_t turn_steps;		/* of programs, in this turn */
 	struct proxy_random random;
 	struct proxy_relay_pools pools;
 	struct core_supply supply;

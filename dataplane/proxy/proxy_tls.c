@@ -248,7 +248,8 @@ int proxy_tls_run(struct proxy *p)
 	struct tls_conn *c;
 	int n = tls_run(p->tls, p->now) != 0;
 
-	while (n < PROXY_TURN_EVENTS && (c = tls_ready_next(p->tls)) != NULL) {
+	while (n < PROXY_TURN_EVENTS && p->turn_steps < PROXY_TURN_STEPS &&
+	       (c = tls_ready_next(p->tls)) != NULL) {
 		n++;
 		proxy_leg_event(p, tls_conn_user(c), 0);
 	}

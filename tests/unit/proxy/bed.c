@@ -115,6 +115,8 @@ void bed_publish(struct bed *b)
 		.n_answers = 2,
 		.rewrites = b->rewrites,
 		.n_rewrites = 1,
+		.programs = b->programs,
+		.steps = b->steps,
 		.edits = b->edits,
 		.n_edits = HD_ARRAY_SIZE(b->edits),
 		.edit_list = b->edit_list,

@@ -48,6 +48,8 @@ struct bed {
 	uint16_t retry_statuses[4];
 	struct hd_answer answers[2];
 	struct hd_rewrite rewrites[1];
+	const struct hd_program *programs;
+	const struct hd_step *steps;
 	struct hd_edits edits[4];
 	struct hd_edit edit_list[16];
 	struct hd_piece pieces[16];

@@ -12,6 +12,7 @@ static const char *replaced(const char *match, const char *with, const char *pat
 	static char text[1024], out[PROXY_PROGRAM_PATH + 1];
 	const struct hd_route *r;
 	const struct hd_rewrite *w;
+	uint32_t steps = 0;
 	int n;
 
 	snprintf(
@@ -31,7 +32,7 @@ static const char *replaced(const char *match, const char *with, const char *pat
 		return NULL;
 	w = &world.snapshot->rewrites[r->rewrite - 1];
 	n = proxy_program_replace(world.snapshot, &world.snapshot->programs[w->program - 1], path,
-				  (uint32_t)strlen(path), out);
+				  (uint32_t)strlen(path), out, &steps);
 	if (n < 0)
 		return "";
 	out[n] = '\0';
@@ -89,14 +90,52 @@ static void work_is_bounded(void **state)
 	assert_string_equal(replaced("a{40}.*.*.*.*x|a", "b", path), "");
 }
 
+/* Paths that take long, from many callers at once: each turn does some of the work. */
+static void work_of_a_turn_is_bounded(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	char path[1900], text[2000];
+	uint64_t before, most = 0;
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	replaced("((a|b|c|d)(a|b|c|d)?(a|b|c|d)?)+x", "y", "/");
+	b->programs = world.snapshot->programs;
+	b->steps = world.snapshot->steps;
+	b->rewrites[0] = (struct hd_rewrite){ .program = 1 };
+	b->routes[0].rewrite = 1;
+	bed_publish(b);
+	bed_run(b);
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+	for (int i = 0; i < 30; i++)
+		fake_tcp_say(bed_caller(b), text);
+	bed_run(b);
+	for (uint32_t i = 0; i < 30; i++)
+		fake_tcp_connected(fake_tcp_opened(b->tcp, i));
+	for (int turn = 0; turn < 60; turn++) {
+		uint64_t gone = 0;
+		before = most;
+		proxy_run(b->proxy, b->now);
+		for (uint32_t i = 0; i < 30; i++)
+			gone += fake_tcp_opened(b->tcp, i)->text_n > 0;
+		assert_in_range(gone - before, 0, 2);
+		most = gone;
+	}
+	assert_int_equal(most, 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matches_are_replaced_as_re2_does),
 		cmocka_unit_test(what_is_not_honoured_is_said),
 		cmocka_unit_test(work_is_bounded),
+		cmocka_unit_test_teardown(work_of_a_turn_is_bounded, teardown),
 	};
 
+	if (bed_eal("hd_unit_program") < 0)
+		return 1;
 	policy_world_open(&world, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
