@@ -10,10 +10,27 @@
 #include <cmocka.h>
 
 #include "bed.h"
+#include "policy_world.h"
 #include "proxy_pool.h"
 #include "proxy_random.h"
 
 #define STEPS 140
+
+/* Policies of workloads: each may be any endpoint's. */
+#define POLICY(name, app, spec)                                                                    \
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: " app "}\n"                          \
+	"spec: {selector: {app: " app "}, ports: [{name: http, port: 80}]}\n---\napiVersion: v1\n"  \
+	"kind: Pod\nmetadata: {name: " app ", labels: {app: " app "}}\n"                            \
+	"spec: {containers: [{name: c}]}\nstatus: {podIP: 10.2.9." name ", phase: Running}\n---\n"  \
+	"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p" name      \
+	"}\nspec: {selector: {matchLabels: {app: " app "}}, " spec "}\n"
+
+static const char policies[] =
+	POLICY("1", "a", "rules: [{from: [{source: {principals: [td/ns/n/sa/a]}}]}]")
+	POLICY("2", "b", "action: DENY, rules: [{when: [{key: connection.sni, values: [a.test]}]}]")
+	POLICY("3", "c", "rules: [{to: [{operation: {paths: [/a, /b]}}]}]");
+
+static struct policy_world world;
 
 static struct proxy_random rnd;
 static int is_secure; /* every other seed speaks TLS */
@@ -33,6 +50,8 @@ static const char *const requests[] = {
 	"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
 	"GET /d HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
 	"\r\n\r\nGET /e HTTP/1.1\r\nHost: a\r\n\r\nGET /f HTTP/1.1\r\nHost: a\r\n\r\n",
+	"POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n1\r\nc\r\n"
+	"1\r\nd\r\n1\r\ne\r\n1\r\nf\r\n1\r\ng\r\n1\r\nh\r\n0\r\n\r\n",
 };
 
 static const char *const answers[] = {
@@ -163,6 +182,50 @@ static void shake_tls(struct bed *b)
 		b->endpoints[i].tls_context = below(3);
 }
 
+/* Cluster 1 has endpoints 4 on. */
+static void shake_mirrors(struct bed *b)
+{
+	b->clusters[1].endpoints_first = 4;
+	b->clusters[1].endpoints_count = below(3);
+	b->routes[0].extras = below(2);
+	b->extras[0] = (struct hd_extras){ .mirrors_count = below(3) };
+	for (uint32_t i = 0; i < 2; i++)
+		b->mirrors[i] = (struct hd_mirror){ .cluster = below(2),
+						    .share = { .per_million = 1 + below(1000000),
+							       .die = i } };
+}
+
+static uint32_t any_authz(void)
+{
+	const struct hd_snapshot *s = world.snapshot;
+
+	return below(2) ? s->endpoints[below(s->n_endpoints)].authz : 0;
+}
+
+static void shake_authz(struct bed *b)
+{
+	b->authz = world.snapshot->authz;
+	for (uint32_t i = 0; i < BED_ENDPOINTS; i++)
+		b->endpoints[i].authz = any_authz();
+}
+
+static void shake_choice(struct bed *b)
+{
+	b->routes[0].destinations_count = 1 + below(2);
+	b->routes[0].total_weight = 0;
+	for (uint32_t i = 0; i < b->routes[0].destinations_count; i++) {
+		b->destinations[i] = (struct hd_destination){ .cluster = below(2),
+							      .weight = 1 + below(9),
+							      .edits = below(2) };
+		b->routes[0].total_weight += b->destinations[i].weight;
+	}
+	b->edits[0] = (struct hd_edits){ .response_count = 1, .authority = BED_TEXT("b") };
+	b->edit_list[0] = (struct hd_edit){ .kind = HD_EDIT_SET,
+					    .name = BED_TEXT("x-sni"),
+					    .pieces_count = 1 };
+	b->pieces[0] = (struct hd_piece){ .kind = HD_PIECE_SERVER_NAME };
+}
+
 static void shake_policy(struct bed *b)
 {
 	struct hd_route *r = &b->routes[0];
@@ -187,6 +250,9 @@ static void shake_policy(struct bed *b)
 		if (below(6) == 0) /* the slot stands for another address now */
 			b->endpoints[i].addr.port++;
 	}
+	shake_mirrors(b);
+	shake_authz(b);
+	shake_choice(b);
 	if (is_secure)
 		shake_tls(b);
 	bed_publish(b);
@@ -278,6 +344,11 @@ static void books_are_even_whatever_happens(void **state)
 	const char *rounds = getenv("CHAOS_ROUNDS"), *first = getenv("CHAOS_SEED");
 	uint64_t seed = first != NULL ? strtoull(first, NULL, 10) : 1;
 	uint64_t end = seed + (rounds != NULL ? strtoull(rounds, NULL, 10) : 150);
+	/* What must have happened, or the rest proves little. */
+	static const enum hd_counter wanted[] = { HD_PROXY_MIRRORED, HD_PROXY_MIRROR_FAILED,
+						  HD_PROXY_DENIED, HD_PROXY_PLAINTEXT_REFUSED,
+						  HD_PROXY_NO_ENDPOINT, HD_PROXY_TUNNELS };
+	uint64_t sums[HD_ARRAY_SIZE(wanted)] = { 0 };
 
 	for (; seed < end; seed++) {
 		struct bed *b = bed_create(2);
@@ -291,8 +362,12 @@ static void books_are_even_whatever_happens(void **state)
 			proxy_drain(b->proxy, b->now);
 		end_all(b);
 		assert_books_are_even(b);
+		for (uint32_t i = 0; i < HD_ARRAY_SIZE(wanted); i++)
+			sums[i] += bed_count(b, wanted[i]);
 		bed_destroy(b);
 	}
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(wanted) && first == NULL; i++)
+		assert_true(sums[i] > 0);
 }
 
 int main(void)
@@ -301,5 +376,10 @@ int main(void)
 
 	if (bed_eal("unit-proxy-chaos") < 0)
 		return 1;
+	policy_world_open(&world, NULL);
+	if (policy_world_load(&world, policies) != 0) {
+		policy_world_tell(&world);
+		return 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
