@@ -84,6 +84,23 @@ static void json_addr(struct observe_text *t, const struct hd_addr *a)
 
 #define KEY(name) observe_text_add_literal(t, ",\"" name "\":")
 
+/* Why the backend's connection or its TLS failed: what stands behind the bar in
+ * "…{remote_connection_failure|TLS_error:…}". Empty: neither did. */
+static struct hd_str transport_of(const struct hd_access_record *r)
+{
+	static const char head[] = "{remote_connection_failure|";
+	uint32_t n = cut_length(r->details_n, sizeof(r->details));
+	const char *at = n > 0 ? memmem(r->details, n, head, sizeof(head) - 1) : NULL;
+	const char *end = r->details + n;
+
+	if (at == NULL)
+		return (struct hd_str){ 0 };
+	at += sizeof(head) - 1;
+	if (end > at && end[-1] == '}')
+		end--;
+	return (struct hd_str){ at, (uint32_t)(end - at) };
+}
+
 static void json_line(struct observe_text *t, const struct hd_access_record *r,
 		      struct observe_access_second *second)
 {
@@ -103,8 +120,9 @@ static void json_line(struct observe_text *t, const struct hd_access_record *r,
 	json_text(t, FIELD(r, details));
 	observe_text_add_literal(
 		t,
-		",\"connection_termination_details\":null,\"upstream_transport_failure_reason\":null,"
-		"\"bytes_received\":");
+		",\"connection_termination_details\":null,\"upstream_transport_failure_reason\":");
+	json_text(t, transport_of(r));
+	KEY("bytes_received");
 	observe_text_add_number(t, r->bytes_received);
 	KEY("bytes_sent");
 	observe_text_add_number(t, r->bytes_sent);
@@ -192,7 +210,8 @@ static void text_line(struct observe_text *t, const struct hd_access_record *r,
 	observe_text_add_flags(t, r->flags);
 	observe_text_add_literal(t, " ");
 	text_text(t, FIELD(r, details));
-	observe_text_add_literal(t, " - \"-\" ");
+	observe_text_add_literal(t, " - ");
+	text_quoted(t, transport_of(r));
 	text_number(t, r->bytes_received);
 	text_number(t, r->bytes_sent);
 	text_number(t, r->duration / HD_NS_PER_MS);

@@ -135,6 +135,26 @@ static void flags_are_joined_by_commas(void **state)
 	json_decref(j);
 }
 
+static void failure_of_the_backends_tls_stands_apart(void **state)
+{
+	static const char details[] = "upstream_reset_before_response_started{remote_connection_"
+				      "failure|TLS_error:|268435581:x:TLS_error_end}";
+	struct hd_access_record r = record();
+	struct observe_text t = { 0 };
+	json_t *j;
+
+	r.details_n = sizeof(details) - 1;
+	memcpy(r.details, details, r.details_n);
+	j = as_json(&r);
+	assert_string_equal(json_string_value(json_object_get(j, "upstream_transport_failure_reason")),
+			    "TLS_error:|268435581:x:TLS_error_end");
+	json_decref(j);
+	observe_access_format(&t, &r, OBSERVE_ACCESS_TEXT, &second);
+	observe_text_add(&t, "", 1);
+	assert_non_null(strstr(t.p, "_end} - \"TLS_error:|268435581:x:TLS_error_end\" 3 1024"));
+	observe_text_fini(&t);
+}
+
 static void any_byte_in_a_path_gives_valid_json(void **state)
 {
 	struct hd_access_record r = record();
@@ -341,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_istios_keys_and_types),
 		cmocka_unit_test(flags_are_joined_by_commas),
+		cmocka_unit_test(failure_of_the_backends_tls_stands_apart),
 		cmocka_unit_test(any_byte_in_a_path_gives_valid_json),
 		cmocka_unit_test(text_is_istios_default_format),
 		cmocka_unit_test(text_without_a_request_is_all_dashes),
