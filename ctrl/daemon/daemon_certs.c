@@ -522,16 +522,20 @@ static int roots_check(const struct policy_node *node, char *error, size_t bytes
 						       (uint32_t)strlen(node->trust_domain) } };
 	struct hd_tls_bundle b = { .roots = &list, .n_roots = 1 };
 	char why[256];
-	struct text t = { 0 };
-	int rc = file_read(node->identity.trust_bundle, &t, error, bytes);
+	struct text roots = { 0 }, crl = { 0 };
+	int rc = file_read(node->identity.trust_bundle, &roots, error, bytes);
 
-	if (rc != 0)
-		return rc;
-	list.pem = t.s;
-	rc = hd_dp_tls_bundle_check(&b, why, sizeof(why));
-	if (rc != 0)
-		snprintf(error, bytes, "%s: %s", node->identity.trust_bundle, why);
-	text_drop(&t);
+	if (rc == 0 && node->identity.crl != NULL)
+		rc = file_read(node->identity.crl, &crl, error, bytes);
+	list.pem = roots.s;
+	b.crl = crl.s;
+	if (rc == 0) {
+		rc = hd_dp_tls_bundle_check(&b, why, sizeof(why));
+		if (rc != 0)
+			snprintf(error, bytes, "%s: %s", node->identity.trust_bundle, why);
+	}
+	text_drop(&roots);
+	text_drop(&crl);
 	return rc;
 }
 

@@ -45,7 +45,7 @@ struct policy_label {
 };
 
 struct policy_identity {			/* all NULL: the node has no identity */
-	char *certificate, *key, *trust_bundle; /* paths */
+	char *certificate, *key, *trust_bundle, *crl; /* paths; crl: NULL when there is none */
 };
 
 enum policy_log_format { POLICY_LOG_TEXT, POLICY_LOG_JSON };

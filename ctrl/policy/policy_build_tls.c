@@ -158,6 +158,7 @@ static uint32_t mesh_bundle(struct policy_load *l)
 		.name = policy_str("mesh"),
 		.trust_domain = policy_str(l->policy->settings.trust_domain),
 		.roots.path = policy_str(id->trust_bundle),
+		.crl.path = id->crl != NULL ? policy_str(id->crl) : (struct hd_str){ "", 0 },
 		.aliases = aliases,
 	};
 

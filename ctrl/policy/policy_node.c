@@ -168,6 +168,8 @@ static void identity_read(struct node_load *l, const struct policy_yaml *identit
 	keep_path(l, &l->node->identity.certificate, policy_get_str(identity, "certificate"));
 	keep_path(l, &l->node->identity.key, policy_get_str(identity, "key"));
 	keep_path(l, &l->node->identity.trust_bundle, policy_get_str(identity, "trustBundle"));
+	if (policy_get_str(identity, "crl").n > 0)
+		keep_path(l, &l->node->identity.crl, policy_get_str(identity, "crl"));
 }
 
 static void spec_read(struct node_load *l, const struct policy_yaml *spec)
@@ -308,6 +310,7 @@ void policy_node_free(struct policy_node *n)
 	free(n->identity.certificate);
 	free(n->identity.key);
 	free(n->identity.trust_bundle);
+	free(n->identity.crl);
 	free(n->trust_domain);
 	free(n->default_namespace);
 	free(n->region);

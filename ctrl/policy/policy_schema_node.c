@@ -39,7 +39,8 @@ static const struct policy_field route_fields[] = {
 static const struct policy_schema route = { "routes", route_fields };
 static const struct policy_field identity_fields[] = {
 	REQUIRED("certificate"),	 REQUIRED("key"), REQUIRED("trustBundle"),
-	POLICY_STR_("trustDomain", NOW), POLICY_END,
+	POLICY_STR_("trustDomain", NOW), POLICY_STR_("crl", NOW),
+	POLICY_END,
 };
 static const struct policy_schema identity = { "identity", identity_fields };
 static const struct policy_field control_fields[] = {

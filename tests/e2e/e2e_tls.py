@@ -80,6 +80,15 @@ class Authority:
         os.chmod(base + ".key", 0o644)  # nginx drops root
         return Pair(base + ".pem", base + ".key")
 
+    def revoke(self, *pairs):
+        """The file of a list that has them; all that were revoked before stay on it."""
+        conf, path = self.conf("crl", "organizationName = crl", "DNS:none"), os.path.join(self.folder, "crl.pem")
+        ca = ["ca", "-batch", "-config", conf, "-cert", self.root, "-keyfile", self.key]
+        for pair in pairs:
+            openssl(*ca, "-revoke", pair.certificate)
+        openssl(*ca, "-gencrl", "-crldays", "30", "-out", path)
+        return path
+
     def spiffe(self, account, namespace="default", domain="cluster.local", **times):
         return self.issue(f"URI:spiffe://{domain}/ns/{namespace}/sa/{account}", **times)
 

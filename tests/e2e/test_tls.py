@@ -34,12 +34,13 @@ def mesh_of(world):
     return world.mesh
 
 
-def secure_node(mesh, pair=None, **spec):
+def secure_node(mesh, pair=None, crl=None, **spec):
     pair = pair or mesh.node
+    more = {"crl": crl} if crl else {}
 
     def node(folder):
         return e2e_daemon.node_object(folder, identity={"certificate": pair.certificate, "key": pair.key,
-                                                        "trustBundle": mesh.ca.root}, **spec)
+                                                        "trustBundle": mesh.ca.root, **more}, **spec)
     return node
 
 
@@ -113,6 +114,16 @@ def test_wrong_certificates_are_refused_and_counted_and_the_backend_sees_nothing
         refused(world, pair)
         e2e_net.wait_for(lambda r=reason, b=before: counter(world, f"tls.{r}") > b, f"tls.{reason} to be counted")
     assert not [line for line in world.daemon.access_lines() if line.get("path") == "/refused"]
+
+
+def test_revoked_caller_is_refused_and_counted(world):
+    mesh = mesh_of(world)
+    revoked = mesh.ca.spiffe("revoked")
+    start(world, node=secure_node(mesh, crl=mesh.ca.revoke(revoked)))
+    before = counter(world, "tls.certificate_revoked")
+    refused(world, revoked)
+    e2e_net.wait_for(lambda: counter(world, "tls.certificate_revoked") > before, "the revoked certificate to be counted")
+    assert secure_caller(world, mesh.client).request().status == 200
 
 
 def test_plaintext_to_strict_is_reset_by_name(world):
