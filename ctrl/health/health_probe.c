@@ -98,21 +98,30 @@ int health_probes_reserve(struct health_probes *t, const struct hd_snapshot *s)
 	return rc;
 }
 
+static void endpoint_see(struct health_probes *t, const struct hd_snapshot *s,
+			 const struct hd_cluster *c, uint32_t i, hd_ns now)
+{
+	const struct hd_endpoint *e = &s->endpoints[i];
+	struct health_probe_row *r;
+
+	if (e->probe == 0)
+		return;
+	r = health_probes_find(t, &e->addr);
+	r->rule = &s->probes[e->probe - 1];
+	r->endpoint = e;
+	r->sni = c->sni;
+	if (r->next == 0)
+		r->next = now + r->rule->initial_delay + i * (SPREAD / s->n_endpoints);
+}
+
 void health_probes_snapshot(struct health_probes *t, const struct hd_snapshot *s, hd_ns now)
 {
 	for (uint32_t i = 0; i < t->n; i++)
 		t->rows[i]->rule = NULL;
-	for (uint32_t i = 0; i < s->n_endpoints; i++) {
-		const struct hd_endpoint *e = &s->endpoints[i];
-		struct health_probe_row *r;
-
-		if (e->probe == 0)
-			continue;
-		r = health_probes_find(t, &e->addr);
-		r->rule = &s->probes[e->probe - 1];
-		if (r->next == 0)
-			r->next = now + r->rule->initial_delay + i * (SPREAD / s->n_endpoints);
-	}
+	for (uint32_t i = 0; i < s->n_clusters; i++)
+		for (uint32_t k = 0; k < s->clusters[i].endpoints_count; k++)
+			endpoint_see(t, s, &s->clusters[i], s->clusters[i].endpoints_first + k,
+				     now);
 }
 
 /* Rows that nobody wants and no worker holds. */
@@ -132,6 +141,20 @@ static void sweep(struct health_probes *t)
 	table_fill(t);
 }
 
+/* What is asked of the port that requests go to is asked as they are. A workload of the mesh has
+ * its proxy before all its ports; of others nothing is known but that one. */
+static void secure(struct health_probe_row *r)
+{
+	const struct hd_endpoint *e = r->endpoint;
+
+	if (r->ask.to.port != e->addr.port && e->identity.n == 0)
+		return;
+	r->ask.tls_context = e->tls_context;
+	r->ask.sni_n = r->sni.n < sizeof(r->ask.sni) ? r->sni.n : 0;
+	if (r->ask.sni_n > 0)
+		memcpy(r->ask.sni, r->sni.p, r->ask.sni_n);
+}
+
 static void question_fill(struct health_probe_row *r)
 {
 	const struct hd_probe_rule *rule = r->rule;
@@ -142,6 +165,7 @@ static void question_fill(struct health_probe_row *r)
 	int n = 0;
 
 	r->ask = (struct hd_probe){ .to = { r->addr.ip, rule->port }, .timeout = rule->timeout };
+	secure(r);
 	if (rule->is_http)
 		n = snprintf(r->ask.request, sizeof(r->ask.request),
 			     "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: heddle-probe\r\n"
@@ -172,11 +196,11 @@ static int is_well(const struct hd_probe *q)
 
 static void why_fill(struct health_probe_row *r)
 {
-	static const char *const words[] = { [HD_PROBE_CONNECTED] = "connected",
-					     [HD_PROBE_REFUSED] = "refused",
-					     [HD_PROBE_UNREACHABLE] = "unreachable",
-					     [HD_PROBE_TIMEOUT] = "timeout",
-					     [HD_PROBE_BROKEN] = "no HTTP answer" };
+	static const char *const words[] = {
+		[HD_PROBE_CONNECTED] = "connected",	[HD_PROBE_REFUSED] = "refused",
+		[HD_PROBE_UNREACHABLE] = "unreachable", [HD_PROBE_TIMEOUT] = "timeout",
+		[HD_PROBE_BROKEN] = "no HTTP answer",	[HD_PROBE_TLS] = "TLS handshake"
+	};
 
 	if (r->ask.result == HD_PROBE_ANSWERED)
 		snprintf(r->why, sizeof(r->why), "status %u", r->ask.status);

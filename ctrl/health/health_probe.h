@@ -10,6 +10,8 @@ struct health_probe_row {
 	struct hd_probe ask;		  /* lent to a worker while is_out */
 	struct hd_addr addr;		  /* of the endpoint */
 	const struct hd_probe_rule *rule; /* NULL: nobody wants to know any more */
+	const struct hd_endpoint *endpoint; /* of the same snapshot as the rule, */
+	struct hd_str sni;		  /* and the name that its cluster sends there */
 	hd_ns next;
 	uint32_t successes, failures; /* in a row */
 	uint8_t is_failing, is_out;

@@ -18,6 +18,16 @@ static void finish(struct proxy *p, struct proxy_leg *leg, enum hd_probe_result 
 	atomic_store_explicit(&q->done, 1, memory_order_release);
 }
 
+static int begin_tls(struct proxy *p, struct proxy_leg *leg, const struct hd_probe *q)
+{
+	const struct hd_str sni = { q->sni, q->sni_n };
+
+	if (p->tls == NULL)
+		return -1;
+	return proxy_tls_begin(p, leg,
+			       tls_connect(p->tls, q->tls_context - 1, &q->to, sni, leg, p->now));
+}
+
 /* Why no connection was begun; HD_PROBE_PENDING when one was. */
 static enum hd_probe_result begin(struct proxy *p, struct hd_probe *q)
 {
@@ -32,6 +42,10 @@ static enum hd_probe_result begin(struct proxy *p, struct hd_probe *q)
 	leg = proxy_leg_create(p, conn, 1);
 	if (leg == NULL) {
 		tcp_abort(conn);
+		return HD_PROBE_NO_ROOM;
+	}
+	if (q->tls_context != 0 && begin_tls(p, leg, q) < 0) {
+		proxy_leg_abort(p, leg);
 		return HD_PROBE_NO_ROOM;
 	}
 	leg->state = LEG_PROBE;
@@ -52,12 +66,17 @@ void proxy_probe(struct proxy *p, struct hd_probe *q, hd_ns now)
 static void connected(struct proxy *p, struct proxy_leg *leg)
 {
 	const struct hd_probe *q = leg->probe;
+	struct bufq out = { 0 };
 
 	leg->requests = 1;
-	if (q->request_n == 0)
+	if (q->request_n == 0) {
 		finish(p, leg, HD_PROBE_CONNECTED);
-	else if (tcp_send_copy(leg->conn, q->request, q->request_n) < 0)
+	} else if (proxy_put(p, &out, q->request, q->request_n) == 0) {
+		proxy_leg_send(p, leg, &out);
+	} else {
+		bufq_clear(&out);
 		finish(p, leg, HD_PROBE_NO_ROOM);
+	}
 }
 
 static int digit(uint8_t c)
@@ -89,6 +108,10 @@ void proxy_probe_event(struct proxy *p, struct proxy_leg *leg, uint32_t events)
 {
 	if (leg->requests > 0 && proxy_leg_rx(leg)->bytes >= STATUS_LINE) {
 		answered(p, leg);
+		return;
+	}
+	if (leg->tls != NULL && leg->broken) {
+		finish(p, leg, leg->requests > 0 ? HD_PROBE_BROKEN : HD_PROBE_TLS);
 		return;
 	}
 	if (events & TCP_EV_RESET) {

@@ -146,6 +146,7 @@ enum hd_probe_result {
 	HD_PROBE_UNREACHABLE,
 	HD_PROBE_TIMEOUT,
 	HD_PROBE_BROKEN,	/* closed before it answered, or an answer that is no HTTP/1 */
+	HD_PROBE_TLS,		/* the handshake failed, or somebody else is there */
 	HD_PROBE_NO_ROOM,	/* nothing was asked: no port or memory here */
 };
 
@@ -153,6 +154,9 @@ enum hd_probe_result {
 struct hd_probe {
 	struct hd_addr to;
 	hd_ns timeout;		/* for all of it */
+	uint32_t tls_context;	/* 1 + slot of a client's TLS context; 0: plaintext */
+	uint32_t sni_n;
+	char sni[256];
 	uint32_t request_n;	/* 0: to connect is enough */
 	char request[1024];
 	uint16_t status;

@@ -49,10 +49,10 @@ def peer_authentication(mode, **more):
             "spec": {"mtls": {"mode": mode}, **more}}
 
 
-def start(world, *objects, mode="STRICT", node=None, **kw):
+def start(world, *objects, mode="STRICT", node=None, serve=None, **kw):
     mesh = mesh_of(world)
     extra = [peer_authentication(mode)] if mode else []
-    world.teller()
+    (serve or world.teller)()
     return world.heddle({"a.json": e2e_policy.single(extra=[*extra, *objects], **kw)["all.json"]}, node=node or secure_node(mesh))
 
 
@@ -102,7 +102,8 @@ def refused(world, pair, **kw):
 
 
 def test_wrong_certificates_are_refused_and_counted_and_the_backend_sees_nothing(world):
-    start(world)
+    backend = world.script(lambda connection, number: None)
+    start(world, serve=lambda: None)
     mesh = mesh_of(world)
     cases = [("no_certificate", None), ("unknown_ca", mesh.foreign.spiffe("client")),
              ("certificate_expired", mesh.ca.spiffe("client", end="20210101000000Z")),
@@ -113,7 +114,15 @@ def test_wrong_certificates_are_refused_and_counted_and_the_backend_sees_nothing
         before = counter(world, f"tls.{reason}")
         refused(world, pair)
         e2e_net.wait_for(lambda r=reason, b=before: counter(world, f"tls.{r}") > b, f"tls.{reason} to be counted")
+    before = counter(world, "proxy.plaintext_refused")
+    try:
+        world.caller().request(path="/refused")
+        raise AssertionError("plaintext was served")
+    except ConnectionError:
+        pass
+    assert counter(world, "proxy.plaintext_refused") == before + 1
     assert not [line for line in world.daemon.access_lines() if line.get("path") == "/refused"]
+    assert backend.accepted == 0
 
 
 def test_revoked_caller_is_refused_and_counted(world):

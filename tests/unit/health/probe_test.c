@@ -8,6 +8,7 @@
 static struct hd_probe_rule rule;
 static struct hd_endpoint endpoints[4];
 static struct hd_snapshot snapshot;
+static struct hd_cluster cluster;
 static struct health_probes table;
 static struct hd_dp *dp;
 static hd_ns now;
@@ -39,9 +40,13 @@ static int make(void **state)
 		endpoints[i] =
 			(struct hd_endpoint){ .addr = { hd_ip_from_v4(0x0202000a + (i << 24)), 80 },
 					      .probe = i == 0 };
-	snapshot = (struct hd_snapshot){
-		.endpoints = endpoints, .n_endpoints = 4, .probes = &rule, .n_probes = 1
-	};
+	cluster = (struct hd_cluster){ .endpoints_count = 4, .sni = { "a.svc", 5 } };
+	snapshot = (struct hd_snapshot){ .endpoints = endpoints,
+					 .n_endpoints = 4,
+					 .probes = &rule,
+					 .n_probes = 1,
+					 .clusters = &cluster,
+					 .n_clusters = 1 };
 	publish();
 	return 0;
 }
@@ -71,6 +76,36 @@ static struct hd_probe *question(uint32_t worker)
 	q = msg->probe;
 	hd_ring_pop(mailbox);
 	return q;
+}
+
+/* Of a workload of the mesh all ports, of others the one that requests go to. */
+static void who_speaks_tls_is_asked_in_tls(void **state)
+{
+	static const struct {
+		uint16_t port;
+		const char *identity;
+		uint32_t context;
+	} rows[] = { { 80, "", 7 }, { 8080, "", 0 }, { 8080, "spiffe://td/ns/a/sa/b", 7 } };
+
+	endpoints[0].tls_context = 7;
+	for (size_t i = 0; i < HD_ARRAY_SIZE(rows); i++) {
+		struct hd_probe *q = NULL;
+
+		rule.port = rows[i].port;
+		endpoints[0].identity =
+			(struct hd_str){ rows[i].identity, (uint32_t)strlen(rows[i].identity) };
+		publish();
+		now += 20 * S;
+		run();
+		for (uint32_t k = 0; k < 2 && q == NULL; k++)
+			q = question(k);
+		assert_non_null(q);
+		assert_int_equal(q->tls_context, rows[i].context);
+		assert_int_equal(q->sni_n, rows[i].context != 0 ? 5 : 0);
+		q->result = HD_PROBE_CONNECTED;
+		q->done = 1;
+		run();
+	}
 }
 
 static void reply(struct hd_probe *q, enum hd_probe_result result, uint16_t status)
@@ -254,6 +289,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, cleanup)
 	const struct CMUnitTest tests[] = {
+		TEST(who_speaks_tls_is_asked_in_tls),
 		TEST(a_tcp_probe_has_no_request),
 		TEST(an_http_probe_is_a_request_like_kubelets),
 		TEST(nobody_is_asked_twice_at_once),

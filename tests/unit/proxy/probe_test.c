@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions of ctrl to endpoints. */
-#include "bed_talk.h"
+#include "bed_secure.h"
 
 static struct hd_probe question;
 
-static void ask(struct bed *b, const char *request)
+static void question_fill(struct bed *b, const char *request)
 {
 	memset(&question, 0, sizeof(question));
 	question.to = b->endpoints[0].addr;
 	question.timeout = HD_NS_PER_S;
 	question.request_n = (uint32_t)strlen(request);
 	memcpy(question.request, request, question.request_n);
+}
+
+static void ask(struct bed *b, const char *request)
+{
+	question_fill(b, request);
 	proxy_probe(b->proxy, &question, b->now);
 	bed_run(b);
 }
@@ -49,6 +54,34 @@ static void the_status_is_the_answer(void **state)
 	bed_run(b);
 	assert_result(HD_PROBE_ANSWERED, 204);
 	assert_true(up->is_released);
+}
+
+static void endpoint_of_the_mesh_is_asked_in_tls(void **state)
+{
+	struct bed *b = bed_of(state, 1);
+	struct tcp_conn *up;
+
+	b->tls_options.contexts[1] = (struct fake_tls_context){ .is_set = 1, .prefix = BACKEND };
+	for (int right = 1; right >= 0; right--) {
+		question_fill(b, "GET /healthy HTTP/1.1\r\n\r\n");
+		question.tls_context = 2;
+		question.sni_n = 5;
+		memcpy(question.sni, "a.svc", 5);
+		proxy_probe(b->proxy, &question, b->now);
+		bed_run(b);
+		up = bed_backend(b, !right);
+		assert_has(heard(up), "sni=a.svc");
+		say(up, 22, right ? "ok id=" BACKEND : "ok id=" CLIENT);
+		bed_run(b);
+		if (!right)
+			break;
+		assert_has(heard(up), "GET /healthy HTTP/1.1");
+		say_data(up, "HTTP/1.1 204 Fine\r\n\r\n");
+		bed_run(b);
+		assert_result(HD_PROBE_ANSWERED, 204);
+	}
+	assert_result(HD_PROBE_TLS, 0);
+	assert_lacks(heard(up), "GET");
 }
 
 static void what_is_no_http_is_broken(void **state)
@@ -131,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(to_connect_is_enough_without_a_request),
 		T(the_status_is_the_answer),
+		T(endpoint_of_the_mesh_is_asked_in_tls),
 		T(what_is_no_http_is_broken),
 		T(a_close_without_an_answer_is_broken),
 		T(a_refused_connection_is_said_to_be_one),
