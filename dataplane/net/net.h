@@ -82,7 +82,9 @@ struct net_events {
 void net_set_events(struct net *n, const struct net_events *ev);
 
 /* tcp_ops of the same names. */
-void net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key, struct flow_path *path, uint8_t tos, int32_t payload_sum);
+int net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key,
+		 struct flow_path *path, uint8_t tos, int32_t payload_sum);
+uint32_t net_busy_ports(const struct net *n);
 int net_route(struct net *n, const struct flow_key *key, struct flow_path *path);
 void net_confirm(struct net *n, const struct flow_path *path);
 uint32_t net_flow_hash(const struct net *n, const struct flow_key *key);

@@ -112,8 +112,8 @@ static struct rte_mbuf *flatten(struct net *n, struct rte_mbuf *m)
 	return flat;
 }
 
-/* Queues a whole frame. Consumes m. */
-void net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m)
+/* Queues a whole frame. Consumes m. True: data had better wait. */
+int net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m)
 {
 	uint32_t can = i->dev.tx_offloads;
 
@@ -121,20 +121,21 @@ void net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m)
 			(!(can & NET_TX_REFCOUNTED) && is_shared(m)))) {
 		m = flatten(n, m);
 		if (m == NULL)
-			return;
+			return 0;
 	}
 	if (hd_unlikely(i->vlan != 0) && net_vlan_put(i->vlan, &m) != 0) {
 		hd_count(n->stats, HD_NET_TX_REFUSED);
 		rte_pktmbuf_free(m);
-		return;
+		return 0;
 	}
-	if (hd_unlikely(i->n_tx == NET_TX_QUEUE)) {
+	if (hd_unlikely(i->n_tx >= NET_TX_BUSY)) {
 		net_eth_flush(n, i);
 		if (i->n_tx == NET_TX_QUEUE) {
 			hd_count(n->stats, HD_NET_TX_FULL);
 			rte_pktmbuf_free(m);
-			return;
+			return 1;
 		}
 	}
 	i->tx[i->n_tx++] = m;
+	return i->n_tx >= NET_TX_BUSY;
 }

@@ -30,6 +30,7 @@
 
 #define NET_HOPS 64 /* TTL and hop limit of what we send */
 #define NET_TX_QUEUE 512
+#define NET_TX_BUSY 384 /* from here on data wait: the rest is for acknowledgements */
 #define NET_FILTER_BITS 15
 #define NET_OWN_HITS 64
 #define NET_MAX_LEAVING 4096
@@ -134,7 +135,7 @@ int net_bucket_take(struct net_bucket *b, hd_ns now, hd_ns interval, uint32_t bu
 
 /* net_eth.c */
 uint32_t net_eth_input(struct net *n, struct net_if *i, struct rte_mbuf *m);
-void net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m);
+int net_eth_output(struct net *n, struct net_if *i, struct rte_mbuf *m);
 void net_eth_push(const struct net_if *i, struct rte_mbuf *m, const uint8_t to[6],
 		  uint16_t ethertype);
 void net_eth_flush(struct net *n, struct net_if *i);

@@ -288,8 +288,8 @@ static void checksum(const struct net_if *i, struct rte_mbuf *m, const struct fl
 	m->l4_len = (h->data_off >> 4) * 4u;
 }
 
-void net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key,
-		  struct flow_path *path, uint8_t tos, int32_t payload_sum)
+int net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key,
+		 struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct net_neigh *g;
 	struct net_if *i;
@@ -299,7 +299,7 @@ void net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key,
 	    net_route(n, key, path) != 0) {
 		hd_count(n->stats, HD_NET_IP_NO_ROUTE);
 		rte_pktmbuf_free(m);
-		return;
+		return 0;
 	}
 	g = &n->neigh.entries[path->neighbor];
 	i = &n->ifs[g->port];
@@ -310,9 +310,18 @@ void net_xmit_tcp(struct net *n, struct rte_mbuf *m, const struct flow_key *key,
 		net_ip6_push(m, &key->local, &key->remote, PROTO_TCP, tos, NET_HOPS);
 	if (hd_unlikely(n->now >= g->reachable_until)) {
 		net_neigh_output(n, g, m);
-		return;
+		return i->n_tx >= NET_TX_BUSY;
 	}
 	g->used = n->now;
 	memcpy(net_push(m, ETH_BYTES), g->l2, ETH_BYTES);
-	net_eth_output(n, i, m);
+	return net_eth_output(n, i, m);
+}
+
+uint32_t net_busy_ports(const struct net *n)
+{
+	uint32_t busy = 0;
+
+	for (uint32_t p = 0; p < n->n_ifs; p++)
+		busy |= (uint32_t)(n->ifs[p].n_tx >= NET_TX_BUSY) << p;
+	return busy;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation, and the turn: input, timers, flush. */
+#include <errno.h>
+
 #include <rte_malloc.h>
 
 #include "tcp_stack.h"
@@ -211,20 +213,62 @@ static struct tcp_conn *pop_output(struct tcp *t)
 	return c;
 }
 
+/* Connections whose port was busy before their turn came: first in the next flush. */
+struct held {
+	struct tcp_conn *head, *tail;
+};
+
+static void hold(struct held *h, struct tcp_conn *c)
+{
+	c->flags |= TCP_F_IN_OUTPUT;
+	c->output_next = NULL;
+	if (h->tail == NULL)
+		h->head = c;
+	else
+		h->tail->output_next = c;
+	h->tail = c;
+}
+
+static void put_in_front(struct tcp *t, struct held *h)
+{
+	if (h->head == NULL)
+		return;
+	h->tail->output_next = t->output_head;
+	if (t->output_head == NULL)
+		t->output_tail = h->tail;
+	t->output_head = h->head;
+}
+
+static void output(struct tcp *t, struct tcp_conn *c, struct held *held)
+{
+	int rc;
+
+	if (c->flags & TCP_F_DEAD) {
+		tcp_conn_free(c);
+		return;
+	}
+	rc = tcp_output(t, c);
+	if (hd_unlikely(rc == -EBUSY) && !(c->flags & TCP_F_IN_OUTPUT))
+		hold(held, c);
+	else if (rc != 0)
+		tcp_conn_queue_output(c);
+}
+
 int tcp_flush(struct tcp *t, hd_ns now)
 {
 	struct tcp_conn *last = t->output_tail, *c = NULL;
+	struct held held = { 0 };
 	uint32_t sent = t->sent;
 
 	tcp_set_now(t, now);
+	if (hd_unlikely(t->busy != 0))
+		t->busy = t->ops->busy_ports != NULL ? t->ops->busy_ports(t->ctx) : 0;
 	/* Those that could not send everything come back behind `last`, for the next turn. */
 	while (t->output_head != NULL && c != last) {
 		c = pop_output(t);
-		if (c->flags & TCP_F_DEAD)
-			tcp_conn_free(c);
-		else if (tcp_output(t, c) != 0)
-			tcp_conn_queue_output(c);
+		output(t, c, &held);
 	}
+	put_in_front(t, &held);
 	return t->sent != sent;
 }
 

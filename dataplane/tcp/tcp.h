@@ -27,9 +27,12 @@ struct tcp_ops {
 	/* Takes a TCP segment: m's data starts at the TCP header (checksum field zero), with room
 	 * for the lower headers in front; payload may follow in further segments of the chain. net
 	 * fills checksum, IP and Ethernet. `tos` is the DSCP and ECN byte. payload_sum: as
-	 * pkt_facts says, or -1. Always consumes m. path is updated. */
-	void (*xmit)(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
-		     struct flow_path *path, uint8_t tos, int32_t payload_sum);
+	 * pkt_facts says, or -1. Always consumes m. path is updated. True: its port keeps no pace;
+	 * data that nobody waits for are better not sent before the next turn. */
+	int (*xmit)(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		    struct flow_path *path, uint8_t tos, int32_t payload_sum);
+	/* Ports of which that is still true, a bit each. NULL: none. */
+	uint32_t (*busy_ports)(void *ctx);
 	/* The MTU towards the remote, and whether there is a route at all: 0 or -EHOSTUNREACH.
 	 * Fills path. */
 	int (*route)(void *ctx, const struct flow_key *key, struct flow_path *path);

@@ -83,7 +83,8 @@ static struct rte_mbuf *build_header(struct tcp *t, const struct flow_key *key, 
 static void transmit_as(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, uint8_t ecn)
 {
 	t->sent++;
-	t->ops->xmit(t->ctx, m, &c->key, &c->path, t->config.tos | ecn, -1);
+	if (hd_unlikely(t->ops->xmit(t->ctx, m, &c->key, &c->path, t->config.tos | ecn, -1)))
+		t->busy |= 1u << c->path.port;
 }
 
 static void transmit(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
@@ -623,7 +624,13 @@ static int is_all_sent(const struct tcp_conn *c)
 	       (c->flags & (TCP_F_FIN_WANTED | TCP_F_FIN_SENT)) != TCP_F_FIN_WANTED;
 }
 
-/* All data and FIN that may go now. */
+/* What is made now would be dropped behind us, and look like congestion of the network. */
+static int is_port_busy(const struct tcp *t, const struct tcp_conn *c)
+{
+	return hd_unlikely(t->busy != 0) && t->busy >> c->path.port & 1;
+}
+
+/* All data and FIN that may go now. -EBUSY: the port takes nothing, so nothing was sent. */
 static int send_stream(struct tcp *t, struct tcp_conn *c)
 {
 	uint32_t before = c->snd_nxt;
@@ -633,11 +640,13 @@ static int send_stream(struct tcp *t, struct tcp_conn *c)
 	c->flags &= ~(uint32_t)(TCP_F_CWND_LIMITED | TCP_F_WINDOW_SMALL);
 	if (is_all_sent(c))
 		return 0;
-	for (n = 0; n < SEGMENTS_PER_TURN && result == STEP_SENT; n++) {
+	for (n = 0; n < SEGMENTS_PER_TURN && result == STEP_SENT && !is_port_busy(t, c); n++) {
 		result = step(t, c);
 		if (result == STEP_SENT && is_all_sent(c))
 			result = STEP_DONE;
 	}
+	if (hd_unlikely(n == 0))
+		return -EBUSY;
 	if (c->rtx_us == 0 || (before != c->snd_nxt &&
 			       (c->rtx_kind == TCP_RTX_PROBE || c->rtx_kind == TCP_RTX_PERSIST)))
 		tcp_timers_set_rtx(t, c);

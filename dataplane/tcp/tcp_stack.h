@@ -64,6 +64,7 @@ struct tcp {
 	hd_ns cookies_until;	       /* the last cookie that was sent is good so long */
 	uint64_t ports_chosen;
 	uint32_t sent; /* segments handed to xmit, ever */
+	uint32_t busy; /* ports that keep no pace as of the last flush, a bit each */
 };
 
 /* One received segment on its way through the slow path. */

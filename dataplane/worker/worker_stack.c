@@ -10,12 +10,19 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return s->listener(s->ctx, f);
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
-		    struct flow_path *path, uint8_t tos, int32_t payload_sum)
+static int on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		   struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct worker_stack *s = ctx;
 
-	net_xmit_tcp(s->net, m, key, path, tos, payload_sum);
+	return net_xmit_tcp(s->net, m, key, path, tos, payload_sum);
+}
+
+static uint32_t on_busy_ports(void *ctx)
+{
+	const struct worker_stack *s = ctx;
+
+	return net_busy_ports(s->net);
 }
 
 static int on_route(void *ctx, const struct flow_key *key, struct flow_path *path)
@@ -73,6 +80,7 @@ int worker_stack_init(struct worker_stack *s, const struct worker_stack_config *
 				    .ctx = c->ctx,
 				    .ops = { .listener = on_listener,
 					     .xmit = on_xmit,
+					     .busy_ports = on_busy_ports,
 					     .route = on_route,
 					     .confirm = on_confirm,
 					     .hash = on_hash } };

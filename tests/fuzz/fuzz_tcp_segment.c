@@ -66,8 +66,8 @@ static int64_t on_listener(void *ctx, const struct pkt_facts *f)
 	return f->key.local_port == PORT ? 1 : -1;
 }
 
-static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
-		    struct flow_path *path, uint8_t tos, int32_t sum)
+static int on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		   struct flow_path *path, uint8_t tos, int32_t sum)
 {
 	struct world *w = ctx;
 	uint32_t n = 0;
@@ -77,6 +77,7 @@ static void on_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
 	assert(n == m->pkt_len && n <= 1480);
 	rte_pktmbuf_free(m);
 	w->sent++;
+	return 0;
 }
 
 static int on_route(void *ctx, const struct flow_key *key, struct flow_path *path)

@@ -332,9 +332,10 @@ uint64_t world_count(const struct world *w, enum hd_counter c)
 	return w->stats.counters[c];
 }
 
-void world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path,
-		uint32_t n)
+int world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path,
+	       uint32_t n)
 {
+	int is_busy;
 	struct flow_key key = { .local = ip_of(local),
 				.remote = ip_of(remote),
 				.local_port = 80,
@@ -350,6 +351,7 @@ void world_xmit(struct world *w, const char *local, const char *remote, struct f
 	h->data_off = 5 << 4;
 	for (uint32_t k = 0; k < n; k++)
 		((uint8_t *)(h + 1))[k] = (uint8_t)(k * 7 + 1);
-	net_xmit_tcp(w->net, m, &key, path, 0, -1);
+	is_busy = net_xmit_tcp(w->net, m, &key, path, 0, -1);
 	net_tx_flush(w->net);
+	return is_busy;
 }

@@ -80,9 +80,9 @@ const uint8_t *world_segment(uint32_t *n); /* its TCP header, and bytes from the
 uint32_t world_sent(struct world *w, uint32_t port, struct frame *f);
 void world_pass(struct world *w, hd_ns ns); /* time, in steps of 10 ms, with timers and flushes */
 uint64_t world_count(const struct world *w, enum hd_counter c);
-/* Sends a TCP segment of ours with n bytes of data. */
-void world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path,
-		uint32_t n);
+/* Sends a TCP segment of ours with n bytes of data; what net_xmit_tcp says. */
+int world_xmit(struct world *w, const char *local, const char *remote, struct flow_path *path,
+	       uint32_t n);
 struct hd_ip ip_of(const char *text);
 
 #endif

@@ -376,6 +376,30 @@ static void a_full_device_keeps_order_then_drops_and_counts(void **state)
 	assert_int_equal(w->stats.ports[0].tx_packets - before, 512);
 }
 
+/* Before it drops it says so: tcp sends no data then. */
+static void a_device_that_takes_nothing_is_called_busy_in_time(void **state)
+{
+	struct world *w = *state;
+	struct flow_path path = { 0 };
+	const uint8_t nobody[6] = { 0 };
+	struct frame f;
+
+	frame_arp(&f, 1, world_far_mac, "10.1.0.2", nobody, "10.1.0.1");
+	world_rx(w, 0, &f);
+	world_sent(w, 0, &f);
+	w->dev[0].tx_room = 0;
+	for (uint32_t n = 1; n <= 500; n++)
+		assert_int_equal(world_xmit(w, "10.1.0.1", "10.1.0.2", &path, 10), n >= 384);
+	assert_int_equal(net_busy_ports(w->net), 1);
+	w->dev[0].tx_room = UINT32_MAX;
+	assert_int_equal(world_xmit(w, "10.1.0.1", "10.1.0.2", &path, 10), 0);
+	assert_int_equal(net_busy_ports(w->net), 0);
+	assert_int_equal(world_count(w, HD_NET_TX_FULL), 0);
+	net_tx_flush(w->net);
+	while (world_sent(w, 0, &f) != 0)
+		;
+}
+
 static void flow_hashes_spread(void **state)
 {
 	struct world *w = *state;
@@ -409,6 +433,7 @@ int main(void)
 		WORLD_TEST(forwarded_parts_keep_a_right_sum),
 		WORLD_TEST(a_device_without_chains_gets_one_buffer),
 		WORLD_TEST(a_full_device_keeps_order_then_drops_and_counts),
+		WORLD_TEST(a_device_that_takes_nothing_is_called_busy_in_time),
 		WORLD_TEST(flow_hashes_spread),
 	};
 

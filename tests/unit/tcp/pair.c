@@ -146,8 +146,29 @@ static void carry(struct pair *p, struct pair_packet *k)
 		enqueue(p, k, at + pair_random(p, 1 + 2 * (uint32_t)p->delay));
 }
 
-static void fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
-		      struct flow_path *path, uint8_t tos, int32_t payload_sum)
+/* As net: beyond three quarters of its queue it says so, beyond its queue it drops. */
+static int has_tx_room(struct pair_end *e)
+{
+	if (e->tx_takes == 0)
+		return 1;
+	if (e->tx_room == 0)
+		return 0;
+	e->tx_room--;
+	return 1;
+}
+
+static int is_tx_busy(const struct pair_end *e)
+{
+	return e->tx_takes != 0 && e->tx_room <= e->tx_takes / 4;
+}
+
+static uint32_t fake_busy_ports(void *ctx)
+{
+	return (uint32_t)is_tx_busy(ctx);
+}
+
+static int fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
+		     struct flow_path *path, uint8_t tos, int32_t payload_sum)
 {
 	struct pair_end *e = ctx;
 	struct pair_packet *k = malloc(sizeof(*k) + m->pkt_len);
@@ -166,13 +187,19 @@ static void fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
 	describe(&k->s, k->bytes, n);
 	assert_int_equal(k->s.sport, key->local_port);
 	assert_true(n <= e->mtu - 20u || e->mtu == 0);
-	carry(e->p, k);
+	if (has_tx_room(e))
+		carry(e->p, k);
+	else
+		e->p->tx_drops++;
 	free(k);
+	return is_tx_busy(e);
 }
 
-static const struct tcp_ops fake_ops = {
-	.listener = fake_listener, .xmit = fake_xmit, .route = fake_route, .hash = ops_hash
-};
+static const struct tcp_ops fake_ops = { .listener = fake_listener,
+					 .xmit = fake_xmit,
+					 .busy_ports = fake_busy_ports,
+					 .route = fake_route,
+					 .hash = ops_hash };
 
 struct tcp_config pair_config(void)
 {
@@ -480,6 +507,8 @@ static void turn(struct pair *p, uint32_t end)
 
 	if (p->end[end].raw)
 		return;
+	if (p->steps % 50 == 0 || p->end[end].tx_takes == 0)
+		p->end[end].tx_room = p->end[end].tx_takes;
 	receive(p, end);
 	held[0] = starve(p, header_pool, hidden[0]);
 	held[1] = starve(p, indirect_pool, hidden[1]);

@@ -58,6 +58,8 @@ struct pair_end {
 	uint8_t index, listens, raw; /* raw: no stack, the test writes the segments */
 	uint8_t no_route;
 	uint16_t mtu;
+	uint32_t tx_takes,
+		tx_room; /* segments that the device takes in 50 turns (0: all), and still does */
 };
 
 struct pair_packet;
@@ -79,6 +81,7 @@ struct pair {
 	/* What a new accepted stream is like. */
 	struct pair_stream accept_template;
 	uint32_t steps;
+	uint32_t tx_drops; /* by devices that take no more */
 	uint32_t rx_before, header_before,
 		indirect_before; /* buffers in use: an earlier test may have failed */
 	struct pair_segment log[PAIR_LOG];

@@ -141,6 +141,47 @@ static void allocations_may_fail_at_any_point(void **state)
 	}
 }
 
+static int are_pending(struct pair *unused)
+{
+	for (uint32_t i = 0; i < p.n_streams; i++)
+		if (p.stream[i].c != NULL)
+			return 1;
+	return p.n_streams == 0;
+}
+
+/* What our own device cannot take at the moment is no loss, and nobody comes too short. */
+static void a_device_that_takes_little_slows_all_and_loses_nothing(void **state)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	pair_init(&p, 1, NULL, NULL);
+	p.accept_template.close_when_done = 1;
+	p.end[0].tx_takes = 100;
+	for (int i = 0; i < 24; i++) {
+		struct pair_stream *s = pair_connect(&p, 0);
+
+		s->to_send = 300000;
+		s->write_chunk = 16384;
+		s->close_when_done = 1;
+	}
+	pair_run_for(&p, 20 * HD_NS_PER_MS);
+	for (uint32_t i = 0; i < p.n_streams; i++) {
+		assert_non_null(p.stream[i].c);
+		if (tcp_conn_is_active(p.stream[i].c)) {
+			uint64_t acked = tcp_acked_offset(p.stream[i].c);
+
+			least = acked < least ? acked : least;
+			most = acked > most ? acked : most;
+		}
+	}
+	assert_true(least > most / 3);
+	assert_true(pair_run_while(&p, are_pending, 100 * HD_NS_PER_S));
+	assert_int_equal(p.end[0].stats.counters[HD_TCP_RETRANSMITS], 0);
+	assert_int_equal(p.tx_drops, 0);
+	pair_drain(&p);
+	pair_fini(&p);
+}
+
 static void c1_31_half_close_keeps_the_other_direction_open(void **state)
 {
 	struct pair_stream *s;
@@ -506,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_arrive_exactly_on_a_clean_link),
 		cmocka_unit_test(c1_41_sequence_numbers_wrap),
+		cmocka_unit_test(a_device_that_takes_little_slows_all_and_loses_nothing),
 		cmocka_unit_test(c1_31_half_close_keeps_the_other_direction_open),
 		cmocka_unit_test(c1_33_simultaneous_close_ends_in_time_wait_on_both_sides),
 		cmocka_unit_test(c1_09_simultaneous_open_makes_one_connection),
