@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import layers  # noqa: E402
 import lint_test  # noqa: E402
+import rows  # noqa: E402
 import style  # noqa: E402
 import symbols  # noqa: E402
 
@@ -60,6 +61,7 @@ CHECKS = [
     ("words: nothing left for later", lambda b: style.check_words(ROOT, tracked("*.c", "*.h", "*.py", "*.sh", "*.md", "dev"))),
     ("tests: wait for events, never sleep", lambda b: style.check_sleeps(ROOT, tracked("tests/*.c", "tests/*.py", "tests/*.sh"))),
     ("log: areas are those that operators can name", lambda b: style.check_areas(ROOT, tracked("ctrl/*.c", "dataplane/*.c"))),
+    ("rows: each row of the checklist of TCP has a test or a deviation", lambda b: rows.check(ROOT, tracked("tests/unit/*.c", "tests/e2e/*.py"))),
     ("spelling", spelling),
     ("docs: every page is in its index", indexes),
     ("lint: each rule finds what breaks it", lambda b: lint_test.problems()),

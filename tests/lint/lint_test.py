@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 import layers
+import rows
 import style
 import symbols
 
@@ -93,9 +94,21 @@ def areas_of_the_log_are_checked():
         shutil.rmtree(root)
 
 
+def rows_without_proof_are_found():
+    page = "| C1.1 | a | test |\n| C1.2 | b | test |\n| C1.3 | c | deviation |\n| C1.4 | d | test, and deviation for e |\n"
+    root = tree({"docs/tcp-checklist.md": page, "docs/tcp.md": "not so (C1.3)\n", "docs/network.md": "",
+                 "a.c": "static void c1_01_and_c1_4_hold(void **state)\nstatic void c2_9_is_nowhere(void **state)\n"})
+    try:
+        found = rows.check(root, ["a.c"])
+        assert len(found) == 3, found
+        assert "C1.2 has no test" in found[0] and "C1.4" in found[1] and "c2_9_is_nowhere" in found[2], found
+    finally:
+        shutil.rmtree(root)
+
+
 TESTS = [broken_layers_are_found_with_their_reason, layers_in_order_pass, forbidden_symbols_are_found_in_an_archive,
          exceptions_of_the_symbol_gate_are_narrow, style_is_found,
-         areas_of_the_log_are_checked]
+         areas_of_the_log_are_checked, rows_without_proof_are_found]
 
 
 def problems():

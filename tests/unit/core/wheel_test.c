@@ -55,7 +55,7 @@ static void fire_all(struct wheel *w, struct model *m, hd_ns now)
 		assert_true(m->deadline[i] == HD_NS_NEVER || m->deadline[i] + TICK > now);
 }
 
-static void random_timers_fire_never_early_and_at_most_a_tick_late(void **state)
+static void c4_8_random_timers_fire_never_early_and_at_most_a_tick_late(void **state)
 {
 	static struct wheel w;
 	static struct model m;
@@ -105,7 +105,7 @@ static void sleeping_until_the_next_deadline_misses_nothing(void **state)
 	assert_true(wakes <= N * 4);
 }
 
-static void work_in_a_turn_is_bounded_by_the_budget(void **state)
+static void c4_8_work_in_a_turn_is_bounded_by_the_budget(void **state)
 {
 	static struct wheel w;
 	static struct wheel_timer timers[N];
@@ -145,9 +145,9 @@ static void the_ends_of_time_are_ordinary_deadlines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_timers_fire_never_early_and_at_most_a_tick_late),
+		cmocka_unit_test(c4_8_random_timers_fire_never_early_and_at_most_a_tick_late),
 		cmocka_unit_test(sleeping_until_the_next_deadline_misses_nothing),
-		cmocka_unit_test(work_in_a_turn_is_bounded_by_the_budget),
+		cmocka_unit_test(c4_8_work_in_a_turn_is_bounded_by_the_budget),
 		cmocka_unit_test(the_ends_of_time_are_ordinary_deadlines),
 	};
 

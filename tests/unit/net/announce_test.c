@@ -29,7 +29,7 @@ static struct heard listen_for(struct world *w, const char *text)
 	return h;
 }
 
-static void each_address_is_probed_once_and_announced_twice(void **state)
+static void c7_7_and_c7_16_each_address_is_probed_once_and_announced_twice(void **state)
 {
 	const char *addresses[] = { "10.1.0.1", "10.1.0.10", "fd00:1::1", "fd00:1::10",
 				    "fe80::ff:fe00:1" };
@@ -97,7 +97,7 @@ static void many_vips_are_announced_at_a_pace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_address_is_probed_once_and_announced_twice),
+		cmocka_unit_test(c7_7_and_c7_16_each_address_is_probed_once_and_announced_twice),
 		cmocka_unit_test(a_vip_elsewhere_is_not_announced),
 		cmocka_unit_test_setup_teardown(a_reload_without_new_vips_is_silent, world_setup,
 						world_teardown),

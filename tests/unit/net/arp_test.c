@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <rte_arp.h>
 
+#include "net_priv.h"
 #include "net_world.h"
 
 static const uint8_t nobody[6], everybody[6] = { 255, 255, 255, 255, 255, 255 };
@@ -35,7 +36,7 @@ static void hear(struct world *w, uint32_t port, const char *ip, const uint8_t m
 	assert_int_not_equal(world_sent(w, port, &f), 0);
 }
 
-static void requests_for_our_addresses_are_answered_to_the_asker(void **state)
+static void c7_6_requests_for_our_addresses_are_answered_to_the_asker(void **state)
 {
 	struct world *w = *state;
 	const char *ours[] = { "10.1.0.1", "10.1.0.10" };
@@ -55,7 +56,7 @@ static void requests_for_our_addresses_are_answered_to_the_asker(void **state)
 	}
 }
 
-static void requests_for_others_are_silence(void **state)
+static void c7_6_requests_for_others_are_silence(void **state)
 {
 	struct world *w = *state;
 	const char *others[] = { "10.1.0.199", "10.1.0.255", "0.0.0.0",
@@ -69,7 +70,7 @@ static void requests_for_others_are_silence(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void a_probe_is_answered(void **state)
+static void c7_7_a_probe_is_answered(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -107,7 +108,7 @@ static void malformed_packets_have_no_effect(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void first_packets_wait_and_leave_in_order_when_the_answer_comes(void **state)
+static void c7_6_first_packets_wait_and_leave_in_order_when_the_answer_comes(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -128,7 +129,7 @@ static void first_packets_wait_and_leave_in_order_when_the_answer_comes(void **s
 	assert_int_not_equal(world_sent(w, 1, &f), 0);
 }
 
-static void requests_go_out_once_a_second_then_tcp_is_told(void **state)
+static void c7_6_requests_go_out_once_a_second_then_tcp_is_told(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -149,7 +150,7 @@ static void requests_go_out_once_a_second_then_tcp_is_told(void **state)
 	assert_int_equal(w->lost_key.remote_port, 4000);
 }
 
-static void a_failed_neighbour_is_refused_at_once_then_asked_again(void **state)
+static void c7_6_a_failed_neighbour_is_refused_at_once_then_asked_again(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -178,7 +179,7 @@ static void asking_for_us_teaches_the_mac(void **state)
 	assert_memory_equal(f.b, other_mac, 6);
 }
 
-static void a_new_mac_is_used_after_a_request_or_an_answer(void **state)
+static void c7_6_a_new_mac_is_used_after_a_request_or_an_answer(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -198,7 +199,7 @@ static void a_new_mac_is_used_after_a_request_or_an_answer(void **state)
 	assert_memory_equal(f.b, world_far_mac, 6);
 }
 
-static void unasked_claims_create_nothing(void **state)
+static void c7_7_unasked_claims_create_nothing(void **state)
 {
 	struct world *w = *state;
 	struct hd_dump_neighbor rows[4];
@@ -281,7 +282,7 @@ static void an_answer_to_the_probe_keeps_the_neighbour(void **state)
 		;
 }
 
-static void a_flood_of_strangers_leaves_peers_in_use_alone(void **state)
+static void c7_8_a_flood_of_strangers_leaves_peers_in_use_alone(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -308,7 +309,45 @@ static void a_flood_of_strangers_leaves_peers_in_use_alone(void **state)
 	assert_memory_equal(f.b, other_mac, 6);
 }
 
-static void our_address_claimed_by_another_is_defended_once_in_ten_seconds(void **state)
+static uint32_t longest_chain(const struct net_neigh_table *t)
+{
+	uint32_t longest = 0;
+
+	for (uint32_t b = 0; b < NEIGH_MAX; b++) {
+		uint32_t n = 0;
+
+		for (uint32_t at = t->buckets[b]; at != 0; at = t->entries[at - 1].next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/* All of a /16 once lay in one bucket: then each new neighbour looks at all others. */
+static void c7_8_neighbours_of_a_wide_subnet_lie_apart(void **state)
+{
+	struct world *w = *state;
+	char text[48];
+
+	for (uint32_t k = 0; k < NEIGH_MAX_PENDING; k++) {
+		struct hd_ip ip;
+
+		snprintf(text, sizeof(text), "10.1.%u.%u", k / 8, 1 + k % 8 * 31);
+		ip = ip_of(text);
+		net_neigh_get(w->net, &w->net->ifs[0], &ip);
+	}
+	assert_in_range(longest_chain(&w->net->neigh), 1, 6);
+	for (uint32_t k = 0; k < NEIGH_MAX_PENDING; k++) {
+		struct hd_ip ip;
+
+		snprintf(text, sizeof(text), "fd00:1::%x:%x", k / 8, 1 + k % 8);
+		ip = ip_of(text);
+		net_neigh_get(w->net, &w->net->ifs[0], &ip);
+	}
+	assert_in_range(longest_chain(&w->net->neigh), 1, 6);
+}
+
+static void c7_7_our_address_claimed_by_another_is_defended_once_in_ten_seconds(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -383,22 +422,23 @@ static void off_link_goes_by_the_gateway(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(requests_for_our_addresses_are_answered_to_the_asker),
-		WORLD_TEST(requests_for_others_are_silence),
-		WORLD_TEST(a_probe_is_answered),
+		WORLD_TEST(c7_6_requests_for_our_addresses_are_answered_to_the_asker),
+		WORLD_TEST(c7_6_requests_for_others_are_silence),
+		WORLD_TEST(c7_7_a_probe_is_answered),
 		WORLD_TEST(malformed_packets_have_no_effect),
-		WORLD_TEST(first_packets_wait_and_leave_in_order_when_the_answer_comes),
-		WORLD_TEST(requests_go_out_once_a_second_then_tcp_is_told),
-		WORLD_TEST(a_failed_neighbour_is_refused_at_once_then_asked_again),
+		WORLD_TEST(c7_6_first_packets_wait_and_leave_in_order_when_the_answer_comes),
+		WORLD_TEST(c7_6_requests_go_out_once_a_second_then_tcp_is_told),
+		WORLD_TEST(c7_6_a_failed_neighbour_is_refused_at_once_then_asked_again),
 		WORLD_TEST(asking_for_us_teaches_the_mac),
-		WORLD_TEST(a_new_mac_is_used_after_a_request_or_an_answer),
-		WORLD_TEST(unasked_claims_create_nothing),
+		WORLD_TEST(c7_6_a_new_mac_is_used_after_a_request_or_an_answer),
+		WORLD_TEST(c7_7_unasked_claims_create_nothing),
 		WORLD_TEST(a_neighbour_that_progress_confirms_is_never_probed),
 		WORLD_TEST(
 			a_silent_neighbour_is_probed_alone_then_asked_of_everybody_then_given_up),
 		WORLD_TEST(an_answer_to_the_probe_keeps_the_neighbour),
-		WORLD_TEST(a_flood_of_strangers_leaves_peers_in_use_alone),
-		WORLD_TEST(our_address_claimed_by_another_is_defended_once_in_ten_seconds),
+		WORLD_TEST(c7_8_a_flood_of_strangers_leaves_peers_in_use_alone),
+		WORLD_TEST(c7_8_neighbours_of_a_wide_subnet_lie_apart),
+		WORLD_TEST(c7_7_our_address_claimed_by_another_is_defended_once_in_ten_seconds),
 		WORLD_TEST(an_address_that_leaves_is_answered_for_until_another_claims_it),
 		WORLD_TEST(idle_neighbours_are_forgotten),
 		WORLD_TEST(off_link_goes_by_the_gateway),

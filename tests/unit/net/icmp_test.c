@@ -6,7 +6,7 @@
 #include "net_cksum.h"
 #include "net_world.h"
 
-static void echo_comes_back_byte_for_byte_up_to_the_mtu(void **state)
+static void c7_9_echo_comes_back_byte_for_byte_up_to_the_mtu(void **state)
 {
 	struct world *w = *state;
 	const char *pairs[][2] = { { "10.1.0.2", "10.1.0.1" },
@@ -66,7 +66,39 @@ static void options_of_a_request_are_not_echoed(void **state)
 	assert_memory_equal(r.b + 42, "abc", 3);
 }
 
-static void bad_or_group_echo_is_silence(void **state)
+/* RFC 1122 3.2.2, RFC 4443 2.4 (e). */
+static void c6_11_no_error_about_errors_fragments_groups_or_nobody(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t datagram[16] = { 0, 7, 0, 9, 0, 16, 0, 0 };
+	struct frame f;
+
+	frame_ip(&f, "10.1.0.2", "10.1.0.255", 17, datagram, sizeof(datagram));
+	world_rx(w, 0, &f);
+	frame_ip(&f, "10.1.0.2", "224.0.0.1", 17, datagram, sizeof(datagram));
+	world_rx(w, 0, &f);
+	frame_ip(&f, "fd00:1::2", "ff02::1", 17, datagram, sizeof(datagram));
+	world_rx(w, 0, &f);
+	frame_ip(&f, "::", "fd00:1::1", 17, datagram, sizeof(datagram));
+	world_rx(w, 0, &f);
+	frame_ip(&f, "10.1.0.2", "10.1.0.1", 17, datagram, sizeof(datagram));
+	f.b[20] = 0x20; /* more fragments */
+	frame_fix_ip4(&f);
+	world_rx(w, 0, &f);
+	for (uint8_t type = 3; type <= 12; type++) {
+		if (type == 8)
+			continue;
+		frame_icmp(&f, "10.1.0.2", "10.1.0.1", type, 3, 0, datagram, sizeof(datagram));
+		world_rx(w, 0, &f);
+	}
+	for (uint8_t type = 1; type <= 4; type++) {
+		frame_icmp(&f, "fd00:1::2", "fd00:1::1", type, 0, 0, datagram, sizeof(datagram));
+		world_rx(w, 0, &f);
+	}
+	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
+}
+
+static void c7_9_bad_or_group_echo_is_silence(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -91,7 +123,7 @@ static void bad_or_group_echo_is_silence(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void echo_is_rate_limited(void **state)
+static void c7_9_and_c7_16_echo_is_rate_limited(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -131,7 +163,7 @@ static uint32_t quote(uint8_t *q, const char *local, const char *remote, uint32_
 	return at + tcp_bytes;
 }
 
-static void errors_about_our_segments_reach_tcp(void **state)
+static void c1_40_errors_about_our_segments_reach_tcp(void **state)
 {
 	struct world *w = *state;
 	const struct {
@@ -176,7 +208,7 @@ static void errors_about_our_segments_reach_tcp(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void errors_that_quote_nothing_of_ours_do_not(void **state)
+static void c6_6_errors_that_quote_nothing_of_ours_do_not(void **state)
 {
 	struct world *w = *state;
 	uint8_t q[64];
@@ -207,7 +239,7 @@ static void errors_that_quote_nothing_of_ours_do_not(void **state)
 	assert_int_equal(w->n_icmp, 0);
 }
 
-static void redirects_and_quench_are_ignored(void **state)
+static void c6_10_and_c7_10_redirects_and_quench_are_ignored(void **state)
 {
 	struct world *w = *state;
 	const uint8_t types[] = { 0, 4, 5, 9, 10, 13, 15, 17, 30, 42 };
@@ -230,13 +262,14 @@ static void redirects_and_quench_are_ignored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(echo_comes_back_byte_for_byte_up_to_the_mtu),
+		WORLD_TEST(c7_9_echo_comes_back_byte_for_byte_up_to_the_mtu),
 		WORLD_TEST(options_of_a_request_are_not_echoed),
-		WORLD_TEST(bad_or_group_echo_is_silence),
-		WORLD_TEST(echo_is_rate_limited),
-		WORLD_TEST(errors_about_our_segments_reach_tcp),
-		WORLD_TEST(errors_that_quote_nothing_of_ours_do_not),
-		WORLD_TEST(redirects_and_quench_are_ignored),
+		WORLD_TEST(c6_11_no_error_about_errors_fragments_groups_or_nobody),
+		WORLD_TEST(c7_9_bad_or_group_echo_is_silence),
+		WORLD_TEST(c7_9_and_c7_16_echo_is_rate_limited),
+		WORLD_TEST(c1_40_errors_about_our_segments_reach_tcp),
+		WORLD_TEST(c6_6_errors_that_quote_nothing_of_ours_do_not),
+		WORLD_TEST(c6_10_and_c7_10_redirects_and_quench_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, world_group_setup, NULL);

@@ -18,7 +18,7 @@ static void make_syn(struct frame *f)
 	frame_tcp(f, &a);
 }
 
-static void every_single_bit_of_the_header_matters(void **state)
+static void c7_1_every_single_bit_of_the_header_matters(void **state)
 {
 	struct world *w = *state;
 	struct frame f, good;
@@ -36,7 +36,7 @@ static void every_single_bit_of_the_header_matters(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void lengths_that_lie_are_refused_with_a_right_checksum(void **state)
+static void c7_1_lengths_that_lie_are_refused_with_a_right_checksum(void **state)
 {
 	struct world *w = *state;
 	const uint16_t totals[] = { 0, 1, 19, 41, 1500, 65535 };
@@ -70,7 +70,7 @@ static void every_cut_of_a_frame_is_refused(void **state)
 	}
 }
 
-static void padding_is_trimmed(void **state)
+static void c7_1_padding_is_trimmed(void **state)
 {
 	struct world *w = *state;
 	struct tcp_args a = syn();
@@ -85,7 +85,7 @@ static void padding_is_trimmed(void **state)
 	assert_int_equal(world_facts()->payload, 5);
 }
 
-static void bad_sources_are_refused(void **state)
+static void c1_36_bad_sources_are_refused(void **state)
 {
 	struct world *w = *state;
 	const char *bad[] = { "0.0.0.0",   "0.1.2.3",	      "127.0.0.1", "224.0.0.1",
@@ -212,7 +212,7 @@ static void more_vips_leave_than_are_kept_and_the_rest_is_counted(void **state)
 	assert_int_equal(world_count(w, HD_NET_IP_LEAVING), 5000 + 3 - 4096);
 }
 
-static void fragments_are_dropped_and_counted(void **state)
+static void c7_4_and_c7_5_fragments_are_dropped_and_counted(void **state)
 {
 	struct world *w = *state;
 	const uint16_t words[] = { 0x2000, 1, 0x2001, 0x1fff };
@@ -240,7 +240,7 @@ static void make_optioned(struct frame *f, const uint8_t *options, uint32_t n)
 	frame_fix_ip4(f);
 }
 
-static void source_routes_are_dropped_other_options_skipped(void **state)
+static void c1_39_source_routes_are_dropped_other_options_skipped(void **state)
 {
 	struct world *w = *state;
 	const uint8_t loose[] = { 131, 7, 4, 10, 1, 0, 9, 0 },
@@ -275,7 +275,7 @@ static void options_that_run_over_are_refused(void **state)
 	assert_int_equal(world_count(w, HD_NET_IP_OPTION), HD_ARRAY_SIZE(bad));
 }
 
-static void any_ttl_is_accepted(void **state)
+static void c7_2_any_ttl_is_accepted(void **state)
 {
 	struct world *w = *state;
 	const uint8_t ttls[] = { 0, 1, 255 };
@@ -289,7 +289,7 @@ static void any_ttl_is_accepted(void **state)
 	}
 }
 
-static void udp_gets_port_unreachable_and_only_so_many(void **state)
+static void c7_19_udp_gets_port_unreachable_and_only_so_many(void **state)
 {
 	struct world *w = *state;
 	const uint8_t udp[] = { 0x13, 0x88, 0x82, 0x35, 0, 12, 0, 0, 'a', 'b', 'c', 'd' };
@@ -312,7 +312,7 @@ static void udp_gets_port_unreachable_and_only_so_many(void **state)
 	assert_int_equal(world_count(w, HD_NET_ICMP_RATE), 200 - answered);
 }
 
-static void other_protocols_are_counted_silence(void **state)
+static void c7_19_other_protocols_are_counted_silence(void **state)
 {
 	struct world *w = *state;
 	uint8_t body[40] = { 0 };
@@ -333,22 +333,22 @@ static void other_protocols_are_counted_silence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(every_single_bit_of_the_header_matters),
-		WORLD_TEST(lengths_that_lie_are_refused_with_a_right_checksum),
+		WORLD_TEST(c7_1_every_single_bit_of_the_header_matters),
+		WORLD_TEST(c7_1_lengths_that_lie_are_refused_with_a_right_checksum),
 		WORLD_TEST(every_cut_of_a_frame_is_refused),
-		WORLD_TEST(padding_is_trimmed),
-		WORLD_TEST(bad_sources_are_refused),
+		WORLD_TEST(c7_1_padding_is_trimmed),
+		WORLD_TEST(c1_36_bad_sources_are_refused),
 		WORLD_TEST(what_others_have_too_may_send),
 		WORLD_TEST(only_our_addresses_are_ours),
 		WORLD_TEST(a_vip_that_left_stays_until_a_sweep_finds_no_user),
 		WORLD_TEST(a_vip_that_comes_back_does_not_leave),
 		WORLD_TEST(more_vips_leave_than_are_kept_and_the_rest_is_counted),
-		WORLD_TEST(fragments_are_dropped_and_counted),
-		WORLD_TEST(source_routes_are_dropped_other_options_skipped),
+		WORLD_TEST(c7_4_and_c7_5_fragments_are_dropped_and_counted),
+		WORLD_TEST(c1_39_source_routes_are_dropped_other_options_skipped),
 		WORLD_TEST(options_that_run_over_are_refused),
-		WORLD_TEST(any_ttl_is_accepted),
-		WORLD_TEST(udp_gets_port_unreachable_and_only_so_many),
-		WORLD_TEST(other_protocols_are_counted_silence),
+		WORLD_TEST(c7_2_any_ttl_is_accepted),
+		WORLD_TEST(c7_19_udp_gets_port_unreachable_and_only_so_many),
+		WORLD_TEST(c7_19_other_protocols_are_counted_silence),
 	};
 
 	return cmocka_run_group_tests(tests, world_group_setup, NULL);

@@ -83,7 +83,7 @@ static void lengths_and_versions_that_lie_are_refused(void **state)
 	assert_int_equal(world_facts()->payload, 0);
 }
 
-static void bad_sources_are_refused(void **state)
+static void c1_36_bad_sources_are_refused(void **state)
 {
 	struct world *w = *state;
 	const char *bad[] = { "::", "::1", "ff02::9", "::ffff:10.1.0.2" };
@@ -127,7 +127,7 @@ static void only_our_addresses_are_ours(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void options_are_skipped_or_refused_by_their_action_bits(void **state)
+static void c7_12_options_are_skipped_or_refused_by_their_action_bits(void **state)
 {
 	struct world *w = *state;
 	const uint32_t want[] = { 0, 0, 0x0402, 0x0402 };
@@ -159,7 +159,7 @@ static void padded_chains_reach_tcp(void **state)
 		assert_int_equal(world_rx_chain(w, 0, &f, seg < 16 ? 16 : seg), 1);
 }
 
-static void chains_out_of_order_too_long_or_cut_are_refused(void **state)
+static void c7_12_and_c7_13_chains_out_of_order_too_long_or_cut_are_refused(void **state)
 {
 	struct world *w = *state;
 	struct ext many[12], hop = padn, over = { DESTINATION, 8, { 0, 0, 0x1e, 255 } },
@@ -183,7 +183,7 @@ static void chains_out_of_order_too_long_or_cut_are_refused(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void routing_headers_count_only_when_used_up(void **state)
+static void c7_13_routing_headers_count_only_when_used_up(void **state)
 {
 	struct world *w = *state;
 	struct ext rh = { ROUTING, 24, { 0, 2, 0, 1 } };
@@ -200,7 +200,7 @@ static void routing_headers_count_only_when_used_up(void **state)
 	assert_int_equal(world_rx(w, 0, &f), 1);
 }
 
-static void only_atomic_fragments_are_whole(void **state)
+static void c7_14_only_atomic_fragments_are_whole(void **state)
 {
 	struct world *w = *state;
 	struct ext e = { FRAGMENT, 8, { 0, 0, 0, 0, 0, 0, 4, 210 } };
@@ -218,7 +218,7 @@ static void only_atomic_fragments_are_whole(void **state)
 	assert_int_equal(world_count(w, HD_NET_IP_FRAGMENT), HD_ARRAY_SIZE(real));
 }
 
-static void unknown_next_headers_are_a_parameter_problem_at_their_place(void **state)
+static void c7_12_unknown_next_headers_are_a_parameter_problem_at_their_place(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -240,7 +240,7 @@ static void unknown_next_headers_are_a_parameter_problem_at_their_place(void **s
 	assert_int_equal(error_sent(w, &pointer), 0);
 }
 
-static void udp_gets_port_unreachable(void **state)
+static void c7_19_udp_gets_port_unreachable(void **state)
 {
 	struct world *w = *state;
 	const uint8_t udp[] = { 0x13, 0x88, 0x82, 0x35, 0, 12, 0, 0, 'a', 'b', 'c', 'd' };
@@ -261,15 +261,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(lengths_and_versions_that_lie_are_refused),
-		WORLD_TEST(bad_sources_are_refused),
+		WORLD_TEST(c1_36_bad_sources_are_refused),
 		WORLD_TEST(only_our_addresses_are_ours),
-		WORLD_TEST(options_are_skipped_or_refused_by_their_action_bits),
+		WORLD_TEST(c7_12_options_are_skipped_or_refused_by_their_action_bits),
 		WORLD_TEST(padded_chains_reach_tcp),
-		WORLD_TEST(chains_out_of_order_too_long_or_cut_are_refused),
-		WORLD_TEST(routing_headers_count_only_when_used_up),
-		WORLD_TEST(only_atomic_fragments_are_whole),
-		WORLD_TEST(unknown_next_headers_are_a_parameter_problem_at_their_place),
-		WORLD_TEST(udp_gets_port_unreachable),
+		WORLD_TEST(c7_12_and_c7_13_chains_out_of_order_too_long_or_cut_are_refused),
+		WORLD_TEST(c7_13_routing_headers_count_only_when_used_up),
+		WORLD_TEST(c7_14_only_atomic_fragments_are_whole),
+		WORLD_TEST(c7_12_unknown_next_headers_are_a_parameter_problem_at_their_place),
+		WORLD_TEST(c7_19_udp_gets_port_unreachable),
 	};
 
 	return cmocka_run_group_tests(tests, world_group_setup, NULL);

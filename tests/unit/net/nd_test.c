@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net_cksum.h"
+#include "net_priv.h"
 #include "net_world.h"
 
 #define NS 135
@@ -40,7 +41,7 @@ static void mac_in_use(struct world *w, const char *ip, struct flow_path *path, 
 	memcpy(mac, f.b, 6);
 }
 
-static void solicitations_for_our_addresses_are_answered(void **state)
+static void c7_15_solicitations_for_our_addresses_are_answered(void **state)
 {
 	struct world *w = *state;
 	const struct {
@@ -79,7 +80,7 @@ static void a_probe_is_answered_to_all_nodes_without_the_solicited_flag(void **s
 	assert_memory_equal(r.b, ((const uint8_t[]){ 0x33, 0x33, 0, 0, 0, 1 }), 6);
 }
 
-static void invalid_solicitations_are_silence(void **state)
+static void c7_15_invalid_solicitations_are_silence(void **state)
 {
 	struct world *w = *state;
 	struct frame f, good;
@@ -154,7 +155,56 @@ static void resolution_asks_the_group_and_sends_what_waited(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void only_an_override_changes_a_known_mac(void **state)
+/* RFC 4861 7.3.3: the MAC that is known first, then whoever has the address now. */
+static void c7_15_a_silent_neighbour_is_probed_alone_then_asked_of_its_group(void **state)
+{
+	struct world *w = *state;
+	struct flow_path path = { 0 };
+	uint32_t alone = 0, group = 0;
+	struct frame f;
+
+	hear(w, "fd00:1::2", other_mac);
+	for (int k = 0; k < 12; k++) {
+		world_xmit(w, "fd00:1::1", "fd00:1::2", &path, 0);
+		world_pass(w, HD_NS_PER_S);
+		while (world_sent(w, 0, &f) != 0) {
+			if (f.b[20] != 58)
+				continue;
+			check_nd(&f, NS);
+			if (f.b[0] == 0x33)
+				group++;
+			else
+				alone++;
+		}
+	}
+	assert_int_equal(alone, 3);
+	assert_int_equal(group, 3);
+	assert_true(w->n_unreachable > 0);
+}
+
+static void c7_8_a_flood_of_solicitations_leaves_peers_in_use_alone(void **state)
+{
+	struct world *w = *state;
+	static struct hd_dump_neighbor rows[NEIGH_MAX];
+	struct flow_path path = { 0 };
+	uint8_t mac[6];
+	char text[48];
+	struct frame f;
+
+	hear(w, "fd00:1::2", other_mac);
+	mac_in_use(w, "fd00:1::2", &path, mac);
+	for (uint32_t k = 0; k < 20000; k++) {
+		snprintf(text, sizeof(text), "fd00:1::%x:%x", 1 + k / 1000, 5 + k % 1000);
+		frame_nd(&f, NS, text, PORT_GROUP, 0, "fd00:1::1", 1, world_far_mac);
+		world_rx(w, 0, &f);
+		world_sent(w, 0, &f);
+	}
+	assert_in_range(net_neighbors(w->net, rows, NEIGH_MAX, w->now), 2, NEIGH_MAX_HEARD + 1);
+	mac_in_use(w, "fd00:1::2", &path, mac);
+	assert_memory_equal(mac, other_mac, 6);
+}
+
+static void c7_15_only_an_override_changes_a_known_mac(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -172,7 +222,7 @@ static void only_an_override_changes_a_known_mac(void **state)
 	assert_memory_equal(mac, other_mac, 6);
 }
 
-static void invalid_advertisements_change_nothing(void **state)
+static void c7_15_invalid_advertisements_change_nothing(void **state)
 {
 	struct world *w = *state;
 	struct flow_path path = { 0 };
@@ -204,7 +254,7 @@ static void unasked_advertisements_create_nothing(void **state)
 	assert_int_equal(net_neighbors(w->net, &row, 1, w->now), 0);
 }
 
-static void an_address_taken_at_start_is_not_used(void **state)
+static void c7_16_an_address_taken_at_start_is_not_used(void **state)
 {
 	struct world *w = world_create(0);
 	struct frame f;
@@ -224,7 +274,7 @@ static void an_address_taken_at_start_is_not_used(void **state)
 	world_teardown(state);
 }
 
-static void a_later_claim_of_our_address_is_defended(void **state)
+static void c7_16_a_later_claim_of_our_address_is_defended(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -255,7 +305,7 @@ static void a_claim_of_an_address_that_leaves_is_not_defended(void **state)
 	assert_int_equal(net_n_leaving(w->net), 2);
 }
 
-static void routers_and_redirects_are_ignored(void **state)
+static void c7_10_and_c7_17_routers_and_redirects_are_ignored(void **state)
 {
 	struct world *w = *state;
 	uint8_t body[40] = { 0 };
@@ -276,18 +326,20 @@ static void routers_and_redirects_are_ignored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(solicitations_for_our_addresses_are_answered),
+		WORLD_TEST(c7_15_solicitations_for_our_addresses_are_answered),
 		WORLD_TEST(a_probe_is_answered_to_all_nodes_without_the_solicited_flag),
-		WORLD_TEST(invalid_solicitations_are_silence),
+		WORLD_TEST(c7_15_invalid_solicitations_are_silence),
 		WORLD_TEST(options_of_no_length_or_past_the_end_are_refused_unknown_ones_skipped),
 		WORLD_TEST(resolution_asks_the_group_and_sends_what_waited),
-		WORLD_TEST(only_an_override_changes_a_known_mac),
-		WORLD_TEST(invalid_advertisements_change_nothing),
+		WORLD_TEST(c7_15_a_silent_neighbour_is_probed_alone_then_asked_of_its_group),
+		WORLD_TEST(c7_8_a_flood_of_solicitations_leaves_peers_in_use_alone),
+		WORLD_TEST(c7_15_only_an_override_changes_a_known_mac),
+		WORLD_TEST(c7_15_invalid_advertisements_change_nothing),
 		WORLD_TEST(unasked_advertisements_create_nothing),
-		cmocka_unit_test(an_address_taken_at_start_is_not_used),
-		WORLD_TEST(a_later_claim_of_our_address_is_defended),
+		cmocka_unit_test(c7_16_an_address_taken_at_start_is_not_used),
+		WORLD_TEST(c7_16_a_later_claim_of_our_address_is_defended),
 		WORLD_TEST(a_claim_of_an_address_that_leaves_is_not_defended),
-		WORLD_TEST(routers_and_redirects_are_ignored),
+		WORLD_TEST(c7_10_and_c7_17_routers_and_redirects_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, world_group_setup, NULL);

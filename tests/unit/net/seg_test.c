@@ -44,7 +44,7 @@ static void check_facts(int v4, const struct tcp_args *a)
 			 cksum_fold(cksum_add(0, a->data, a->n_data)) % 0xffff);
 }
 
-static void both_roads_find_the_same_facts(void **state)
+static void c7_20_both_roads_find_the_same_facts(void **state)
 {
 	struct world *w = *state;
 	struct frame f;
@@ -94,7 +94,7 @@ static void a_device_that_vouches_saves_the_sum_and_it_is_the_same(void **state)
 	assert_int_equal(world_count(w, HD_NET_TCP_CHECKSUM), 2);
 }
 
-static void every_single_bit_of_the_segment_matters(void **state)
+static void c1_1_every_single_bit_of_the_segment_matters(void **state)
 {
 	struct world *w = *state;
 
@@ -114,7 +114,7 @@ static void every_single_bit_of_the_segment_matters(void **state)
 	}
 }
 
-static void data_offsets_outside_the_segment_are_refused(void **state)
+static void c1_3_data_offsets_outside_the_segment_are_refused(void **state)
 {
 	struct world *w = *state;
 	struct tcp_args a = { .src = "10.1.0.2",
@@ -142,7 +142,7 @@ static void data_offsets_outside_the_segment_are_refused(void **state)
 	assert_int_equal(world_count(w, HD_TCP_BAD_OFFSET), 15);
 }
 
-static void frames_of_other_stations_and_kinds_are_dropped(void **state)
+static void c7_11_frames_of_other_stations_and_kinds_are_dropped(void **state)
 {
 	struct world *w = *state;
 	struct tcp_args a = data_segment(1);
@@ -173,7 +173,7 @@ static void frames_of_other_stations_and_kinds_are_dropped(void **state)
 	assert_int_equal(fake_device_sent(&w->dev[0]), 0);
 }
 
-static void what_we_send_is_well_formed(void **state)
+static void c7_2_and_c7_3_what_we_send_is_well_formed(void **state)
 {
 	struct world *w = *state;
 	const char *pairs[][2] = { { "10.1.0.10", "10.1.0.2" }, { "fd00:1::10", "fd00:1::2" } };
@@ -422,12 +422,12 @@ static void flow_hashes_spread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(both_roads_find_the_same_facts),
+		WORLD_TEST(c7_20_both_roads_find_the_same_facts),
 		WORLD_TEST(a_device_that_vouches_saves_the_sum_and_it_is_the_same),
-		WORLD_TEST(every_single_bit_of_the_segment_matters),
-		WORLD_TEST(data_offsets_outside_the_segment_are_refused),
-		WORLD_TEST(frames_of_other_stations_and_kinds_are_dropped),
-		WORLD_TEST(what_we_send_is_well_formed),
+		WORLD_TEST(c1_1_every_single_bit_of_the_segment_matters),
+		WORLD_TEST(c1_3_data_offsets_outside_the_segment_are_refused),
+		WORLD_TEST(c7_11_frames_of_other_stations_and_kinds_are_dropped),
+		WORLD_TEST(c7_2_and_c7_3_what_we_send_is_well_formed),
 		WORLD_TEST(a_known_payload_sum_is_used),
 		WORLD_TEST(syns_beyond_the_allowance_are_thrown_away),
 		WORLD_TEST(forwarded_parts_keep_a_right_sum),

@@ -477,7 +477,7 @@ static void route_timeout_answers_504(void **state)
 	assert_false(c->is_closed);
 }
 
-static void refused_request_is_answered_before_the_close(void **state)
+static void c1_32_refused_request_is_answered_before_the_close(void **state)
 {
 	struct bed *b = bed_of(state, 1);
 	struct tcp_conn *c = bed_caller(b);
@@ -504,7 +504,7 @@ static void refused_request_is_answered_before_the_close(void **state)
 	assert_int_equal(fake_tcp_count_opened(b->tcp), 0);
 }
 
-static void caller_that_leaves_in_mid_body_never_completes_a_request(void **state)
+static void c1_30_caller_that_leaves_in_mid_body_never_completes_a_request(void **state)
 {
 	struct bed *b = bed_of(state, 1);
 	struct tcp_conn *up, *c = warm_up(b, &up);
@@ -793,8 +793,8 @@ int main(void)
 		T(retry_goes_to_another_endpoint),
 		T(failed_answer_is_retried_with_its_body),
 		T(route_timeout_answers_504),
-		T(refused_request_is_answered_before_the_close),
-		T(caller_that_leaves_in_mid_body_never_completes_a_request),
+		T(c1_32_refused_request_is_answered_before_the_close),
+		T(c1_30_caller_that_leaves_in_mid_body_never_completes_a_request),
 		T(half_closed_caller_still_gets_its_answer),
 		T(a_flood_of_interim_answers_ends_as_a_protocol_error),
 		T(interim_answers_pass_and_expect_is_forwarded),

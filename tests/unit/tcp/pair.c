@@ -186,6 +186,8 @@ static int fake_xmit(void *ctx, struct rte_mbuf *m, const struct flow_key *key,
 	k->s = (struct pair_segment){ .at = e->p->now, .from = e->index, .tos = tos };
 	describe(&k->s, k->bytes, n);
 	assert_int_equal(k->s.sport, key->local_port);
+	assert_true(hd_ip_eq(&key->local, &e->ip));
+	assert_int_not_equal(tos & 3, 1); /* ECT(1) */
 	assert_true(n <= e->mtu - 20u || e->mtu == 0);
 	if (has_tx_room(e))
 		carry(e->p, k);
@@ -594,7 +596,7 @@ static struct rte_mbuf *written(struct pair *p, const struct pair_segment *s, co
 	h->dst_port = rte_cpu_to_be_16(s->dport);
 	h->sent_seq = rte_cpu_to_be_32(s->seq);
 	h->recv_ack = rte_cpu_to_be_32(s->ack);
-	h->data_off = (uint8_t)((20 + options) / 4 << 4);
+	h->data_off = (uint8_t)((20 + options) / 4 << 4 | s->reserved_bits);
 	h->tcp_flags = s->flags;
 	h->rx_win = rte_cpu_to_be_16(s->window);
 	if (s->len != 0)

@@ -28,6 +28,7 @@ struct pair_segment {
 	struct tcp_options opt;
 	uint8_t opt_bytes;
 	uint8_t dropped;
+	uint8_t reserved_bits; /* beside the data offset, of injected ones */
 	uint16_t sport, dport;
 	uint8_t payload[64]; /* the first bytes */
 };

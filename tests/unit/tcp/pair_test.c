@@ -327,7 +327,7 @@ static int drop_all(void *ctx, const struct pair_segment *s)
 	return *(int *)ctx;
 }
 
-static void c1_27_a_silent_peer_is_given_up_at_the_user_timeout(void **state)
+static void c1_27_and_c4_5_a_silent_peer_is_given_up_at_the_user_timeout(void **state)
 {
 	struct pair_stream *s;
 	int dropping = 0;
@@ -553,7 +553,7 @@ int main(void)
 		cmocka_unit_test(c1_09_simultaneous_open_makes_one_connection),
 		cmocka_unit_test(c1_17_zero_window_probes_back_off_and_never_give_up),
 		cmocka_unit_test(c1_18_a_lost_window_update_is_found_by_a_probe),
-		cmocka_unit_test(c1_27_a_silent_peer_is_given_up_at_the_user_timeout),
+		cmocka_unit_test(c1_27_and_c4_5_a_silent_peer_is_given_up_at_the_user_timeout),
 		cmocka_unit_test(c4_1_a_syn_is_sent_at_1_2_4_8_seconds_and_then_given_up),
 		cmocka_unit_test(a_connect_timeout_ends_the_attempt),
 		cmocka_unit_test(a_refused_connection_says_so),

@@ -154,6 +154,69 @@ static void callers_leave_an_eighth_of_the_places_to_connections_of_ours(void **
 	finish();
 }
 
+/* The fake device asserts it of each segment. */
+static void c1_37_a_connection_keeps_the_source_address_that_it_began_with(void **state)
+{
+	struct pair_stream *s;
+
+	pair_init(&p, 1, NULL, NULL);
+	p.accept_template.close_when_done = 1;
+	p.accept_template.to_send = 5000;
+	s = pair_connect(&p, 0);
+	s->to_send = 100000;
+	s->write_chunk = 4096;
+	s->close_when_done = 1;
+	pair_drain(&p);
+	assert_true(s->closed);
+	assert_int_equal(s->received, 5000);
+	pair_fini(&p);
+}
+
+static void c1_38_every_segment_has_the_dscp_that_was_set(void **state)
+{
+	struct tcp_config cfg = pair_config();
+	struct pair_stream *s;
+
+	cfg.tos = 0x28;
+	pair_init(&p, 1, &cfg, NULL);
+	r = (struct raw_peer){ .nxt = 100000 };
+	s = raw_open(&r, &p, &full);
+	write_stream(s, 5000);
+	tcp_abort(s->c);
+	raw_send(&r, ACK, NULL, 0); /* a reset of no connection */
+	pair_inject(&p,
+		    &(struct pair_segment){
+			    .flags = SYN, .seq = 1, .window = 1000, .sport = 7, .dport = 9 },
+		    NULL);
+	assert_true(p.n_log > 6);
+	for (uint32_t i = 0; i < p.n_log; i++)
+		if (p.log[i].from == 0)
+			assert_int_equal(p.log[i].tos & 0xfc, 0x28);
+	pair_fini(&p);
+}
+
+/* AE, CWR and ECE: RFC 9768 3.1.2 has the other side fall back when the answer is RFC 3168's. */
+static void c6_4_a_syn_of_accurate_ecn_gets_the_answer_of_rfc_3168(void **state)
+{
+	struct pair_segment s = { .flags = SYN | PKT_TCP_ECE | PKT_TCP_CWR,
+				  .reserved_bits = 1,
+				  .seq = 100000,
+				  .window = 65535,
+				  .sport = 5,
+				  .dport = PAIR_PORT,
+				  .opt = sack };
+
+	pair_init(&p, 1, NULL, NULL);
+	p.end[1].raw = 1;
+	r = (struct raw_peer){ .p = &p, .sport = 5, .dport = PAIR_PORT, .window = 65535 };
+	pair_inject(&p, &s, NULL);
+	r.rcv = expect(SYN | ACK | PKT_TCP_ECE, 0)->seq + 1;
+	r.nxt = 100001;
+	raw_send(&r, ACK, NULL, 0);
+	assert_non_null(pair_accepted(&p));
+	finish();
+}
+
 static void c2_6_timestamps_of_two_tuples_show_no_common_clock(void **state)
 {
 	static const uint64_t secret[2] = { 5, 6 };
@@ -249,7 +312,7 @@ static void c5_14_stale_acks_start_no_war(void **state)
 	finish();
 }
 
-static void c6_8_and_c6_9_errors_end_an_attempt_and_nothing_else(void **state)
+static void c1_40_and_c6_8_and_c6_9_errors_end_an_attempt_and_nothing_else(void **state)
 {
 	struct pair_stream *s = begin(&plain), *t;
 	uint32_t una = r.rcv;
@@ -291,12 +354,15 @@ int main(void)
 		cmocka_unit_test(c1_44_strange_flags_open_and_kill_nothing),
 		cmocka_unit_test(c1_45_more_syns_than_places_draw_no_reset),
 		cmocka_unit_test(callers_leave_an_eighth_of_the_places_to_connections_of_ours),
+		cmocka_unit_test(c1_37_a_connection_keeps_the_source_address_that_it_began_with),
+		cmocka_unit_test(c1_38_every_segment_has_the_dscp_that_was_set),
+		cmocka_unit_test(c6_4_a_syn_of_accurate_ecn_gets_the_answer_of_rfc_3168),
 		cmocka_unit_test(c2_6_timestamps_of_two_tuples_show_no_common_clock),
 		cmocka_unit_test(c2_8_a_tuple_in_time_wait_is_avoided_while_others_are_free),
 		cmocka_unit_test(c3_9_recovery_sends_no_burst),
 		cmocka_unit_test(c5_13_a_window_that_toggles_by_a_byte_costs_few_segments),
 		cmocka_unit_test(c5_14_stale_acks_start_no_war),
-		cmocka_unit_test(c6_8_and_c6_9_errors_end_an_attempt_and_nothing_else),
+		cmocka_unit_test(c1_40_and_c6_8_and_c6_9_errors_end_an_attempt_and_nothing_else),
 	};
 
 	cmocka_set_test_filter(getenv("TCP_PAIR_TEST"));

@@ -133,7 +133,7 @@ static void send_sack(uint32_t base, uint32_t n, const uint32_t (*blocks)[2])
 	pair_inject(&p, &s, NULL);
 }
 
-static void c3_3_a_hole_below_three_sacked_segments_is_sent_at_once(void **state)
+static void c1_26_and_c3_3_a_hole_below_three_sacked_segments_is_sent_at_once(void **state)
 {
 	struct pair_stream *s = begin(&sack);
 	uint32_t base = r.rcv;
@@ -184,6 +184,30 @@ static void c3_6_only_holes_are_sent_again(void **state)
 		again++;
 	}
 	assert_true(again >= 1 && again <= 6);
+	finish();
+}
+
+/* RFC 3042: the first two duplicates let one new segment out each, and take no window. */
+static void c3_4_the_first_two_duplicate_acks_release_new_data(void **state)
+{
+	struct pair_stream *s = begin(&plain);
+	uint32_t base = r.rcv, cwnd;
+	const struct pair_segment *a;
+
+	write_stream(s, 30000);
+	assert_int_equal(collect(), 10);
+	cwnd = s->c->cc.cwnd;
+	r.rcv = base;
+	for (uint32_t i = 0; i < 2; i++) {
+		raw_send(&r, ACK, NULL, 0);
+		a = expect(ACK, 0);
+		assert_int_equal(a->seq, base + (10 + i) * 1460);
+		assert_null(pair_next(&p, &r.cursor));
+	}
+	assert_int_equal(s->c->cc.cwnd, cwnd);
+	raw_send(&r, ACK, NULL, 0);
+	a = expect(ACK, 0);
+	assert_int_equal(a->seq, base);
 	finish();
 }
 
@@ -477,7 +501,7 @@ static void c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window(v
 	finish();
 }
 
-static void c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds(void **state)
+static void c1_25_and_c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds(void **state)
 {
 	struct pair_segment s = { .flags = SYN,
 				  .sport = 5,
@@ -531,7 +555,7 @@ static struct pair_stream *begin_ecn(void)
 	return pair_accepted(&p);
 }
 
-static void c6_1_and_c6_2_marks_are_echoed_until_cwr(void **state)
+static void c6_1_and_c6_2_and_c6_3_marks_are_echoed_until_cwr(void **state)
 {
 	struct pair_segment s = {
 		.flags = ACK, .sport = 5, .dport = PAIR_PORT, .window = 1000, .tos = 3, .len = 100
@@ -633,8 +657,9 @@ int main(void)
 		cmocka_unit_test(c1_22_the_last_segment_carries_psh),
 		cmocka_unit_test(c3_1_the_first_flight_is_ten_segments),
 		cmocka_unit_test(c3_2_growth_follows_bytes_not_acks),
-		cmocka_unit_test(c3_3_a_hole_below_three_sacked_segments_is_sent_at_once),
+		cmocka_unit_test(c1_26_and_c3_3_a_hole_below_three_sacked_segments_is_sent_at_once),
 		cmocka_unit_test(c3_6_only_holes_are_sent_again),
+		cmocka_unit_test(c3_4_the_first_two_duplicate_acks_release_new_data),
 		cmocka_unit_test(c3_14_without_sack_one_retransmission_a_partial_ack),
 		cmocka_unit_test(c3_15_a_reneging_peer_gets_everything_again),
 		cmocka_unit_test(c3_16_bogus_sack_is_ignored),
@@ -651,8 +676,9 @@ int main(void)
 		cmocka_unit_test(c3_12_after_a_pause_the_first_flight_is_the_initial_window),
 		cmocka_unit_test(
 			c3_18_a_window_that_opens_draws_no_burst_beyond_the_initial_window),
-		cmocka_unit_test(c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds),
-		cmocka_unit_test(c6_1_and_c6_2_marks_are_echoed_until_cwr),
+		cmocka_unit_test(
+			c1_25_and_c4_3_after_a_lost_syn_ack_the_first_timeout_is_three_seconds),
+		cmocka_unit_test(c6_1_and_c6_2_and_c6_3_marks_are_echoed_until_cwr),
 		cmocka_unit_test(c6_2_the_window_shrinks_once_a_round_trip_and_cwr_tells),
 		cmocka_unit_test(c6_7_when_full_segments_vanish_smaller_ones_are_tried),
 		cmocka_unit_test(c3_13_without_timestamps_a_late_original_undoes_a_timeout),
