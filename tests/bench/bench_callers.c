@@ -30,7 +30,7 @@ static const char keep[] = REQUEST(""), once[] = REQUEST("Connection: close\r\n"
 	"Accept-Encoding: gzip, deflate\r\n"                                  \
 	"X-Tenant: 0123456789abcdef\r\n"                                      \
 	"Cookie: session=0123456789abcdef0123456789abcdef\r\n%s\r\n"
-/* A stride that shares no factor with the number of routes: neighbours in time are none in memory. */
+/* It shares no factor with the number of routes: neighbours in time are none in memory. */
 #define STRIDE 7919
 
 struct bench_call {
