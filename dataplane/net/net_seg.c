@@ -321,7 +321,7 @@ uint32_t net_busy_ports(const struct net *n)
 {
 	uint32_t busy = 0;
 
-	for (uint32_t p = 0; p < n->n_ifs; p++)
+	for (uint32_t p = 0; p < HD_MAX_PORTS; p++)
 		busy |= (uint32_t)(n->ifs[p].n_tx >= NET_TX_BUSY) << p;
 	return busy;
 }
