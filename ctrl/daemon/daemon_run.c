@@ -419,6 +419,7 @@ int daemon_run(struct daemon *d)
 	loop_run(&d->loop, tick, d);
 	d->ready = 0;
 	alarm(DAEMON_LEAVE_WITHIN_S);
+	watchdog_fini(&d->watchdog);
 	hd_dp_stop(d->dp);
 	daemon_health_close(&d->outcomes);
 	records_drain(d, loop_now());

@@ -2,9 +2,11 @@
 #include "daemon_watchdog.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <heddle/log.h>
 
@@ -46,36 +48,45 @@ static int thread_find(uint32_t lcore)
 	return tid;
 }
 
-static uint64_t thread_cpu_ns(int tid)
+/* Kept open: a process without a descriptor left must still be told from one that hangs. -1: it
+ * cannot be looked at. */
+static int thread_open(int tid, const char *what)
 {
 	char path[64];
-	uint64_t ns = 0;
-	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
-	f = tid != 0 ? fopen(path, "r") : NULL;
-	if (f == NULL)
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, what);
+	return tid != 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+/* A line that changes each time it is read. */
+static int line_read(int fd, char *line, size_t bytes)
+{
+	ssize_t n = fd >= 0 ? pread(fd, line, bytes - 1, 0) : -1;
+
+	line[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* 0: not known. */
+static uint64_t thread_cpu_ns(const struct watchdog_worker *x)
+{
+	char line[128];
+	uint64_t ns;
+
+	if (!line_read(x->schedstat_fd, line, sizeof(line)) || sscanf(line, "%" SCNu64, &ns) != 1)
 		return 0;
-	if (fscanf(f, "%" SCNu64, &ns) != 1)
-		ns = 0;
-	fclose(f);
 	return ns;
 }
 
 /* Asleep in the kernel, rather than running, waiting for a processor, or held by a debugger. */
-static int thread_is_blocked(int tid)
+static int thread_is_blocked(const struct watchdog_worker *x)
 {
-	char path[64], state = '?';
-	FILE *f;
+	char line[512], state;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	f = tid != 0 ? fopen(path, "r") : NULL;
-	if (f == NULL)
-		return 0;
 	/* EAL's names of threads have no parentheses. */
-	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = '?';
-	fclose(f);
+	if (!line_read(x->stat_fd, line, sizeof(line)) ||
+	    sscanf(line, "%*d (%*[^)]) %c", &state) != 1)
+		return 0;
 	return state == 'S' || state == 'D';
 }
 
@@ -83,7 +94,11 @@ void watchdog_init(struct watchdog *w, struct hd_dp *dp, hd_ns now)
 {
 	*w = (struct watchdog){ .dp = dp, .looked = now, .rated = now };
 	for (uint32_t i = 0; i < hd_dp_n_workers(dp); i++) {
-		w->workers[i].tid = thread_find(hd_dp_worker_lcore(dp, i));
+		int tid = thread_find(hd_dp_worker_lcore(dp, i));
+
+		w->workers[i].tid = tid;
+		w->workers[i].schedstat_fd = thread_open(tid, "schedstat");
+		w->workers[i].stat_fd = thread_open(tid, "stat");
 		w->workers[i].moved = w->workers[i].ran = now;
 		w->workers[i].busy_cycles =
 			__atomic_load_n(&hd_dp_stats(dp, i)->busy_cycles, __ATOMIC_RELAXED);
@@ -118,7 +133,7 @@ _Noreturn static void give_up(const struct watchdog *w, uint32_t i, const char *
 static void worker_look(struct watchdog *w, uint32_t i, hd_ns now)
 {
 	struct watchdog_worker *x = &w->workers[i];
-	uint64_t turns = turns_of(w, i);
+	uint64_t turns = turns_of(w, i), cpu_ns;
 
 	/* First look at a still worker: its processor time counts from here. */
 	if (turns != x->turns || now - w->looked > OWN_GAP) {
@@ -127,14 +142,25 @@ static void worker_look(struct watchdog *w, uint32_t i, hd_ns now)
 		x->cpu_ns = 0;
 		return;
 	}
+	cpu_ns = thread_cpu_ns(x);
 	if (x->cpu_ns == 0)
-		x->cpu_ns = thread_cpu_ns(x->tid);
-	else if (thread_cpu_ns(x->tid) - x->cpu_ns > LOST_CPU)
+		x->cpu_ns = cpu_ns;
+	else if (cpu_ns > x->cpu_ns + LOST_CPU)
 		give_up(w, i, "burns its core", now);
-	if (!thread_is_blocked(x->tid))
+	if (!thread_is_blocked(x))
 		x->ran = now;
 	else if (now - x->ran > BLOCKED_AFTER)
 		give_up(w, i, "is blocked", now);
+}
+
+void watchdog_fini(struct watchdog *w)
+{
+	for (uint32_t i = 0; i < hd_dp_n_workers(w->dp); i++) {
+		if (w->workers[i].schedstat_fd >= 0)
+			close(w->workers[i].schedstat_fd);
+		if (w->workers[i].stat_fd >= 0)
+			close(w->workers[i].stat_fd);
+	}
 }
 
 void watchdog_look(struct watchdog *w, hd_ns now)

@@ -11,6 +11,7 @@ struct watchdog_worker {
 	hd_ns ran; /* when it last had the processor, or wanted it */
 	uint64_t cpu_ns;		/* of its thread, then */
 	int tid;			/* 0: not found */
+	int schedstat_fd, stat_fd;	/* of its thread; -1: none */
 	uint64_t busy_cycles, requests; /* at the last rates */
 	double busy, requests_per_second;
 };
@@ -22,6 +23,7 @@ struct watchdog {
 };
 
 void watchdog_init(struct watchdog *w, struct hd_dp *dp, hd_ns now);
+void watchdog_fini(struct watchdog *w);
 /* Some ten times a second. Does not return when a worker hangs: half a data plane is worse than
  * none, and whoever supervises the process starts it again. */
 void watchdog_look(struct watchdog *w, hd_ns now);

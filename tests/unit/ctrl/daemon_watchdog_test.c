@@ -120,6 +120,39 @@ static void look_while_it_sleeps(void)
 	}
 }
 
+/* The process has no descriptor left to look at anything with. */
+static void descriptors_take(void)
+{
+	struct rlimit none;
+
+	getrlimit(RLIMIT_NOFILE, &none);
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+}
+
+static void look_without_descriptors(void)
+{
+	worker_start(nap);
+	for (hd_ns now = TICK; now < 60 * HD_NS_PER_S; now += TICK) {
+		if (now % (200 * HD_NS_PER_MS) == 0)
+			fake_dp_turn(dp, 0, 0);
+		if (now == HD_NS_PER_S + 2 * TICK)
+			descriptors_take();
+		watchdog_look(&w, now);
+	}
+}
+
+static void look_while_it_spins_without_descriptors(void)
+{
+	hd_ns cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+
+	worker_start(spin);
+	descriptors_take();
+	for (hd_ns now = TICK; clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10 * HD_NS_PER_S;
+	     now += TICK)
+		watchdog_look(&w, now);
+}
+
 static void look_while_it_is_blocked(void)
 {
 	worker_start(nap);
@@ -157,6 +190,12 @@ static void a_worker_lost_in_a_loop_ends_the_process(void **state)
 static void a_worker_that_sleeps_is_left_alone(void **state)
 {
 	assert_int_equal(child_signal(look_while_it_sleeps), 0);
+}
+
+static void a_process_without_descriptors_is_looked_at_as_ever(void **state)
+{
+	assert_int_equal(child_signal(look_without_descriptors), 0);
+	assert_int_equal(child_signal(look_while_it_spins_without_descriptors), SIGABRT);
 }
 
 static void a_blocked_worker_ends_the_process_within_a_second(void **state)
@@ -197,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_worker_lost_in_a_loop_ends_the_process),
 		cmocka_unit_test(a_worker_that_sleeps_is_left_alone),
+		cmocka_unit_test(a_process_without_descriptors_is_looked_at_as_ever),
 		cmocka_unit_test(a_blocked_worker_ends_the_process_within_a_second),
 		cmocka_unit_test(a_worker_that_turns_is_left_alone),
 		cmocka_unit_test(a_stopped_machine_is_no_fault_of_the_worker),
