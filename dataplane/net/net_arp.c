@@ -120,6 +120,8 @@ uint32_t net_arp_input(struct net *n, struct net_if *i, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return NET_TAKEN;
 	}
+	if (a->arp_sip == 0 && net_leaving_cede(n, &target)) /* RFC 5227 2.1.1: a probe */
+		return HD_NET_ARP_NOT_OURS;
 	if (!answers_for(n, i, &target)) {
 		/* RFC 826: what we know of the sender is brought up to date whoever was asked. */
 		net_neigh_learn(n, i, &sender, a->arp_sha.addr_bytes, NEIGH_NEWS_CLAIM);

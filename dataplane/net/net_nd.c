@@ -135,7 +135,7 @@ uint32_t net_nd_solicitation(struct net *n, struct net_pkt *p)
 	group = solicited_node(&target);
 	if (probe && (mac != NULL || !hd_ip_eq(&p->dst, &group)))
 		return HD_NET_ND_MALFORMED;
-	if (!answers_for(n, p->in, &target))
+	if (!answers_for(n, p->in, &target) || (probe && net_leaving_cede(n, &target)))
 		return HD_NET_ND_NOT_OURS;
 	if (net_own_any(n, &p->src))
 		return HD_NET_ND_CONFLICT;

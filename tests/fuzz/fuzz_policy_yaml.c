@@ -7,6 +7,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Documents that were read before say what they said. */
+static void twice_is_the_same(struct policy_world *w, const uint8_t *data, size_t size)
+{
+	int rc = policy_world_load_bytes(w, data, size);
+	uint32_t errors = w->diags.errors, warnings = w->diags.warnings, rows = w->diags.n;
+
+	if (policy_world_load_bytes(w, data, size) != rc || w->diags.errors != errors ||
+	    w->diags.warnings != warnings || w->diags.n != rows)
+		abort();
+}
+
 static void policy_run(const uint8_t *data, size_t size, uint8_t how)
 {
 	static struct policy_label label = { (char *)"istio", (char *)"ingressgateway" };
@@ -24,6 +35,7 @@ static void policy_run(const uint8_t *data, size_t size, uint8_t how)
 	const char *wrong;
 
 	policy_world_open(&w, &settings);
+	twice_is_the_same(&w, data, size);
 	if (policy_world_load_bytes(&w, data, size) == 0) {
 		wrong = policy_snapshot_wrong(w.snapshot);
 		if (wrong != NULL) {

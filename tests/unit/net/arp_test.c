@@ -389,6 +389,18 @@ static void an_address_that_leaves_is_answered_for_until_another_claims_it(void 
 	assert_int_equal(world_sent(w, 0, &f), 0);
 }
 
+static void an_address_that_leaves_is_free_for_who_probes_it(void **state)
+{
+	struct world *w = *state;
+	struct frame f;
+
+	net_set_vips(w->net, NULL, 0);
+	frame_arp(&f, 1, other_mac, "0.0.0.0", nobody, "10.1.0.10");
+	world_rx(w, 0, &f);
+	assert_int_equal(world_sent(w, 0, &f), 0);
+	assert_int_equal(net_n_leaving(w->net), 2);
+}
+
 static void idle_neighbours_are_forgotten(void **state)
 {
 	struct world *w = *state;
@@ -440,6 +452,7 @@ int main(void)
 		WORLD_TEST(c7_8_neighbours_of_a_wide_subnet_lie_apart),
 		WORLD_TEST(c7_7_our_address_claimed_by_another_is_defended_once_in_ten_seconds),
 		WORLD_TEST(an_address_that_leaves_is_answered_for_until_another_claims_it),
+		WORLD_TEST(an_address_that_leaves_is_free_for_who_probes_it),
 		WORLD_TEST(idle_neighbours_are_forgotten),
 		WORLD_TEST(off_link_goes_by_the_gateway),
 	};

@@ -305,6 +305,18 @@ static void a_claim_of_an_address_that_leaves_is_not_defended(void **state)
 	assert_int_equal(net_n_leaving(w->net), 2);
 }
 
+static void an_address_that_leaves_is_free_for_who_probes_it(void **state)
+{
+	struct world *w = *state;
+	struct frame f;
+
+	net_set_vips(w->net, NULL, 0);
+	frame_nd(&f, NS, "::", "ff02::1:ff00:10", 0, "fd00:1::10", 0, NULL);
+	world_rx(w, 0, &f);
+	assert_int_equal(world_sent(w, 0, &f), 0);
+	assert_int_equal(net_n_leaving(w->net), 2);
+}
+
 static void c7_10_and_c7_17_routers_and_redirects_are_ignored(void **state)
 {
 	struct world *w = *state;
@@ -339,6 +351,7 @@ int main(void)
 		cmocka_unit_test(c7_16_an_address_taken_at_start_is_not_used),
 		WORLD_TEST(c7_16_a_later_claim_of_our_address_is_defended),
 		WORLD_TEST(a_claim_of_an_address_that_leaves_is_not_defended),
+		WORLD_TEST(an_address_that_leaves_is_free_for_who_probes_it),
 		WORLD_TEST(c7_10_and_c7_17_routers_and_redirects_are_ignored),
 	};
 
