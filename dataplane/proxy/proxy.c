@@ -239,7 +239,8 @@ hd_ns proxy_next_deadline(const struct proxy *p)
 {
 	hd_ns hold, wheel, quota;
 
-	if (!list_is_empty(&p->failed) || !list_is_empty(&p->doomed) || p->is_sweeping)
+	if (!list_is_empty(&p->failed) || !list_is_empty(&p->doomed) || p->is_sweeping ||
+	    !list_is_empty(&p->tokens.told))
 		return 0;
 	hold = proxy_hold_deadline(p);
 	wheel = wheel_next_deadline(&p->wheel);

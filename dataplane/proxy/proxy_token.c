@@ -3,6 +3,7 @@
 #include "proxy_state.h"
 
 #define TURN_TOKENS 64
+#define TURN_TOLD 64
 #define ASK_AGAIN HD_NS_PER_S /* what time or luck may change */
 
 static const struct {
@@ -31,6 +32,7 @@ void proxy_tokens_init(struct proxy_tokens *t, const struct hd_jwt_lane *lane,
 	t->key[0] = key[0];
 	t->key[1] = key[1];
 	list_init(&t->idle);
+	list_init(&t->told);
 }
 
 static uint16_t *bucket_of(struct proxy_tokens *t, uint64_t hash)
@@ -190,16 +192,27 @@ static void came_back(struct proxy *p, uint32_t index)
 	struct proxy_tokens *t = &p->tokens;
 	struct proxy_token *k = &t->rows[index];
 	uint8_t status = t->lane->slots[index].status;
-	struct list_link *l;
 
 	k->state = TOKEN_DONE;
 	k->keep_until = status == HD_JWT_NOT_YET || status == HD_JWT_NO_MEMORY ? p->now + ASK_AGAIN
 									       : HD_NS_NEVER;
 	t->answered++;
-	k->users++; /* until all who wait have looked */
-	while ((l = list_pop_front(&k->waiting)) != NULL)
+	list_splice_back(&t->told, &k->waiting);
+	hold(t, k);
+	let_go(t, k); /* now others may take its place */
+}
+
+/* Very many may wait for one token. */
+static int go_on(struct proxy *p)
+{
+	struct list_link *l;
+	int n = 0;
+
+	while (n < TURN_TOLD && (l = list_pop_front(&p->tokens.told)) != NULL) {
 		proxy_exchange_judge_again(p, proxy_exchange_of(l));
-	let_go(t, k);
+		n++;
+	}
+	return n > 0;
 }
 
 int proxy_tokens_run(struct proxy *p)
@@ -208,7 +221,7 @@ int proxy_tokens_run(struct proxy *p)
 	int n = 0;
 
 	if (hd_likely(p->tokens.asked == p->tokens.answered))
-		return 0;
+		return list_is_empty(&p->tokens.told) ? 0 : go_on(p);
 	while (n < TURN_TOKENS && (done = hd_ring_peek(p->tokens.lane->done)) != NULL) {
 		uint32_t index = *done;
 
@@ -216,7 +229,7 @@ int proxy_tokens_run(struct proxy *p)
 		came_back(p, index);
 		n++;
 	}
-	return n > 0;
+	return go_on(p) | (n > 0);
 }
 
 /* One token by one rule. */

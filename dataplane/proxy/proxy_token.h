@@ -34,6 +34,7 @@ struct proxy_tokens {
 	const struct hd_jwt_lane *lane;
 	uint64_t key[2];       /* so that nobody fills one bucket */
 	struct list_link idle; /* the first is the first to go */
+	struct list_link told; /* exchanges whose token came back: some a turn go on */
 	uint32_t used;	       /* slots that were ever used */
 	uint32_t asked, answered;
 	uint16_t order[HD_JWT_SLOTS]; /* 1 + index, of those between the two */

@@ -235,6 +235,31 @@ static void many_may_wait_at_once(void **state)
 	assert_int_equal(verify_all(b, INT64_MAX), 100);
 }
 
+/* Who waits for one token goes on some a turn, not all in one. */
+static void crowd_behind_a_token_goes_on_in_pieces(void **state)
+{
+	struct bed *b = governed(state, "");
+	struct hd_jwt_slot *s;
+	uint32_t index, before, n;
+
+	for (int i = 0; i < 120; i++)
+		asks(b, BEARER("good.a.b"));
+	s = next_job(b, &index);
+	assert_non_null(s);
+	s->status = HD_JWT_OK;
+	s->expires_s = INT64_MAX;
+	*(uint32_t *)hd_ring_slot(b->lane.done) = index;
+	hd_ring_push(b->lane.done);
+	proxy_run(b->proxy, b->now);
+	before = fake_tcp_count_opened(b->tcp);
+	assert_in_range(before, 1, 64);
+	assert_int_equal(proxy_next_deadline(b->proxy), 0);
+	bed_run(b);
+	n = fake_tcp_count_opened(b->tcp);
+	assert_int_equal(n, 120);
+	assert_null(next_job(b, &index));
+}
+
 /* A token leaves with who answers for it. */
 static void as_gateway(struct bed *b)
 {
@@ -409,6 +434,7 @@ int main(void)
 		TEST(reload_keeps_what_a_job_reads),
 		TEST(one_good_token_is_enough),
 		TEST(preflight_needs_no_token),
+		TEST(crowd_behind_a_token_goes_on_in_pieces),
 		TEST(many_may_wait_at_once),
 		TEST(token_stays_here_when_a_gateway_tries_again_after_a_reload),
 		TEST(copies_for_mirrors_are_stripped_too),
