@@ -101,9 +101,13 @@ static enum cli_exit answer_read(const char *line, size_t n, json_t **result, ch
 	json_error_t e;
 	json_t *reply = json_loadb(line, n, 0, &e);
 	const char *text = json_string_value(json_object_get(reply, "error"));
+	json_int_t left_out = json_integer_value(json_object_get(reply, "left_out"));
 	enum cli_exit code = CLI_REFUSED;
 
 	*result = json_incref(json_object_get(reply, "result"));
+	if (left_out > 0) /* beside the result, so that scripts get rows alone */
+		fprintf(stderr, "heddlectl: %lld more rows are not shown (--limit)\n",
+			(long long)left_out);
 	if (json_is_true(json_object_get(reply, "ok")) && *result != NULL)
 		code = CLI_FINE;
 	else

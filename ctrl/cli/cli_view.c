@@ -409,6 +409,7 @@ static void explain_print(FILE *out, const json_t *result)
 	const json_t *x = json_array_get(result, 0);
 
 	fprintf(out, "%-12s %s (%s)\n", "listener", text(x, "listener"), text(x, "service"));
+	fprintf(out, "%-12s %s\n", "transport", text(x, "transport"));
 	if (number(x, "status") > 0)
 		fprintf(out, "%-12s %.0f by heddle itself: %s\n", "answer", number(x, "status"),
 			text(x, "details"));

@@ -2,10 +2,13 @@
 #include "daemon_certs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <heddle/log.h>
 
@@ -58,15 +61,37 @@ static void text_drop(struct text *t)
 	*t = (struct text){ 0 };
 }
 
-static int file_read(const char *path, struct text *out, char *error, size_t bytes)
+/* NULL with the reason in error. Opening a pipe would wait for a writer. */
+static FILE *file_open(const char *path, char *error, size_t bytes)
 {
-	FILE *f = fopen(path, "re");
-	size_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	FILE *f;
 
+	if (fd < 0) {
+		snprintf(error, bytes, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		snprintf(error, bytes, "%s: is no regular file", path);
+		close(fd);
+		return NULL;
+	}
+	f = fdopen(fd, "r");
 	if (f == NULL) {
 		snprintf(error, bytes, "%s: %s", path, strerror(errno));
-		return -EINVAL;
+		close(fd);
 	}
+	return f;
+}
+
+static int file_read(const char *path, struct text *out, char *error, size_t bytes)
+{
+	FILE *f = file_open(path, error, bytes);
+	size_t n;
+
+	if (f == NULL)
+		return -EINVAL;
 	out->own = malloc(FILE_MAX);
 	n = out->own != NULL ? fread(out->own, 1, FILE_MAX, f) : 0;
 	if (out->own == NULL || ferror(f) || n == FILE_MAX)

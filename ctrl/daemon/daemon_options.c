@@ -35,8 +35,8 @@ static const struct option_row {
 	{ "strict", 's', OPT_STRICT, NULL,
 	  "a field that does not exist is an error, not a warning" },
 	{ "allow-unenforced", 'u', OPT_ALLOW_UNENFORCED, NULL,
-	  "start although policy asks for security that this version\n"
-	  "                          does not enforce (mutual TLS, authorization): a warning each" },
+	  "start although policy asks for security that this node\n"
+	  "                          cannot give (mutual TLS without an identity): a warning each" },
 	{ "log-level", 'l', OPT_LOG_LEVEL, "LEVEL",
 	  "error, warning, notice (default), info or debug" },
 	{ "version", 'V', OPT_VERSION, NULL, "print the version" },

@@ -262,7 +262,19 @@ static int64_t wall_now(void)
 	return (int64_t)ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-/* A record is counted, logged and shown to whoever taps. Returns how many there were. */
+/* A record is counted, logged and shown to whoever taps. */
+static void record_see(struct daemon *d, const struct hd_access_record *r, hd_ns now)
+{
+	observe_requests_count(d->requests, r);
+	if (r->opens)
+		return;
+	observe_failures_count(&d->failures, r);
+	if (d->access != NULL)
+		observe_access_add(d->access, r, now);
+	sock_server_see(d->sock, r);
+}
+
+/* Returns how many there were. */
 static unsigned int records_drain(struct daemon *d, hd_ns now)
 {
 	unsigned int n = 0;
@@ -273,11 +285,7 @@ static unsigned int records_drain(struct daemon *d, hd_ns now)
 
 		for (unsigned int k = 0; k < RECORDS && (r = hd_ring_peek(ring)) != NULL;
 		     k++, n++) {
-			observe_requests_count(d->requests, r);
-			observe_failures_count(&d->failures, r);
-			if (d->access != NULL)
-				observe_access_add(d->access, r, now);
-			sock_server_see(d->sock, r);
+			record_see(d, r, now);
 			hd_ring_pop(ring);
 		}
 	}

@@ -20,16 +20,17 @@ enum reporter { REPORTER_SOURCE, REPORTER_WAYPOINT };
 
 struct key {
 	char cluster[128];
+	char principal[128]; /* of the caller; zeroes: it proved none */
 	uint32_t flags;
-	uint16_t cluster_n, status;
+	uint16_t cluster_n, principal_n, status;
 	uint8_t reporter, tcp;
-	uint8_t zero[6];
+	uint8_t zero[4];
 };
 _Static_assert(sizeof(struct key) % sizeof(uint64_t) == 0, "hashed by words");
 
 struct row {
 	struct key key;
-	uint64_t count, received, sent, sum_ns;
+	uint64_t count, opened, received, sent, sum_ns;
 	uint64_t buckets[OBSERVE_BUCKETS + 1]; /* not cumulative */
 };
 
@@ -76,6 +77,9 @@ static void key_of(const struct observe_requests *r, const struct hd_access_reco
 	memset(k, 0, sizeof(*k));
 	k->cluster_n = a->cluster_n < sizeof(k->cluster) ? a->cluster_n : sizeof(k->cluster);
 	memcpy(k->cluster, a->cluster, k->cluster_n);
+	k->principal_n =
+		a->peer_n < sizeof(k->principal) ? a->peer_n : sizeof(k->principal);
+	memcpy(k->principal, a->peer, k->principal_n);
 	k->flags = a->flags;
 	k->status = a->status;
 	k->tcp = a->protocol == 0;
@@ -133,6 +137,10 @@ void observe_requests_count(struct observe_requests *r, const struct hd_access_r
 	row = row_get(r, &k);
 	if (row == NULL) {
 		r->lost++;
+		return;
+	}
+	if (record->opens) {
+		row->opened++;
 		return;
 	}
 	while (b < OBSERVE_BUCKETS && ms > observe_bucket_ms[b])
@@ -195,6 +203,14 @@ static void label(struct observe_text *t, const char *name, struct hd_str value)
 		observe_text_add_json(t, value.p, value.n);
 }
 
+/* Istio's: who reports for the caller does not know; "mutual_tls" is of both sides. */
+static const char *security_of(const struct key *k)
+{
+	if (k->reporter == REPORTER_SOURCE)
+		return "unknown";
+	return k->principal_n > 0 ? "mutual_tls" : "none";
+}
+
 static void labels_write(struct observe_text *t, const struct key *k)
 {
 	struct hd_str host, rest, name, space, subset;
@@ -207,6 +223,7 @@ static void labels_write(struct observe_text *t, const struct key *k)
 		t,
 		"{reporter=\"%s\",source_workload=\"unknown\",source_workload_namespace=\"unknown\"",
 		k->reporter == REPORTER_SOURCE ? "source" : "waypoint");
+	label(t, "source_principal", (struct hd_str){ k->principal, k->principal_n });
 	label(t, "destination_service", host);
 	label(t, "destination_service_name", name);
 	label(t, "destination_service_namespace", space);
@@ -216,8 +233,7 @@ static void labels_write(struct observe_text *t, const struct key *k)
 		observe_text_addf(t, ",response_code=\"%u\",grpc_response_status=\"\"", k->status);
 	observe_text_add_literal(t, ",response_flags=\"");
 	observe_text_add_flags(t, k->flags);
-	observe_text_addf(t, "\",connection_security_policy=\"%s\"",
-			  k->reporter == REPORTER_SOURCE ? "unknown" : "none");
+	observe_text_addf(t, "\",connection_security_policy=\"%s\"", security_of(k));
 }
 
 static void counter_write(struct observe_text *t, const struct observe_requests *r,
@@ -265,6 +281,8 @@ void observe_requests_write(struct observe_text *t, const struct observe_request
 	for (uint32_t i = 0; i < r->n; i++)
 		if (!r->rows[i].key.tcp)
 			duration_write(t, &r->rows[i]);
+	counter_write(t, r, "istio_tcp_connections_opened",
+		      "TCP streams that reached their backend.", 1, offsetof(struct row, opened));
 	counter_write(t, r, "istio_tcp_connections_closed", "TCP streams that ended.", 1,
 		      offsetof(struct row, count));
 	counter_write(t, r, "istio_tcp_sent_bytes",

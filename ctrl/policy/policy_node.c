@@ -188,6 +188,9 @@ static void spec_read(struct node_load *l, const struct policy_yaml *spec)
 	l->node->dp.max_connections = (uint32_t)policy_get_int(limits, "connections", 0);
 	l->node->dp.max_mbufs = (uint32_t)policy_get_int(limits, "mbufs", 0);
 	l->node->dp.handshake_threads = (uint32_t)policy_get_int(spec, "handshakeThreads", 1);
+	if (l->node->dp.handshake_threads == 0 && policy_get(spec, "identity") != NULL)
+		policy_error(&l->check, policy_get(spec, "handshakeThreads"),
+			     "an identity needs handshakeThreads to show it: 1 or more, or leave `identity` out");
 }
 
 static void root_read(struct node_load *l, struct policy_yaml *root)

@@ -70,7 +70,7 @@ static const struct policy_field spec_fields[] = {
 	POLICY_STRS("eal", NOW),
 	POLICY_INTS("workers", 0, 1023, NOW),
 	POLICY_INT_("mainLcore", 0, 1023, NOW),
-	POLICY_INT_("handshakeThreads", 0, 64, NOW),
+	POLICY_INT_("handshakeThreads", 0, 16, NOW),
 	POLICY_ENUM_("idle", idle_words, NOW),
 	{ .name = "ports",
 	  .type = POLICY_T_OBJECT,

@@ -248,10 +248,17 @@ char *sock_reply_error(const json_t *id, const char *error)
 
 char *sock_reply_result(const json_t *id, json_t *result)
 {
+	return sock_reply_rows(id, result, 0);
+}
+
+char *sock_reply_rows(const json_t *id, json_t *result, uint64_t left_out)
+{
 	json_t *reply = json_object();
 
 	json_object_set_new(reply, "id", json_null());
 	json_object_set_new(reply, "ok", json_true());
+	if (left_out > 0)
+		json_object_set_new(reply, "left_out", json_integer((json_int_t)left_out));
 	if (json_object_set_new(reply, "result", result) != 0) {
 		json_decref(reply);
 		return sock_reply_error(id, "out of memory");

@@ -38,6 +38,8 @@ void sock_jobs_sweep(int all);
 /* The reply to a line that could not even be read. */
 char *sock_reply_error(const json_t *id, const char *error);
 char *sock_reply_result(const json_t *id, json_t *result);
+/* left_out: rows that there are beside those of result. */
+char *sock_reply_rows(const json_t *id, json_t *result, uint64_t left_out);
 
 /* -EINVAL with rq->error set. */
 int sock_refuse(struct sock_request *rq, const char *format, ...)

@@ -9,7 +9,7 @@
 /* An answer of more rows would hold the control thread for too long. */
 #define ROWS_DEFAULT 10000
 #define ROWS_MAX 200000
-#define NEIGHBORS 4096
+#define NEIGHBORS 8192 /* as many as the table of a worker has */
 
 static void tls_put(json_t *row, const struct hd_dump_connection *c)
 {

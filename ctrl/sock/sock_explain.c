@@ -231,6 +231,20 @@ static void answer_build(json_t *row, const struct sock_host *h, const struct hd
 	sock_put(row, "destinations", destinations_json(h, r));
 }
 
+/* How the connection must begin. Local workloads speak plaintext to every service. */
+static const char *transport_of(const struct hd_listener *l, const struct hd_explain_caller *who)
+{
+	if (l->servers_count > 0)
+		return "TLS";
+	if (l->gateway || l->inbound == HD_INBOUND_PLAIN)
+		return "plaintext";
+	if (l->inbound == HD_INBOUND_PERMISSIVE)
+		return "mutual TLS or plaintext (PeerAuthentication PERMISSIVE)";
+	return who->principal.n > 0
+		       ? "mutual TLS (PeerAuthentication STRICT)"
+		       : "PeerAuthentication STRICT: a caller on a mesh port without a certificate is refused; --principal names one";
+}
+
 /* A TCP port passes every stream on unread. */
 static void answer_tcp(json_t *row, const struct sock_host *h, const struct hd_listener *l)
 {
@@ -291,6 +305,7 @@ int sock_explain(struct sock_request *rq)
 	row = sock_row(rq->result);
 	sock_put(row, "listener", sock_json_addr(&l->addr));
 	sock_put(row, "service", sock_json_str(l->service));
+	sock_put_text(row, "transport", transport_of(l, &who));
 	l = listener_named(s, l, &u, &named);
 	if (l->router == HD_NONE) {
 		answer_tcp(row, rq->host, l);

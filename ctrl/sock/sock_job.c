@@ -99,6 +99,7 @@ static int dump_finished(struct dump_job *d)
 static char *dump_poll(struct sock_job *job, hd_ns now, int *done)
 {
 	struct dump_job *d = hd_container_of(job, struct dump_job, job);
+	uint64_t left_out = 0;
 	json_t *result;
 	char *reply;
 
@@ -109,9 +110,11 @@ static char *dump_poll(struct sock_job *job, hd_ns now, int *done)
 		return NULL;
 	if (*done) {
 		result = json_array();
-		for (uint32_t i = 0; i < d->n_workers; i++)
+		for (uint32_t i = 0; i < d->n_workers; i++) {
 			d->add(result, d->parts[i].dump, i);
-		reply = sock_reply_result(job->id, result);
+			left_out += d->parts[i].dump->left_out;
+		}
+		reply = sock_reply_rows(job->id, result, left_out);
 	} else {
 		reply = sock_reply_error(
 			job->id,

@@ -32,11 +32,6 @@ const struct http_known http_known[HTTP_KNOWN_SLOTS] = {
 	[31] = K(CONTENT_TYPE, "content-type"),
 };
 
-enum http_field_id http_field_lookup(const uint8_t *name, uint32_t n)
-{
-	return (enum http_field_id)http_field_find(name, n)->id;
-}
-
 int http_name_eq(const uint8_t *p, uint32_t n, const char *lower)
 {
 	for (uint32_t i = 0; i < n; i++) {

@@ -119,7 +119,6 @@ static inline const struct http_known *http_field_find(const uint8_t *name, size
 }
 
 /* The number of a known field name, HTTP_F_UNKNOWN for others. The name is a token. */
-enum http_field_id http_field_lookup(const uint8_t *name, uint32_t n);
 
 /* The method's number, -1 when no registry knows it: Envoy's list, which is IANA's and WebDAV's. */
 int http_method_lookup(const uint8_t *p, uint32_t n);

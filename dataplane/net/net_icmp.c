@@ -22,7 +22,6 @@
 #define ICMP6_PARAMETER 4
 #define ICMP6_ECHO 128
 #define ICMP6_ECHO_REPLY 129
-#define ICMP6_MLD_QUERY 130
 #define ND_SOLICITATION 135
 #define ND_ADVERTISEMENT 136
 #define QUOTE4_BYTES 548 /* RFC 1812 4.3.2.3: the error is at most 576 bytes */

@@ -486,11 +486,6 @@ void net_port_arm(const struct net_port *p, uint32_t queue, int armed)
 		(void)rte_eth_dev_rx_intr_disable(p->port_id, (uint16_t)queue);
 }
 
-uint16_t net_port_id(const struct net_port *p)
-{
-	return p->port_id;
-}
-
 static void describe_offloads(const struct net_port *p, char *out, size_t bytes)
 {
 	const struct {

@@ -38,7 +38,6 @@ const struct net_rss *net_port_rss(const struct net_port *p);
 int net_port_interrupt_fd(const struct net_port *p, uint32_t queue);
 /* By the worker of the queue. Frames that came before are announced or not: look once more. */
 void net_port_arm(const struct net_port *p, uint32_t queue, int armed);
-uint16_t net_port_id(const struct net_port *p); /* of the ethdev */
 
 /* Everything of struct hd_dp_port_info. Asks the device, or the kernel behind it, now. */
 void net_port_info(const struct net_port *p, struct hd_dp_port_info *out);

@@ -293,5 +293,6 @@ void proxy_retry_end(struct proxy *p, struct proxy_exchange *x);
 
 /* proxy_record.c */
 void proxy_record_write(struct proxy *p, const struct proxy_exchange *x);
+void proxy_record_open(struct proxy *p, const struct proxy_exchange *x); /* of a TCP stream */
 
 #endif

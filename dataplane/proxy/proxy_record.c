@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The access record of a finished exchange, written straight into the ring that ctrl reads. */
+/* The access record of a finished exchange (or of a stream that opens), written straight into the
+ * ring that ctrl reads. */
 #include "proxy_state.h"
 
 /* A part of the request's head, cut to fit. Returns its real length, 0 when the head could not be
@@ -95,7 +96,7 @@ static void put_tls(const struct proxy_exchange *x, struct hd_access_record *r)
 	memcpy(r->peer, who.p, RTE_MIN(who.n, (uint32_t)sizeof(r->peer)));
 }
 
-void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
+static void record(struct proxy *p, const struct proxy_exchange *x, int opens)
 {
 	struct hd_access_record *r;
 
@@ -112,5 +113,16 @@ void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
 	put_decisions(x, r);
 	put_tls(x, r);
 	r->worker = (uint8_t)p->worker;
+	r->opens = (uint8_t)opens;
 	hd_ring_push(p->access);
+}
+
+void proxy_record_write(struct proxy *p, const struct proxy_exchange *x)
+{
+	record(p, x, 0);
+}
+
+void proxy_record_open(struct proxy *p, const struct proxy_exchange *x)
+{
+	record(p, x, 1);
 }

@@ -13,11 +13,6 @@ static const struct {
 #undef FAILURE_ROW
 };
 
-uint32_t proxy_failure_flag(enum proxy_failure why)
-{
-	return failures[why].flag;
-}
-
 struct proxy_answer proxy_reply_of_failure(enum proxy_failure why, int is_retried)
 {
 	struct proxy_answer a = {

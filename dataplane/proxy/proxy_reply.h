@@ -87,7 +87,6 @@ struct proxy_answer {
 struct proxy_answer proxy_reply_of_failure(enum proxy_failure why, int is_retried);
 /* What the caller gets for bytes that are no request. */
 struct proxy_answer proxy_reply_of_error(const struct http_error *e);
-uint32_t proxy_failure_flag(enum proxy_failure why);
 
 struct proxy_reply_style {
 	uint8_t role;	 /* hd_role */

@@ -18,6 +18,8 @@ void proxy_tunnel_begin(struct proxy *p, struct proxy_exchange *x)
 		wheel_arm(&p->wheel, &x->timer.wheel, x->deadline);
 	}
 	proxy_leg_set_due(p, x->down, p->now + proxy_exchange_patience(x));
+	if (x->is_stream)
+		proxy_record_open(p, x);
 	proxy_tunnel_relay(p, x);
 }
 

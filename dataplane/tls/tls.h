@@ -24,8 +24,6 @@ struct tls_conn;
 struct tls_threads;
 
 #define TLS_RECORD_WIRE_MAX (5 + 16384 + 256)
-/* What sealing adds to each record at most: header, explicit nonce or inner type, tag. */
-#define TLS_RECORD_OVERHEAD 29
 
 struct tls_config {
 	uint32_t max_connections;

@@ -30,6 +30,7 @@ static int is_wanted(const struct hd_dump *d, const struct hd_dump_connection *r
 /* The rows of this turn. True: there is more. */
 static int dump_connections(struct worker *w, struct hd_dump *d)
 {
+	struct hd_dump_connection row;
 	struct tcp_conn *c;
 
 	for (int i = 0; i < WORKER_DUMP_PLACES; i++) {
@@ -37,12 +38,13 @@ static int dump_connections(struct worker *w, struct hd_dump *d)
 			return 0;
 		if (c == NULL)
 			continue;
-		if (d->count == d->capacity) {
-			d->left_out++;
+		dump_connection(w, c, &row);
+		if (!is_wanted(d, &row))
 			continue;
-		}
-		dump_connection(w, c, &d->connections[d->count]);
-		d->count += is_wanted(d, &d->connections[d->count]) != 0;
+		if (d->count == d->capacity)
+			d->left_out++;
+		else
+			d->connections[d->count++] = row;
 	}
 	return 1;
 }

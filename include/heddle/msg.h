@@ -56,6 +56,7 @@ struct hd_access_record {
 	uint16_t retries;
 	uint8_t protocol;	/* 11 for HTTP/1.1, 10 for HTTP/1.0, 0 for none */
 	uint8_t method_n, path_cut, worker;
+	uint8_t opens;		/* a TCP stream has just reached its backend: counted, not logged; what ends it has a record of its own */
 	uint16_t path_n, authority_n, agent_n, details_n, cluster_n, forwarded_for_n;
 	uint32_t route_source_line;
 	char request_id[40];	/* terminated */

@@ -3,6 +3,7 @@
  * for its SPIFFE ID, the key for its serial, and refuses a chain that says "bad". */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctrl_test.h"
@@ -142,6 +143,19 @@ static void bad_pair_is_refused_and_the_old_one_stays(void **state)
 	assert_string_equal(identity_row(b)->state, "ok");
 }
 
+/* Reading it would wait for a writer, and the load with it. */
+static void a_pipe_in_the_place_of_a_file_is_refused(void **state)
+{
+	struct bed *b = *state;
+
+	load(b, 1);
+	unlink(b->chain);
+	assert_int_equal(mkfifo(b->chain, 0600), 0);
+	load(b, 1);
+	assert_string_equal(identity_row(b)->state, "refused");
+	assert_non_null(strstr(identity_row(b)->error, "is no regular file"));
+}
+
 static void renewal_is_of_the_same_identity(void **state)
 {
 	struct bed *b = *state;
@@ -200,6 +214,7 @@ int main(void)
 		T(what_is_good_is_set_once),
 		T(renewed_pair_is_set_again_and_the_context_is_not),
 		T(bad_pair_is_refused_and_the_old_one_stays),
+		T(a_pipe_in_the_place_of_a_file_is_refused),
 		T(renewal_is_of_the_same_identity),
 		T(context_waits_for_what_it_needs),
 		T(what_no_snapshot_names_is_cleared),

@@ -329,7 +329,7 @@ static void requests_are_counted_under_istios_labels(void **state)
 	assert_non_null(strstr(
 		t.p,
 		"istio_requests_total{reporter=\"waypoint\",source_workload=\"unknown\","
-		"source_workload_namespace=\"unknown\",destination_service=\"api.default.svc.cluster.local\","
+		"source_workload_namespace=\"unknown\",source_principal=\"unknown\",destination_service=\"api.default.svc.cluster.local\","
 		"destination_service_name=\"api\",destination_service_namespace=\"default\",destination_version=\"v1\","
 		"request_protocol=\"http\",response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\","
 		"connection_security_policy=\"none\"} 2\n"));
@@ -337,6 +337,52 @@ static void requests_are_counted_under_istios_labels(void **state)
 		t.p, "response_code=\"503\",grpc_response_status=\"\",response_flags=\"UF,URX\""));
 	assert_non_null(strstr(t.p, "le=\"10\"} 0\n"));
 	assert_non_null(strstr(t.p, "le=\"25\"} 2\n"));
+	observe_text_fini(&t);
+}
+
+/* The figure of the first line that begins so. */
+static long value_of(const char *text, const char *begin)
+{
+	const char *at = strstr(text, begin);
+
+	assert_non_null(at);
+	return strtol(strstr(at, "} ") + 2, NULL, 10);
+}
+
+static void callers_with_a_certificate_are_told_apart_by_who_they_are(void **state)
+{
+	static const char who[] = "spiffe://cluster.local/ns/default/sa/web";
+	struct hd_access_record r = record();
+	struct observe_text t = { 0 };
+
+	r.peer_n = sizeof(who) - 1;
+	memcpy(r.peer, who, r.peer_n);
+	observe_requests_count(requests, &r);
+	observe_requests_write(&t, requests);
+	observe_text_add(&t, "", 1);
+	assert_non_null(
+		strstr(t.p, "source_principal=\"spiffe://cluster.local/ns/default/sa/web\""));
+	assert_non_null(strstr(t.p, "connection_security_policy=\"mutual_tls\"} 1\n"));
+	observe_text_fini(&t);
+}
+
+static void a_stream_is_counted_when_it_opens_and_when_it_ends(void **state)
+{
+	struct hd_access_record r = record();
+	struct observe_text t = { 0 };
+
+	r.protocol = 0;
+	r.status = 0;
+	r.opens = 1;
+	observe_requests_count(requests, &r);
+	observe_requests_count(requests, &r);
+	r.opens = 0;
+	observe_requests_count(requests, &r);
+	observe_requests_write(&t, requests);
+	observe_text_add(&t, "", 1);
+	assert_non_null(strstr(t.p, "\nistio_tcp_connections_opened_total{"));
+	assert_int_equal(value_of(t.p, "istio_tcp_connections_opened_total{"), 2);
+	assert_int_equal(value_of(t.p, "istio_tcp_connections_closed_total{"), 1);
 	observe_text_fini(&t);
 }
 
@@ -375,8 +421,15 @@ int main(void)
 						requests_remove),
 		cmocka_unit_test_setup_teardown(a_file_at_its_limit_is_counted_and_survived,
 						requests_make, requests_remove),
-		cmocka_unit_test_setup_teardown(requests_are_counted_under_istios_labels,
-						requests_make, requests_remove),
+		cmocka_unit_test_setup_teardown(
+			requests_are_counted_under_istios_labels, requests_make,
+			requests_remove),
+		cmocka_unit_test_setup_teardown(
+			callers_with_a_certificate_are_told_apart_by_who_they_are, requests_make,
+			requests_remove),
+		cmocka_unit_test_setup_teardown(
+			a_stream_is_counted_when_it_opens_and_when_it_ends, requests_make,
+			requests_remove),
 		cmocka_unit_test_setup_teardown(too_many_label_sets_are_bounded, requests_make,
 						requests_remove),
 	};

@@ -152,6 +152,8 @@ static const struct {
 	{ HEAD PORT "  metrics: {listen: \"1.2.3.4:70000\"}\n", 6, 21, "metrics.listen" },
 	{ HEAD PORT "  accessLog: {format: xml}\n", 6, 23, "format cannot be" },
 	{ HEAD PORT "  identity: {certificate: a, key: b}\n", 6, 3, "needs \"trustBundle\"" },
+	{ HEAD PORT "  identity: {certificate: a, key: b, trustBundle: c}\n  handshakeThreads: 0\n", 7, 21,
+	  "an identity needs handshakeThreads" },
 	{ HEAD PORT "  locality: a/b/c/d\n", 6, 13, "region/zone/subzone" },
 	{ HEAD PORT "  limits: {connections: 3}\n", 6, 25, "between 64 and" },
 	{ "apiVersion: heddle.dev/v1\nkind: DataPlan\nmetadata: {name: a}\nspec:\n" PORT, 2, 7,
