@@ -313,6 +313,14 @@ static int run_due(struct serve *s, hd_ns now)
 	return 0;
 }
 
+/* Its FIN is right behind the handshake: the proxy may see both in one event. */
+static int is_shut_at_once(const struct sim_backend *b, const struct hd_addr *remote)
+{
+	struct sim_random r = sim_random_of(b->world->seed, 5000000 + remote->port);
+
+	return sim_chance(&r, b->world->profile->shuts);
+}
+
 static struct serve *accept_connection(struct sim_backend *b, struct tcp_conn *c)
 {
 	const struct hd_addr remote = { .ip = tcp_conn_key(c)->remote,
@@ -324,6 +332,11 @@ static struct serve *accept_connection(struct sim_backend *b, struct tcp_conn *c
 			*s = (struct serve){ .backend = b, .id = UINT32_MAX };
 			host_stream_open(&s->c, b->tls, c, &remote);
 			next_request(s);
+			if (is_shut_at_once(b, &remote)) {
+				sim_note(b->world, "backend shuts what it accepted");
+				host_stream_close(&s->c);
+				s->state = SERVE_DRAINING;
+			}
 			tcp_conn_set_user(c, s);
 			tcp_set_keepalive(c, 3, 60 * HD_NS_PER_S, 10 * HD_NS_PER_S);
 			return s;

@@ -36,7 +36,7 @@ static int may_be(const struct sim_world *w, uint32_t id, const struct sim_reque
 	case SIM_LOCAL:
 		/* Unseen, and all resets that would have said so lost: the proxy gives up waiting.
 		 */
-		return !harmless || q->poisoned ||
+		return !harmless || q->poisoned || (w->profile->shuts > 0 && q->heads == 0) ||
 		       (w->profile->lossy && (q->timed_out || q->heads == 0));
 	case SIM_CUT:
 		return fault == SIM_RESET_AMID || fault == SIM_CLOSE_AMID;

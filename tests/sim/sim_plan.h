@@ -13,6 +13,7 @@ struct sim_profile {
 	const char *name;
 	struct sim_weather front, back; /* callers' wire, backends' wire */
 	uint32_t faults;		/* backends misbehave, per mille of requests */
+	uint32_t shuts; /* backends accept and close at once, per mille of connections */
 	uint32_t aborts;		/* callers give up, per mille of connections */
 	uint32_t slow;			/* callers read slowly, per mille of connections */
 	uint32_t callers;		/* connections of a run */
