@@ -150,6 +150,9 @@ void tls_session_put(struct tls_sessions *t, const struct tls_session_key *key, 
 /* One that is still good, with a reference, or NULL. */
 SSL_SESSION *tls_session_get(struct tls_sessions *t, const struct tls_session_key *key, int64_t now);
 
+/* tls_guard.c: from then on what OpenSSL frees is wiped. Before its first allocation, or in vain. */
+void tls_guard_openssl(void);
+
 /* tls_handshake.c: the only caller of SSL_*. One step of a job. */
 void tls_handshake_step(struct tls_store *s, struct tls_job *j);
 /* Callbacks that contexts are built with. */

@@ -34,6 +34,12 @@ struct tls_threads {
 	struct thread threads[TLS_MAX_THREADS];
 };
 
+/* Before main, whoever calls OpenSSL first. */
+__attribute__((constructor)) static void guard(void)
+{
+	tls_guard_openssl();
+}
+
 static int open_threads(struct tls_threads *t)
 {
 	for (uint32_t i = 0; i < TLS_MAX_THREADS; i++)

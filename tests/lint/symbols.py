@@ -36,6 +36,7 @@ EXCEPTIONS = [
     ("*/tls_bundle.c", "*", "the slow half of tls: never on a worker (docs/decisions/0014)"),
     ("*/tls_context.c", "*", "the slow half of tls"),
     ("*/tls_credential.c", "*", "the slow half of tls"),
+    ("*/tls_guard.c", "*", "the slow half of tls: OpenSSL's own memory"),
     ("*/tls_handshake.c", "*", "the slow half of tls"),
     ("*/tls_identity.c", "*", "the slow half of tls; a worker only calls tls_identity_put, which stores one word"),
     ("*/tls_names.c", "*", "the slow half of tls"),

@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "tls_conn.h"
 #include "tls_world.h"
 
 static uint8_t text[200000];
@@ -319,6 +321,90 @@ static void a_blocked_side_answers_key_updates_once(void **state)
 	world_close(&w);
 }
 
+/* Secrets that are looked for are not kept as they are: that would be a find. */
+#define MASK 0x5c
+
+struct needle {
+	uint8_t masked[48];
+	uint32_t n;
+};
+
+static struct needle needle_of(const uint8_t *secret, uint32_t n)
+{
+	struct needle out = { .n = n };
+
+	for (uint32_t i = 0; i < n; i++)
+		out.masked[i] = secret[i] ^ MASK;
+	return out;
+}
+
+static int is_at(const struct needle *k, const uint8_t *p)
+{
+	for (uint32_t i = 0; i < k->n; i++) {
+		if ((p[i] ^ MASK) != k->masked[i])
+			return 0;
+	}
+	return 1;
+}
+
+static uint32_t count_in(const struct needle *k, const uint8_t *p, const uint8_t *end)
+{
+	uint32_t found = 0;
+
+	while ((p = memchr(p, k->masked[0] ^ MASK, (size_t)(end - p))) != NULL && p + k->n <= end)
+		found += (uint32_t)is_at(k, p++);
+	return found;
+}
+
+/* In all memory of this process that can be written, its stacks and freed memory too. */
+static uint32_t count_in_memory(const struct needle *k)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	uint32_t found = 0;
+	char line[512];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%lx-%lx rw", &from, &to) == 2 && strstr(line, " rw") != NULL)
+			found += count_in(k, (const uint8_t *)from, (const uint8_t *)to);
+	}
+	fclose(f);
+	return found;
+}
+
+/* Both directions' traffic secrets and keys, for either role and version, while a resumable session
+ * stays behind. */
+static void secrets_of_a_closed_connection_are_nowhere_in_memory(void **state)
+{
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(ways); i++) {
+		struct link l = { .far_first = text, .far_first_n = 50 };
+		struct needle needles[4];
+		struct world w;
+		SSL_CTX *far;
+		world_open(&w, NULL);
+		far = prepare(&w, &ways[i]);
+		link_open(&l, &w, 1, ways[i].near, far, NULL);
+		link_run(&l);
+		assert_true(link_is_open(&l));
+		link_send_near(&l, text, 777);
+		link_run(&l);
+		needles[0] = needle_of(l.conn->rx.key, tls_conn_suite(l.conn)->key_bytes);
+		needles[1] = needle_of(l.conn->tx.key, tls_conn_suite(l.conn)->key_bytes);
+		needles[2] = needle_of(l.conn->rx.secret, l.conn->is_1_3 ? 32 : 0);
+		needles[3] = needle_of(l.conn->tx.secret, l.conn->is_1_3 ? 32 : 0);
+		assert_true(count_in_memory(&needles[0]) > 0);
+		link_close(&l);
+		for (uint32_t k = 0; k < (ways[i].version == TLS1_3_VERSION ? 4u : 2u); k++) {
+			uint32_t n = count_in_memory(&needles[k]);
+			if (n != 0)
+				fail_msg("way %u: secret %u is left at %u places", i, k, n);
+		}
+		SSL_CTX_free(far);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +412,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_tickets_leaves_the_sequence_right),
 		cmocka_unit_test(key_updates_at_any_time_lose_nothing),
 		cmocka_unit_test(a_blocked_side_answers_key_updates_once),
+		cmocka_unit_test(secrets_of_a_closed_connection_are_nowhere_in_memory),
 		cmocka_unit_test(early_data_survives_any_cut_of_the_stream),
 	};
 
