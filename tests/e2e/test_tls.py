@@ -357,6 +357,27 @@ def test_gateway_serves_https_by_server_name(world):
     assert out.startswith("HTTP/1.1 301") and "location: https://a.example/p?q=1" in out.lower(), out
 
 
+RANKS = {"MEDIUM": 2, "HIGH": 3, "CRITICAL": 4}
+# What is said of a certificate by a root of our own and of a service that has no name in the DNS.
+OF_THE_TEST = ("cert_", "DNS_CAArecord", "overall_grade", "scanTime", "intermediate_cert")
+
+
+def test_testssl_finds_nothing_above_low_on_a_gateway(world):
+    """Protocols, ciphers, forward secrecy, the server's choices and each known attack."""
+    e2e_net.need("testssl")
+    start_gateway(world)
+    out = os.path.join(world.folder, "testssl.json")
+    world.net.run(world.net.callers, "testssl", "--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none", "--sneaky", "--ip",
+                  e2e_net.FRONT, "-p", "-s", "-f", "-P", "-S", "-U", "--jsonfile", out, "a.example:443", check=False, timeout=900)
+    with open(out, encoding="utf-8") as f:
+        found = json.load(f)
+    seen = {row["id"]: row for row in found}
+    assert seen["TLS1_3"]["finding"].startswith("offered"), seen["TLS1_3"]
+    assert all(seen[old]["finding"].startswith("not offered") for old in ("SSLv2", "SSLv3", "TLS1", "TLS1_1")), seen
+    bad = [row for row in found if RANKS.get(row["severity"]) and not row["id"].startswith(OF_THE_TEST)]
+    assert not bad, bad
+
+
 def test_tls_passes_through_by_server_name(world):
     mesh = mesh_of(world)
     pair = mesh.foreign.issue("DNS:pass.example")
