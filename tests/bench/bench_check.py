@@ -18,7 +18,7 @@ EAL = ["--no-huge", "-m", "1024", "--no-pci", "--no-shconf", "-l", "0"]
 SCENARIOS = {
     "http1": ("--scenario http1 --turns 200", "request"),
     "connect": ("--scenario connect --turns 200", "request on a new connection"),
-    "bulk": ("--scenario bulk --size 1048576 --turns 300", "answer of 1 MB"),
+    "bulk": ("--scenario bulk --size 1048576 --turns 300", "body of 1 MB"),
     "synflood": ("--scenario synflood --syn-rate 2000000 --turns 150", "request while 2 million SYNs a second arrive"),
 }
 

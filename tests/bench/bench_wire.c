@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core_mbuf.h"
+
 #define SLOTS 1024 /* transmit descriptors; one for each buffer of a chain */
 #define POSTED 256 /* receive descriptors: few, so that their buffers stay in the core's cache */
 #define HEAD_BYTES 640
@@ -139,7 +141,7 @@ static void reclaim(struct queue *q)
 
 	for (; q->reclaimed != done; q->reclaimed++) {
 		take_back(&q->descs[q->reclaimed % SLOTS]);
-		rte_pktmbuf_free_seg(q->owners[q->reclaimed % SLOTS]);
+		core_mbuf_free_seg(q->owners[q->reclaimed % SLOTS]);
 	}
 }
 
