@@ -230,6 +230,7 @@ static void terminating(struct policy_load *l, struct gateway_port *g,
 			const struct policy_object *o, const struct policy_yaml *server,
 			int is_http, uint32_t context, uint8_t is_mesh)
 {
+	int64_t mode = policy_get_int(policy_get(server, "tls"), "mode", MODE_PASSTHROUGH);
 	struct policy_destinations d = { 0 };
 	struct gateway_table table;
 	uint32_t router = HD_NONE;
@@ -258,6 +259,7 @@ static void terminating(struct policy_load *l, struct gateway_port *g,
 		}
 		row->context = context;
 		row->is_mesh = is_mesh;
+		row->wants_peer = mode == MODE_MUTUAL || mode == MODE_ISTIO_MUTUAL;
 		row->protocol = is_http ? HD_PROTO_HTTP : HD_PROTO_TCP;
 		row->router = router;
 		row->destinations_first = row->choice = d.first;

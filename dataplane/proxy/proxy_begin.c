@@ -134,6 +134,7 @@ static void find_server_again(const struct proxy *p, struct proxy_leg *down,
 		return;
 	server = proxy_inbound_server_again(p->snapshot, l, down->tls->server);
 	down->down.server = server != NULL ? (uint32_t)(server - p->snapshot->tls_servers) + 1 : 0;
+	down->is_refused = server != NULL && server->wants_peer && down->peer == NULL;
 }
 
 const struct hd_listener *proxy_exchange_listener(struct proxy *p, struct proxy_leg *down)

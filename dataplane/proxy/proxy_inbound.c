@@ -139,12 +139,17 @@ static int wants_tls(const struct proxy_leg *leg, const struct hd_listener *l)
 void proxy_inbound_judge(struct proxy_leg *leg, const struct hd_listener *l)
 {
 	if (leg->state != LEG_SNIFF && leg->tls == NULL && leg->down.server == 0)
-		leg->wants_tls = wants_tls(leg, l) != 0;
+		leg->is_refused = wants_tls(leg, l) != 0;
 }
 
-void proxy_inbound_refuse_plain(struct proxy *p, struct proxy_leg *leg)
+enum hd_counter proxy_inbound_why(const struct proxy_leg *leg)
 {
-	refuse(p, leg, HD_PROXY_PLAINTEXT_REFUSED);
+	return leg->tls != NULL ? HD_TLS_NO_CERTIFICATE : HD_PROXY_PLAINTEXT_REFUSED;
+}
+
+void proxy_inbound_refuse(struct proxy *p, struct proxy_leg *leg)
+{
+	refuse(p, leg, proxy_inbound_why(leg));
 }
 
 static void begin_plain(struct proxy *p, struct proxy_leg *leg, const struct hd_listener *l)

@@ -27,7 +27,9 @@ uint32_t proxy_inbound_server_key(const struct hd_tls_server *server);
 
 /* A reload gave the caller this listener: whether it may go on in clear. */
 void proxy_inbound_judge(struct proxy_leg *leg, const struct hd_listener *l);
+/* The counter of a caller that is refused so. */
+enum hd_counter proxy_inbound_why(const struct proxy_leg *leg);
 /* A caller at rest that may not: reset. */
-void proxy_inbound_refuse_plain(struct proxy *p, struct proxy_leg *leg);
+void proxy_inbound_refuse(struct proxy *p, struct proxy_leg *leg);
 
 #endif

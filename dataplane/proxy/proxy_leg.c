@@ -172,8 +172,8 @@ static void read_head(struct proxy *p, struct proxy_leg *leg)
 	}
 	switch (read_request(p, leg, rx, &bytes, &e)) {
 	case HTTP_DONE:
-		if (hd_unlikely(proxy_inbound_wants_tls(p, leg)))
-			proxy_inbound_refuse_plain(p, leg);
+		if (hd_unlikely(proxy_inbound_is_refused(p, leg)))
+			proxy_inbound_refuse(p, leg);
 		else
 			proxy_exchange_begin(p, leg, bytes);
 		return;

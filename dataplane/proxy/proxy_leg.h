@@ -51,8 +51,8 @@ struct proxy_leg {
 	uint8_t reset;	    /* the connection is gone; what was received may still be read */
 	union {
 		uint8_t is_counted; /* up: among its endpoint's connections of all workers */
-		uint8_t wants_tls;  /* down: it is in clear, and a reload made its port one for TLS
-				       alone */
+		uint8_t is_refused; /* down: a reload found it in clear or without a certificate
+				       where that is not served any more */
 	};
 	uint8_t broken;	    /* TLS failed, or TCP ended without close_notify: as `reset`, but the
 			       connection is there */

@@ -152,13 +152,13 @@ static inline int proxy_put(struct proxy *p, struct bufq *q, const void *bytes, 
 	return bufq_copy_in(q, bytes, n, p->pools.bufs);
 }
 
-/* A caller in clear may not go on by the policy of now: asked before each request, and before what
- * passes through a tunnel. */
-static inline int proxy_inbound_wants_tls(struct proxy *p, struct proxy_leg *down)
+/* A caller that is there may not go on by the policy of now: asked before each request, and before
+ * what passes through a tunnel. */
+static inline int proxy_inbound_is_refused(struct proxy *p, struct proxy_leg *down)
 {
 	if (hd_unlikely(down->down.generation != (uint32_t)p->snapshot->generation))
 		(void)proxy_exchange_listener(p, down);
-	return down->wants_tls;
+	return down->is_refused;
 }
 
 /* How long nothing may move. */

@@ -60,10 +60,10 @@ static void end(struct proxy *p, struct proxy_exchange *x, int with_reset)
 		proxy_leg_release(p, down);
 }
 
-/* The port is for TLS alone by now. */
+/* The port is for TLS alone by now, or for callers with a certificate. */
 static void refuse(struct proxy *p, struct proxy_exchange *x)
 {
-	proxy_count(p, HD_PROXY_PLAINTEXT_REFUSED);
+	proxy_count(p, proxy_inbound_why(x->down));
 	x->flags |= HD_FLAG_NR;
 	x->details = "filter_chain_not_found";
 	end(p, x, 1);
@@ -73,7 +73,7 @@ void proxy_tunnel_relay(struct proxy *p, struct proxy_exchange *x)
 {
 	int64_t out, in;
 
-	if (hd_unlikely(proxy_inbound_wants_tls(p, x->down))) {
+	if (hd_unlikely(proxy_inbound_is_refused(p, x->down))) {
 		refuse(p, x);
 		return;
 	}

@@ -273,6 +273,7 @@ struct hd_tls_server {
 	uint8_t kind;		/* hd_domain_kind: EXACT, SUFFIX or ANY */
 	uint8_t protocol;	/* hd_protocol of what is inside */
 	uint8_t is_mesh;	/* the context is the mesh's: we show this node's identity */
+	uint8_t wants_peer;	/* nobody is served without a certificate */
 	uint32_t context;	/* 1 + slot of a TLS context (heddle/tls.h); 0: not ended here, the stream passes as it is */
 	uint32_t router;	/* for HTTP; HD_NONE for streams */
 	uint32_t cluster;	/* for streams, as a listener's */

@@ -572,6 +572,27 @@ static void heads_may_be_told_name_and_scheme(void **state)
 	assert_has(text, "x-sni: outbound_.80_._.web\r\nx-scheme: https\r\n");
 }
 
+/* SIMPLE becomes MUTUAL: who showed no certificate does not stay. */
+static void server_that_wants_certificates_now_refuses_who_has_none(void **state)
+{
+	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
+	struct tcp_conn *c, *with;
+
+	gateway(b);
+	c = secure_caller(b, "sni=shop.example");
+	with = secure_caller(b, "sni=shop.example id=" CLIENT);
+	b->servers[0].wants_peer = 1;
+	bed_publish(b);
+	say_data(c, GET);
+	bed_run(b);
+	assert_true(c->is_aborted);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 0);
+	assert_int_equal(bed_count(b, HD_TLS_NO_CERTIFICATE), 1);
+	say_data(with, GET);
+	bed_run(b);
+	assert_int_equal(fake_tcp_count_opened(b->tcp), 1);
+}
+
 static void reloads_leave_passed_through_tls_alone(void **state)
 {
 	struct bed *b = inbound_bed(state, HD_INBOUND_PLAIN);
@@ -662,6 +683,7 @@ int main(int argc, char **argv)
 		T(passed_through_tls_is_not_touched),
 		T(lack_of_buffers_delays_but_loses_nothing),
 		T(heads_may_be_told_name_and_scheme),
+		T(server_that_wants_certificates_now_refuses_who_has_none),
 		T(reloads_leave_passed_through_tls_alone),
 		T(reload_during_a_hello_is_no_matter),
 		T(reload_keeps_a_connection_on_its_server),
