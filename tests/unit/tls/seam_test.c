@@ -405,9 +405,30 @@ static void secrets_of_a_closed_connection_are_nowhere_in_memory(void **state)
 	}
 }
 
+/* RFC 7627 5.2, 5.3: as either side. */
+static void tls_1_2_without_the_extended_master_secret_is_refused(void **state)
+{
+	for (uint32_t i = 6; i < HD_ARRAY_SIZE(ways); i += 3) {
+		struct link l = { 0 };
+		struct world w;
+		SSL_CTX *far;
+		world_open(&w, NULL);
+		far = prepare(&w, &ways[i]);
+		SSL_CTX_set_options(far, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+		link_open(&l, &w, 1, ways[i].near, far, NULL);
+		link_run(&l);
+		assert_false(link_is_open(&l));
+		assert_true(l.events & TLS_EV_FAILED);
+		link_close(&l);
+		SSL_CTX_free(far);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tls_1_2_without_the_extended_master_secret_is_refused),
 		cmocka_unit_test(every_way_carries_data_and_ends),
 		cmocka_unit_test(any_number_of_tickets_leaves_the_sequence_right),
 		cmocka_unit_test(key_updates_at_any_time_lose_nothing),
