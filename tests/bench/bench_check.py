@@ -23,12 +23,19 @@ SCENARIOS = {
 }
 
 
+def processor():
+    """The C library and hyperscan choose code by what the processor has, which valgrind passes on."""
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        said = dict(re.findall(r"(\w+)\s*: (.*)", f.read()))
+    return said["vendor_id"] + (" with AVX2" if "avx2" in said["flags"].split() else "")
+
+
 def toolchain(build):
-    """What a figure holds for: another compiler makes other instructions."""
+    """What a figure holds for: another compiler makes other instructions, another processor is given others."""
     with open(os.path.join(build, "meson-info/intro-buildoptions.json"), encoding="utf-8") as f:
         options = {o["name"]: o["value"] for o in json.load(f)}
     compiler = subprocess.run([os.environ.get("CC", "cc"), "--version"], capture_output=True, text=True, check=True).stdout
-    return f"{compiler.splitlines()[0]}, {options['buildtype']}{', lto' if options['lto'] else ''}"
+    return f"{compiler.splitlines()[0]}, {options['buildtype']}{', lto' if options['lto'] else ''}, {processor()}"
 
 
 def count(build, arguments):

@@ -35,7 +35,11 @@ static struct proxy_balance balance_over(uint32_t n, uint8_t lb)
 	cluster = (struct hd_cluster){ .endpoints_count = n, .lb = lb };
 	snapshot = (struct hd_snapshot){ .endpoints = endpoints, .n_endpoints = n };
 	return (struct proxy_balance){
-		.snapshot = &snapshot, .health = health, .cursor = &cursor, .random = &rnd, .state = state_of
+		.snapshot = &snapshot,
+		.health = health,
+		.cursor = &cursor,
+		.random = &rnd,
+		.state = state_of,
 	};
 }
 
@@ -108,7 +112,8 @@ static void reload_goes_on_in_a_choice_where_it_was(void **state)
 			proxy_balance_carry(&s[k % 2 == 0], &s[k % 2], 0);
 		canary += proxy_balance_destination(d, 2, 100, words[k % 2]);
 		if (k % 3 == 0)
-			other += proxy_balance_destination(d, 2, 100, words[k % 2] + (k % 2 ? 4 : 2));
+			other += proxy_balance_destination(d, 2, 100,
+							   words[k % 2] + (k % 2 ? 4 : 2));
 	}
 	assert_int_equal(canary, 10);
 	assert_in_range(other, 3, 4);
