@@ -121,6 +121,8 @@ static void without_a_place_for_its_connection_a_request_overflows(void **state)
 {
 	struct bed *b = bed_of(state, 1);
 	struct tcp_conn *idle = bed_caller(b), *c = bed_caller(b);
+	static const char details[] =
+		"upstream_reset_before_response_started{overflow|limits.connections}";
 	const char *said;
 
 	bed_run(b);
@@ -135,8 +137,8 @@ static void without_a_place_for_its_connection_a_request_overflows(void **state)
 	assert_int_equal(bed_count(b, HD_PROXY_CONNECT_FAILURES), 0);
 	const struct hd_access_record *rec = bed_record(b);
 	assert_int_equal(rec->flags, HD_FLAG_UO);
-	assert_string_equal(rec->details,
-			    "upstream_reset_before_response_started{overflow|limits.connections}");
+	assert_int_equal(rec->details_n, strlen(details));
+	assert_memory_equal(rec->details, details, strlen(details));
 }
 
 static void limits_hold_requests_back_or_refuse_them(void **state)
