@@ -100,7 +100,7 @@ static const struct policy_field service_entry_fields[] = {
 	POLICY_OBJS("endpoints", policy_schema_workload_entry_spec, NOW),
 	POLICY_OBJ("workloadSelector", policy_schema_selector, NOW),
 	POLICY_STRS("exportTo", NOW),
-	POLICY_STRS("subjectAltNames", LATER),
+	POLICY_STRS("subjectAltNames", NOW),
 	POLICY_END,
 };
 const struct policy_schema policy_schema_service_entry = { "ServiceEntry", service_entry_fields,

@@ -3,6 +3,7 @@
 #include <heddle/node.h>
 
 #include "policy_test.h"
+#include "policy_tls.h"
 
 #define SE(spec)                                                                           \
 	"apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e}\nspec:\n" spec
@@ -193,6 +194,31 @@ static void names_that_are_not_known_have_no_endpoints(void **state)
 	assert_int_equal(policy_snapshot_wants(w->snapshot)->refresh, 5 * HD_NS_PER_S);
 }
 
+static void names_of_an_entry_are_expected_in_its_certificates(void **state)
+{
+	struct policy_world *w = *state;
+	const struct policy_tls *t;
+	uint32_t found = 0;
+
+	assert_loads(w, SE("  hosts: [a.test]\n  resolution: STATIC\n  endpoints: [{address: "
+			   "192.0.2.1}]\n  subjectAltNames: [\"x.test\"]\n" PORTS) "---\n"
+			DR("a") "  host: a.test\n  trafficPolicy: {tls: {mode: SIMPLE}}\n");
+	assert_int_equal(w->diags.n, 0);
+	t = policy_snapshot_tls(w->snapshot);
+	for (uint32_t i = 0; i < t->n_contexts; i++) {
+		const struct hd_tls_context *c = &t->contexts[i].context;
+
+		if (t->contexts[i].slot + 1 !=
+		    endpoint_at(w, CLUSTER("a.test"), 0)->tls_context)
+			continue;
+		found++;
+		assert_int_equal(c->names_rule, HD_TLS_NAMES_LISTED);
+		assert_int_equal(c->n_names, 1);
+		assert_true(str_is(c->names[0], "x.test"));
+	}
+	assert_int_equal(found, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +228,7 @@ int main(void)
 		world_test(subsets_of_such_a_cluster_ignore_their_labels),
 		world_test(address_in_an_own_subnet_cannot_be_dialled),
 		world_test(headless_service_is_balanced_over_its_endpoints),
+		world_test(names_of_an_entry_are_expected_in_its_certificates),
 		world_test(a_name_has_all_its_addresses_as_endpoints),
 		world_test(round_robin_has_the_first_alone),
 		world_test(endpoints_may_be_names_and_addresses),
