@@ -258,11 +258,13 @@ uint64_t bed_count(const struct bed *b, enum hd_counter c)
 const struct hd_access_record *bed_record(struct bed *b)
 {
 	static struct hd_access_record last;
-	struct hd_access_record *r = hd_ring_peek(b->access);
+	struct hd_access_record *r;
 
-	if (r == NULL)
-		return NULL;
-	last = *r;
-	hd_ring_pop(b->access);
-	return &last;
+	while ((r = hd_ring_peek(b->access)) != NULL) {
+		last = *r;
+		hd_ring_pop(b->access);
+		if (!last.opens)
+			return &last;
+	}
+	return NULL;
 }
