@@ -161,7 +161,8 @@ static void read_access_log(struct sim_dut *d)
 		sim_note(d->world, "access %.*s %.*s status %u flags %x details %s", r->method_n,
 			 r->method, r->path_n < HD_ACCESS_PATH ? r->path_n : HD_ACCESS_PATH,
 			 r->path, r->status, r->flags, r->details);
-		count_record(d, r);
+		if (!r->opens)
+			count_record(d, r);
 		hd_ring_pop(d->access);
 	}
 }
