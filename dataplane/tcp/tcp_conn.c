@@ -292,6 +292,8 @@ struct tcp_scoreboard *tcp_conn_scoreboard(struct tcp_conn *c)
 		c->sb = core_pool_get(&c->t->boards);
 		if (c->sb != NULL)
 			tcp_scoreboard_init(c->sb);
+		else
+			tcp_count(c->t, HD_TCP_NO_BOARD);
 	}
 	return c->sb;
 }

@@ -84,6 +84,7 @@
 	X(TCP_TAIL_PROBES, "tcp", "tail_loss_probes", "probes for the loss of the last segments")			\
 	X(TCP_UNDONE, "tcp", "undone_recoveries", "recoveries that turned out needless")				\
 	X(TCP_WINDOW_PROBES, "tcp", "window_probes", "probes of a closed window")					\
+	X(TCP_NO_BOARD, "tcp", "no_scoreboard", "sending waited: too many connections had data in flight")		\
 	X(TCP_TIMEOUTS, "tcp", "timeouts", "connections given up because the peer was silent")				\
 	X(TCP_FIN_WAIT_2_EXPIRED, "tcp", "fin_wait_2_expired", "closed connections whose peer never closed")		\
 	X(TCP_TIME_WAIT_EVICTED, "tcp", "time_wait_evicted", "waits cut short as all places were taken")		\

@@ -31,7 +31,7 @@ def get(net, path, address=e2e_net.VIP):
     return net.run(net.callers, "curl", "-sS", "-g", "-m", "30", f"http://{host}{path}")
 
 
-def test_a_card_by_its_pci_address_carries_requests_and_large_bodies(world):
+def test_a_card_by_its_pci_address_carries_requests_and_four_megabytes(world):
     with machine(world, "e1000e") as (booted, net, nginx):
         for address in (e2e_net.VIP, e2e_net.VIP6):
             assert get(net, "/", address) == "v1\n"

@@ -122,7 +122,7 @@ def test_overload_is_refused_and_explained(world):
     def slow(connection, _):
         connection.recv(65536)
         release.wait(10)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         e2e_backend.end(connection)
     world.script(slow)
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
