@@ -535,8 +535,7 @@ static void route_weights(struct policy_check *c, const struct policy_yaml *rout
 
 void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
 {
-	const struct policy_yaml *route = policy_get(map, "route"),
-				 *timeout = policy_get(map, "timeout");
+	const struct policy_yaml *route = policy_get(map, "route");
 
 	route_actions(c, map);
 	if (route != NULL)
@@ -546,9 +545,6 @@ void policy_rule_http_route(struct policy_check *c, struct policy_yaml *map)
 			     "mirror and mirrors do not go together");
 	authority_once(c, map);
 	prefix_redirect(c, map);
-	if (timeout != NULL && timeout->i == 0)
-		policy_warning(c, timeout,
-			       "timeout 0s means no timeout here; Istio's validation refuses it");
 }
 
 /* *.a contains x.a and *.x.a. */

@@ -205,7 +205,7 @@ static const struct policy_field http_route_fields[] = {
 	POLICY_OBJ("directResponse", direct, NOW),
 	POLICY_OBJ("delegate", delegate, NOW),
 	POLICY_OBJ("rewrite", rewrite, NOW),
-	POLICY_DUR("timeout", 0, NOW),
+	POLICY_DUR("timeout", POLICY_MS, NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),
 	POLICY_OBJ("fault", fault, NOW),
 	POLICY_OBJ("mirror", policy_schema_destination, NOW),
@@ -285,7 +285,7 @@ static const struct policy_field virtual_service_fields[] = {
 	{ .name = "tcp", .type = POLICY_T_OBJECT, .shape = POLICY_LIST, .object = &tcp_route },
 	POLICY_STRS("exportTo", NOW),
 	POLICY_OBJ("retries", policy_schema_retries, NOW),
-	POLICY_DUR("timeout", 0, NOW),
+	POLICY_DUR("timeout", POLICY_MS, NOW),
 	POLICY_END,
 };
 const struct policy_schema policy_schema_virtual_service = { "VirtualService",

@@ -96,7 +96,7 @@ static const struct {
 	{ NET("VirtualService") "  hosts: [a]\n  timeout: 1s\n  http: [{route: [{destination: {host: a}}]}]\n",
 	  W, 6, 3, "timeout belongs into http[]" },
 	{ NET("VirtualService") "  hosts: [a]\n  http:\n  - timeout: 0s\n    route: [{destination: {host: a}}]\n",
-	  W, 7, 14, "no timeout" },
+	  E, 7, 14, "at least 1ms" },
 	{ NET("VirtualService") "  hosts: [a]\n  http:\n  - retries: {attempts: 1, retryOn: \"5xx,nay\"}\n"
 				"    route: [{destination: {host: a}}]\n",
 	  E, 7, 37, "\"nay\"" },
