@@ -71,6 +71,7 @@ static const char *const alternatives[][4] = {
 	{ "--no-huge", "--socket-mem", NULL },
 	{ "--no-huge", "--huge-unlink", NULL },
 	{ "--no-huge", "--huge-worker-stack", NULL },
+	{ "--legacy-mem", "--in-memory", NULL },
 	{ "-a", "-b", NULL },
 	{ "--allow", "--block", NULL },
 };

@@ -97,13 +97,39 @@ static int add_devices(struct worker_eal_args *a, const struct hd_node *node)
 	return rc < 0 || any ? rc : add(a, "--no-pci");
 }
 
+static int is_without_huge_pages(const struct hd_node *node, int has_huge_pages)
+{
+	return HAS(node, "--no-huge") || (!has_huge_pages && !HAS(node, "--huge-dir"));
+}
+
+/* Memory of ordinary pages is in no file. What is left are the files shared with secondary
+ * processes, which Heddle has none of: without them any number of Heddles run side by side. */
 static int add_memory(struct worker_eal_args *a, const struct hd_node *node, int has_huge_pages)
 {
-	if (has_huge_pages || HAS(node, "--no-huge", "--huge-dir"))
+	if (!is_without_huge_pages(node, has_huge_pages))
 		return 0;
-	if (add(a, "--no-huge") < 0)
-		return -E2BIG;
-	return HAS(node, "-m", "--socket-mem", "--numa-mem") ? 0 : add(a, "-m" DEFAULT_MEGABYTES);
+	if (!HAS(node, "--no-huge")) {
+		if (add(a, "--no-huge") < 0)
+			return -E2BIG;
+		if (!HAS(node, "-m", "--socket-mem", "--numa-mem") &&
+		    add(a, "-m" DEFAULT_MEGABYTES) < 0)
+			return -E2BIG;
+	}
+	return HAS(node, "--no-shconf", "--file-prefix") ? 0 : add(a, "--no-shconf");
+}
+
+/* EAL refuses --in-memory beside --no-huge, which gives what it asks for: no file of memory. */
+static int add_operators(struct worker_eal_args *a, const struct hd_node *node, int has_huge_pages)
+{
+	int no_huge = is_without_huge_pages(node, has_huge_pages);
+
+	for (char *const *arg = node->eal; *arg != NULL; arg++) {
+		if (no_huge && is_option(*arg, "--in-memory"))
+			continue;
+		if (add(a, "%s", *arg) < 0)
+			return -E2BIG;
+	}
+	return 0;
 }
 
 int worker_eal_build(const struct hd_node *node, int has_huge_pages, struct worker_eal_args *out)
@@ -111,12 +137,8 @@ int worker_eal_build(const struct hd_node *node, int has_huge_pages, struct work
 	*out = (struct worker_eal_args){ 0 };
 	if (add(out, "heddle") < 0)
 		return -E2BIG;
-	for (char *const *arg = node->eal; *arg != NULL; arg++) {
-		if (add(out, "%s", *arg) < 0)
-			return -E2BIG;
-	}
-	if (add_lcores(out, node) < 0 || add_devices(out, node) < 0 ||
-	    add_memory(out, node, has_huge_pages) < 0)
+	if (add_operators(out, node, has_huge_pages) < 0 || add_lcores(out, node) < 0 ||
+	    add_devices(out, node) < 0 || add_memory(out, node, has_huge_pages) < 0)
 		return -E2BIG;
 	return HAS(node, "--log-level") ? 0 : add(out, "--log-level=warning");
 }

@@ -219,6 +219,8 @@ static const struct {
 	EAL("--proc-type=secondary", "secondary process"),
 	{ HEAD PORT "  eal: [\"-m\", \"512\", \"--socket-mem=512\"]\n", 6, 22,
 	  "either -m or --socket-mem" },
+	{ HEAD PORT "  eal: [\"--in-memory\", \"--legacy-mem\"]\n", 6, 24,
+	  "either --in-memory or --legacy-mem" },
 	{ HEAD PORT "  eal: [\"--file-prefix\", \"--no-pci\"]\n", 6, 9, "needs a value" },
 };
 

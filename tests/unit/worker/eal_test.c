@@ -34,7 +34,8 @@ static void a_bare_node_gets_lcores_devices_and_memory(void **state)
 			    "heddle --lcores=0,1 --main-lcore=0 --no-pci --log-level=warning");
 	assert_string_equal(
 		line(&node, 0),
-		"heddle --lcores=0,1 --main-lcore=0 --no-pci --no-huge -m768 --log-level=warning");
+		"heddle --lcores=0,1 --main-lcore=0 --no-pci --no-huge -m768 --no-shconf "
+		"--log-level=warning");
 }
 
 static void only_the_ports_own_pci_devices_are_taken(void **state)
@@ -59,7 +60,29 @@ static void what_the_operator_says_wins(void **state)
 					 "--log-level=debug" } };
 
 	assert_string_equal(line(&node, 0),
-			    "heddle --no-huge -m 1024 --no-pci -l0,1 --log-level=debug");
+			    "heddle --no-huge -m 1024 --no-pci -l0,1 --log-level=debug --no-shconf");
+}
+
+static void in_memory_needs_huge_pages(void **state)
+{
+	struct hd_node node = { .eal = { "--in-memory", "-l0,1", "--no-pci", "--log-level=info" } };
+
+	assert_string_equal(line(&node, 1),
+			    "heddle --in-memory -l0,1 --no-pci --log-level=info");
+	assert_string_equal(line(&node, 0), "heddle -l0,1 --no-pci --log-level=info --no-huge "
+					    "-m768 --no-shconf");
+	node.eal[4] = "--no-huge";
+	assert_string_equal(line(&node, 1),
+			    "heddle -l0,1 --no-pci --log-level=info --no-huge --no-shconf");
+}
+
+static void a_file_prefix_is_kept(void **state)
+{
+	struct hd_node node = { .eal = { "-l0,1", "--no-pci", "--log-level=info", "--no-huge",
+					 "--file-prefix=h" } };
+
+	assert_string_equal(line(&node, 0), "heddle -l0,1 --no-pci --log-level=info --no-huge "
+					    "--file-prefix=h");
 }
 
 static void a_long_option_is_not_taken_for_a_short_one(void **state)
@@ -98,6 +121,8 @@ int main(void)
 		cmocka_unit_test(only_the_ports_own_pci_devices_are_taken),
 		cmocka_unit_test(what_the_operator_says_wins),
 		cmocka_unit_test(a_card_without_huge_pages_is_refused_with_what_to_do),
+		cmocka_unit_test(in_memory_needs_huge_pages),
+		cmocka_unit_test(a_file_prefix_is_kept),
 		cmocka_unit_test(a_long_option_is_not_taken_for_a_short_one),
 	};
 
