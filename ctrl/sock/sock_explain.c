@@ -47,27 +47,27 @@ static int names_service(struct hd_str host, struct hd_str service)
 	       (host.n == service.n || service.p[host.n] == '.');
 }
 
-static const struct hd_listener *listener_by_address(const struct hd_snapshot *s,
-						     const struct url *u)
+/* True: the host is an address, and no name. */
+static int host_is_address(const struct url *u, struct hd_ip *ip)
 {
 	char text[64];
-	struct hd_ip ip;
 	struct hd_str h = u->host;
 
 	if (h.n >= 2 && h.p[0] == '[')
 		h = (struct hd_str){ h.p + 1, h.n - 2 };
 	snprintf(text, sizeof(text), "%.*s", (int)h.n, h.p);
-	return h.n < sizeof(text) && hd_ip_parse(text, &ip) == 0
-		       ? hd_snapshot_listener(s, &ip, (uint16_t)u->port)
-		       : NULL;
+	return h.n < sizeof(text) && hd_ip_parse(text, ip) == 0;
 }
 
 /* Where a caller of this URL would connect: the address itself, the service of that name, else any
  * port that routes. */
 static const struct hd_listener *listener_find(const struct hd_snapshot *s, const struct url *u)
 {
-	const struct hd_listener *found = listener_by_address(s, u);
+	const struct hd_listener *found = NULL;
+	struct hd_ip ip;
 
+	if (host_is_address(u, &ip))
+		return hd_snapshot_listener(s, &ip, (uint16_t)u->port);
 	for (uint32_t i = 0; i < s->n_listeners && found == NULL; i++)
 		if (s->listeners[i].addr.port == u->port &&
 		    names_service(u->host, s->listeners[i].service))
@@ -299,8 +299,9 @@ int sock_explain(struct sock_request *rq)
 	l = listener_find(s, &u);
 	if (l == NULL)
 		return sock_refuse(
-			rq, "explain: nothing accepts connections on port %u: see `show services`",
-			u.port);
+			rq,
+			"explain: nothing accepts connections for %.*s on port %u: see `show services`",
+			(int)u.host.n, u.host.p, u.port);
 	rq->result = json_array();
 	row = sock_row(rq->result);
 	sock_put(row, "listener", sock_json_addr(&l->addr));

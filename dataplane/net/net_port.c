@@ -359,6 +359,9 @@ static int bring_up(struct net_port *p, const struct net_port_queues *q, char *e
 	}
 	if (rc != 0)
 		return rc;
+	/* Asked once: DPDK logs an error each time that a device has none. */
+	if (p->interrupts && rte_eth_dev_rx_intr_ctl_q_get_fd(p->port_id, 0) < 0)
+		p->interrupts = 0;
 	rc = rte_eth_macaddr_get(p->port_id, &p->mac);
 	if (rc != 0)
 		return fail(p, -ENODEV, error, bytes, "cannot read the MAC address: %s",

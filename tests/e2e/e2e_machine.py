@@ -95,7 +95,11 @@ class Machine:
              "-serial", "stdio", "-kernel", image, "-initrd", initrd, *cards,
              "-append", "console=ttyS0 quiet panic=-1 intel_iommu=on iommu=pt hugepages=256 mitigations=off tsc=reliable"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=net.files)
-        self.wait(": ready", 120)
+        try:
+            self.wait(": ready", 120)
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def pack(build, folder, objects):

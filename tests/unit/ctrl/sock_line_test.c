@@ -292,6 +292,8 @@ static void explain_names_route_weights_and_endpoints(void **state)
 	assert_non_null(
 		strstr(json_string_value(json_object_get(json_array_get(r, 0), "details")), "TCP"));
 	json_decref(r);
+	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://10.81.0.99/\"}}",
+		"for 10.81.0.99 on port 80");
 	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99/\"}}",
 		"port 99");
 	REFUSED("{\"command\":\"explain\",\"args\":{\"method\":\"GET\",\"url\":\"http://api:99999999999/\"}}",
