@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy_model.h"
+#include "policy_rules.h"
 
 #define MILLION 1000000
 
@@ -25,43 +26,6 @@ static struct hd_share share_of(struct policy_load *l, uint32_t n)
 	return s;
 }
 
-static uint8_t grpc_code(struct policy_load *l, const struct policy_object *origin,
-			 const struct policy_yaml *y)
-{
-	static const char *const names[] = { "OK",
-					     "CANCELLED",
-					     "UNKNOWN",
-					     "INVALID_ARGUMENT",
-					     "DEADLINE_EXCEEDED",
-					     "NOT_FOUND",
-					     "ALREADY_EXISTS",
-					     "PERMISSION_DENIED",
-					     "RESOURCE_EXHAUSTED",
-					     "FAILED_PRECONDITION",
-					     "ABORTED",
-					     "OUT_OF_RANGE",
-					     "UNIMPLEMENTED",
-					     "INTERNAL",
-					     "UNAVAILABLE",
-					     "DATA_LOSS",
-					     "UNAUTHENTICATED" };
-	struct policy_check c;
-
-	for (uint32_t i = 0; i < HD_ARRAY_SIZE(names); i++) {
-		char number[4] = { (char)('0' + i % 10), 0 };
-
-		if (i >= 10) {
-			number[0] = '1';
-			number[1] = (char)('0' + i % 10);
-		}
-		if (policy_str_is(y->text, names[i]) || policy_str_is(y->text, number))
-			return (uint8_t)(i + 1);
-	}
-	policy_object_check(l, origin, &c);
-	policy_error(&c, y, "grpcStatus \"%.*s\" is no status of gRPC", POLICY_STR(y->text));
-	return 0;
-}
-
 static void delay_fill(struct policy_load *l, const struct policy_yaml *delay, struct hd_fault *f)
 {
 	const struct policy_yaml *percentage = policy_get(delay, "percentage");
@@ -72,14 +36,13 @@ static void delay_fill(struct policy_load *l, const struct policy_yaml *delay, s
 	f->delayed = share_of(l, f->delay > 0 ? n : 0);
 }
 
-static void abort_fill(struct policy_load *l, const struct policy_object *origin,
-		       const struct policy_yaml *abort_, struct hd_fault *f)
+static void abort_fill(struct policy_load *l, const struct policy_yaml *abort_, struct hd_fault *f)
 {
 	const struct policy_yaml *grpc = policy_get(abort_, "grpcStatus");
 
 	f->status = (uint16_t)policy_get_int(abort_, "httpStatus", 200);
 	if (grpc != NULL)
-		f->grpc = grpc_code(l, origin, grpc);
+		f->grpc = (uint8_t)(1 + policy_word_grpc_status(grpc->text));
 	f->aborted = share_of(l, per_million(policy_get(abort_, "percentage"), 0));
 	if (f->aborted.per_million == 0)
 		f->status = 0;
@@ -187,7 +150,7 @@ uint32_t policy_build_extras(struct policy_load *l, const struct policy_object *
 	if (delay != NULL)
 		delay_fill(l, delay, &e.fault);
 	if (abort_ != NULL)
-		abort_fill(l, origin, abort_, &e.fault);
+		abort_fill(l, abort_, &e.fault);
 	e.cors = cors_of(l, origin, policy_get(rule, "corsPolicy"));
 	mirrors_add(l, origin, port, rule);
 	e.mirrors_count = l->mirrors.n - e.mirrors_first;

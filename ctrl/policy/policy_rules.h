@@ -41,6 +41,7 @@ void policy_rule_export_to(struct policy_check *c, const struct policy_yaml *lis
 int policy_word_label(struct hd_str s);				 /* a DNS label, in either case */
 int policy_word_token(struct hd_str s);				 /* a name of a header */
 int policy_word_subnet(struct policy_check *c, struct hd_str s); /* an address or a CIDR block */
+int policy_word_grpc_status(struct hd_str s); /* the code of "UNAVAILABLE" and the like; -1: none */
 void policy_rule_labels(struct policy_check *c, const struct policy_yaml *map);
 void policy_rule_selector(struct policy_check *c, const struct policy_yaml *map);
 void policy_rule_gateways(struct policy_check *c, const struct policy_yaml *list);

@@ -380,26 +380,9 @@ void policy_rule_fault(struct policy_check *c, struct policy_yaml *map)
 
 void policy_rule_abort(struct policy_check *c, struct policy_yaml *map)
 {
-	static const char *const statuses[] = { "OK",
-						"CANCELLED",
-						"UNKNOWN",
-						"INVALID_ARGUMENT",
-						"DEADLINE_EXCEEDED",
-						"NOT_FOUND",
-						"ALREADY_EXISTS",
-						"PERMISSION_DENIED",
-						"RESOURCE_EXHAUSTED",
-						"FAILED_PRECONDITION",
-						"ABORTED",
-						"OUT_OF_RANGE",
-						"UNIMPLEMENTED",
-						"INTERNAL",
-						"UNAVAILABLE",
-						"DATA_LOSS",
-						"UNAUTHENTICATED" };
 	const struct policy_yaml *grpc = policy_get(map, "grpcStatus");
 
-	if (grpc != NULL && !word_among(grpc->text, statuses, HD_ARRAY_SIZE(statuses)))
+	if (grpc != NULL && policy_word_grpc_status(grpc->text) < 0)
 		policy_error(c, grpc,
 			     "grpcStatus \"%.*s\" is no status of gRPC such as UNAVAILABLE",
 			     POLICY_STR(grpc->text));

@@ -57,31 +57,11 @@ static void values_filled(struct policy_check *c, const struct policy_yaml *map)
 					     f->field != NULL ? f->field->name : "a list");
 }
 
-static int cidr_valid(struct policy_check *c, struct hd_str s)
-{
-	const char *slash = memchr(s.p, '/', s.n);
-	struct hd_str ip =
-		slash != NULL
-			? policy_str_copy(c->arena, (struct hd_str){ s.p, (uint32_t)(slash - s.p) })
-			: s;
-	struct hd_ip out;
-	char *end;
-	long bits;
-
-	if (hd_ip_parse(ip.p, &out) != 0)
-		return 0;
-	if (slash == NULL)
-		return 1;
-	bits = strtol(slash + 1, &end, 10);
-	return slash[1] >= '0' && slash[1] <= '9' && *end == '\0' &&
-	       bits <= (hd_ip_is_v4(&out) ? 32 : 128);
-}
-
 static void blocks_check(struct policy_check *c, const struct policy_yaml *list)
 {
 	for (const struct policy_yaml *y = list != NULL ? list->first : NULL; y != NULL;
 	     y = y->next)
-		if (y->text.n > 0 && !cidr_valid(c, y->text))
+		if (y->text.n > 0 && !policy_word_subnet(c, y->text))
 			policy_error(c, y, "%s: \"%.*s\" is neither an address nor a CIDR block",
 				     list->field->name, POLICY_STR(y->text));
 }

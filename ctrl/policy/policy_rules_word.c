@@ -94,6 +94,34 @@ void policy_rule_gateways(struct policy_check *c, const struct policy_yaml *list
 	}
 }
 
+int policy_word_grpc_status(struct hd_str s)
+{
+	static const char *const names[] = {
+		"OK",
+		"CANCELLED",
+		"UNKNOWN",
+		"INVALID_ARGUMENT",
+		"DEADLINE_EXCEEDED",
+		"NOT_FOUND",
+		"ALREADY_EXISTS",
+		"PERMISSION_DENIED",
+		"RESOURCE_EXHAUSTED",
+		"FAILED_PRECONDITION",
+		"ABORTED",
+		"OUT_OF_RANGE",
+		"UNIMPLEMENTED",
+		"INTERNAL",
+		"UNAVAILABLE",
+		"DATA_LOSS",
+		"UNAUTHENTICATED",
+	};
+
+	for (uint32_t i = 0; i < HD_ARRAY_SIZE(names); i++)
+		if (policy_str_is(s, names[i]))
+			return (int)i;
+	return -1;
+}
+
 int policy_word_subnet(struct policy_check *c, struct hd_str s)
 {
 	const char *slash = memchr(s.p, '/', s.n);
