@@ -118,10 +118,9 @@ static void certificates_write(const struct daemon *d, struct observe_text *t)
 	for (uint32_t i = 0; i < n; i++)
 		if (rows[i].info.not_after != 0)
 			certificate_write(t, &rows[i]);
-	observe_text_add_family(t, "heddle_certificate_failures", "counter",
-				"Certificates, roots and contexts that were refused.");
-	observe_text_addf(t, "heddle_certificate_failures_total %llu\n",
-			  (unsigned long long)certs_failures(d->certs));
+	observe_text_add_counter(t, "heddle_certificate_failures",
+				 "Certificates, roots and contexts that were refused.",
+				 certs_failures(d->certs));
 }
 
 static void names_write(const struct daemon *d, struct observe_text *t)
@@ -130,18 +129,15 @@ static void names_write(const struct daemon *d, struct observe_text *t)
 
 	if (d->names != NULL)
 		source_names_stats(d->names, &s);
-	observe_text_add_family(t, "heddle_dns_queries", "counter",
-				"Times that a name was asked for.");
-	observe_text_addf(t, "heddle_dns_queries_total %llu\n", (unsigned long long)s.queries);
-	observe_text_add_family(t, "heddle_dns_failures", "counter",
-				"Answers that did not come or had no address.");
-	observe_text_addf(t, "heddle_dns_failures_total %llu\n", (unsigned long long)s.failures);
-	observe_text_add_family(t, "heddle_dns_changes", "counter",
-				"Answers that were others than before.");
-	observe_text_addf(t, "heddle_dns_changes_total %llu\n", (unsigned long long)s.changes);
-	observe_text_add_family(t, "heddle_dns_left_out", "counter",
-				"Names that were not asked for because there are too many.");
-	observe_text_addf(t, "heddle_dns_left_out_total %llu\n", (unsigned long long)s.left_out);
+	observe_text_add_counter(t, "heddle_dns_queries",
+				 "Times that a name was asked for.", s.queries);
+	observe_text_add_counter(t, "heddle_dns_failures",
+				 "Answers that did not come or had no address.", s.failures);
+	observe_text_add_counter(t, "heddle_dns_changes",
+				 "Answers that were others than before.", s.changes);
+	observe_text_add_counter(t, "heddle_dns_left_out",
+				 "Names that were not asked for because there are too many.",
+				 s.left_out);
 }
 
 void daemon_metrics(void *arg, struct observe_text *t)

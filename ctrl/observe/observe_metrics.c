@@ -127,16 +127,12 @@ static void access_write(struct observe_text *t, const struct observe_access *a)
 	struct observe_access_stats s;
 
 	observe_access_stats(a, &s);
-	observe_text_add_family(t, "heddle_access_log_lines", "counter",
-				"Lines of the access log.");
-	observe_text_addf(t, "heddle_access_log_lines_total %llu\n", (unsigned long long)s.lines);
-	observe_text_add_family(t, "heddle_access_log_lost", "counter",
-				"Lines lost because the file could not take them.");
-	observe_text_addf(t, "heddle_access_log_lost_total %llu\n", (unsigned long long)s.lost);
-	observe_text_add_family(t, "heddle_access_log_write_errors", "counter",
-				"Writes to the access log that failed; each is tried again.");
-	observe_text_addf(t, "heddle_access_log_write_errors_total %llu\n",
-			  (unsigned long long)s.write_errors);
+	observe_text_add_counter(t, "heddle_access_log_lines", "Lines of the access log.", s.lines);
+	observe_text_add_counter(t, "heddle_access_log_lost",
+				 "Lines lost because the file could not take them.", s.lost);
+	observe_text_add_counter(t, "heddle_access_log_write_errors",
+				 "Writes to the access log that failed; each is tried again.",
+				 s.write_errors);
 }
 
 static void http_write(struct observe_text *t, const struct observe_http *h)

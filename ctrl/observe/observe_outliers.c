@@ -66,10 +66,8 @@ static uint64_t panic(const struct health_cluster_view *v)
 
 static void totals_write(struct observe_text *t, const struct health_totals *all)
 {
-	observe_text_add_family(t, "heddle_outlier_outcomes", "counter",
-				"Outcomes of tries that workers told.");
-	observe_text_addf(t, "heddle_outlier_outcomes_total %llu\n",
-			  (unsigned long long)all->outcomes);
+	observe_text_add_counter(t, "heddle_outlier_outcomes",
+				 "Outcomes of tries that workers told.", all->outcomes);
 	observe_text_add_family(t, "heddle_outlier_slowest_decision_seconds", "gauge",
 				"The longest from a failure to the ejection that it caused.");
 	observe_text_addf(t, "heddle_outlier_slowest_decision_seconds %.6f\n",

@@ -291,9 +291,7 @@ void observe_requests_write(struct observe_text *t, const struct observe_request
 	counter_write(t, r, "istio_tcp_received_bytes",
 		      "Bytes received from callers over TCP streams that ended.", 1,
 		      offsetof(struct row, received));
-	observe_text_add_family(
-		t, "heddle_request_label_sets_lost", "counter",
-		"Requests not told apart because too many sets of labels were in use.");
-	observe_text_addf(t, "heddle_request_label_sets_lost_total %llu\n",
-			  (unsigned long long)r->lost);
+	observe_text_add_counter(t, "heddle_request_label_sets_lost",
+				 "Requests not told apart because too many sets of labels were in use.",
+				 r->lost);
 }

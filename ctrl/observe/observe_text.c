@@ -106,6 +106,13 @@ void observe_text_add_family(struct observe_text *t, const char *name, const cha
 	observe_text_addf(t, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
+void observe_text_add_counter(struct observe_text *t, const char *name, const char *help,
+			      uint64_t value)
+{
+	observe_text_add_family(t, name, "counter", help);
+	observe_text_addf(t, "%s_total %llu\n", name, (unsigned long long)value);
+}
+
 static int is_tail(const uint8_t *p, size_t left, size_t i)
 {
 	return i < left && (p[i] & 0xc0) == 0x80;

@@ -25,6 +25,9 @@ void observe_text_add_flags(struct observe_text *t, uint32_t flags);
 /* The two lines that begin a family of OpenMetrics. */
 void observe_text_add_family(struct observe_text *t, const char *name, const char *type,
 			     const char *help);
+/* A counter without labels: its family and its one sample. */
+void observe_text_add_counter(struct observe_text *t, const char *name, const char *help,
+			      uint64_t value);
 void observe_text_addf(struct observe_text *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* With quotes. Bytes that are not UTF-8 become U+FFFD. */
