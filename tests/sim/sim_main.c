@@ -15,6 +15,12 @@
 		.delay = MS / 5, .jitter = MS / 20 \
 	}
 
+#define CUTS(delay_)                                                                     \
+	{                                                                                \
+		.loss = 5, .delay = (delay_), .jitter = MS, .cut_every = 4 * HD_NS_PER_S, \
+		.cut_for = 2 * HD_NS_PER_S                                               \
+	}
+
 static const struct sim_profile profiles[] = {
 	{ .name = "plain", .front = CALM, .back = CALM, .slow = 100, .callers = 8 },
 	{ .name = "faults",
@@ -92,16 +98,8 @@ static const struct sim_profile profiles[] = {
 	  .cut = 1,
 	  .starved = 150 },
 	{ .name = "cuts",
-	  .front = { .loss = 5,
-		     .delay = 2 * MS,
-		     .jitter = MS,
-		     .cut_every = 4 * HD_NS_PER_S,
-		     .cut_for = 2 * HD_NS_PER_S },
-	  .back = { .loss = 5,
-		    .delay = MS,
-		    .jitter = MS,
-		    .cut_every = 4 * HD_NS_PER_S,
-		    .cut_for = 2 * HD_NS_PER_S },
+	  .front = CUTS(2 * MS),
+	  .back = CUTS(MS),
 	  .faults = 50,
 	  .aborts = 50,
 	  .slow = 100,
@@ -136,16 +134,8 @@ static const struct sim_profile profiles[] = {
 	  .lossy = 1,
 	  .tls = 1 },
 	{ .name = "tls-cuts",
-	  .front = { .loss = 5,
-		     .delay = 2 * MS,
-		     .jitter = MS,
-		     .cut_every = 4 * HD_NS_PER_S,
-		     .cut_for = 2 * HD_NS_PER_S },
-	  .back = { .loss = 5,
-		    .delay = MS,
-		    .jitter = MS,
-		    .cut_every = 4 * HD_NS_PER_S,
-		    .cut_for = 2 * HD_NS_PER_S },
+	  .front = CUTS(2 * MS),
+	  .back = CUTS(MS),
 	  .faults = 50,
 	  .aborts = 50,
 	  .slow = 100,
